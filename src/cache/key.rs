@@ -1,0 +1,76 @@
+//! The name of an entry, checked once.
+
+use std::{fmt, sync::Arc};
+
+/// Longest key, in bytes, that memcached takes (`KEY_MAX_LENGTH` in its protocol.txt).
+pub const KEY_BYTES_MAX: usize = 250;
+
+/// A cache key: 1 to 250 bytes of printable ASCII without a space, so that it can neither end a
+/// command line nor begin another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+/// The text is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key is 1 to {KEY_BYTES_MAX} printable ASCII characters without spaces")]
+pub struct InvalidKey;
+
+impl Key {
+    /// Checks `text` and makes it a key.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] if it is empty, too long, or has any byte outside `!` to `~`.
+    pub fn new(text: &str) -> Result<Self, InvalidKey> {
+        let sound = (1..=KEY_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if sound { Ok(Self(text.into())) } else { Err(InvalidKey) }
+    }
+
+    /// The key `space:number`, which is always sound: `space` is a word in the source code.
+    pub fn numbered(space: &'static str, number: i64) -> Self {
+        debug_assert!(space.len() < 200 && space.bytes().all(|byte| byte.is_ascii_graphic()));
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(number);
+        let mut text = String::with_capacity(space.len() + 1 + digits.len());
+        text.push_str(space);
+        text.push(':');
+        text.push_str(digits);
+        Self(text.into())
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Key {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_leave_the_command_line_is_no_key() {
+        for text in ["", "a b", "a\r\nflush_all", "a\0", "a\tb", "ü", "a\u{7f}", &"k".repeat(251)] {
+            assert_eq!(Key::new(text), Err(InvalidKey), "{text:?}");
+        }
+        assert!(Key::new(&"k".repeat(250)).is_ok());
+    }
+
+    #[test]
+    fn a_numbered_key_is_the_space_and_the_number() {
+        assert_eq!(Key::numbered("user", 42).as_str(), "user:42");
+        assert_eq!(Key::new("user:42").unwrap(), Key::numbered("user", 42));
+    }
+}

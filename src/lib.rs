@@ -1,0 +1,3 @@
+//! Aside: a caching HTTP service in front of a slow backend.
+
+pub mod cache;
