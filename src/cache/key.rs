@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn what_could_leave_the_command_line_is_no_key() {
-        for text in ["", "a b", "a\r\nflush_all", "a\0", "a\tb", "ü", "a\u{7f}", &"k".repeat(251)] {
+        for text in ["", "a b", "a\r\nflush_all", "a\0", "a\tb", "ü", "a\u{7f}", &"k".repeat(251)]
+        {
             assert_eq!(Key::new(text), Err(InvalidKey), "{text:?}");
         }
         assert!(Key::new(&"k".repeat(250)).is_ok());

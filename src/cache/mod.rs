@@ -1,7 +1,73 @@
-//! The cache path.
+//! The cache path: a stack of tower layers that reads top to bottom, the same for every source.
+//!
+//! ```text
+//!   Lookup         ask the store; a fresh or a stale entry is the answer and goes straight back
+//!   SingleFlight   one load per key in this process; the others wait for its answer
+//!   Fill           holds the lease, or waits for the replica that does; stores under the lease
+//!   Bulkhead       so many loads run, so many wait, the rest are refused at once
+//!   Source         the slow thing
+//! ```
+//!
+//! Every layer is always ready: what bounds a load happens inside its future, so that a hit never
+//! waits behind a miss.
 
+mod answer;
+mod backoff;
+mod bulkhead;
+mod directives;
+mod entry;
+mod fallback;
+mod fill;
 mod key;
+mod lookup;
+mod memory;
+mod policy;
+mod single_flight;
 mod source;
+mod store;
 
-pub use key::{InvalidKey, KEY_BYTES_MAX, Key};
-pub use source::{LoadError, Source};
+use tower::{ServiceBuilder, util::BoxCloneSyncService};
+
+pub use self::{
+    answer::{Account, Answer, Detail, Failure, Forward, Get, GetError, Served},
+    backoff::Backoff,
+    bulkhead::{Bulkhead, BulkheadLayer},
+    directives::Directives,
+    entry::{Entry, Flags, SCHEMA},
+    fallback::Fallback,
+    fill::{Fill, FillLayer, Loaded},
+    key::{InvalidKey, KEY_BYTES_MAX, Key},
+    lookup::{Lookup, LookupLayer},
+    memory::Memory,
+    policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
+    single_flight::{Claim, Load, Role, SingleFlight, SingleFlightLayer},
+    source::{LoadError, Source},
+    store::{Ask, Filled, Found, Lease, Look, Origin, Store, StoreError, Token, Value},
+};
+use crate::metrics::CacheMetrics;
+
+/// The finished stack, whatever its source and its store: a [`tower::Service`] from [`Get`] to [`Answer`].
+pub type Cache<I> = BoxCloneSyncService<Get<I>, Answer, Failure>;
+
+/// Stacks the layers in front of `source`.
+pub fn stack<S: Source, T: Store>(
+    source: S,
+    store: T,
+    policy: &Policy,
+    metrics: &CacheMetrics,
+) -> Cache<S::Id> {
+    let backoff = Backoff::default();
+    let source = std::sync::Arc::new(source);
+    BoxCloneSyncService::new(
+        ServiceBuilder::new()
+            // Answers hits and stale hits; starts the refresh of an entry that grows stale.
+            .layer(LookupLayer::new(&source, &store, policy, &backoff, metrics))
+            // Lets the callers that saw one version of one key share a load.
+            .layer(SingleFlightLayer::new())
+            // Stores what was loaded under the lease, or waits for the replica that holds it.
+            .layer(FillLayer::new(&store, policy, &backoff, metrics))
+            // Protects the source from too many loads at once.
+            .layer(BulkheadLayer::new(policy, metrics))
+            .service(source),
+    )
+}

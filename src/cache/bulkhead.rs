@@ -1,0 +1,132 @@
+//! The bulkhead: so many loads run, so many wait, the rest are refused at once.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+use tower::{Layer, Service};
+
+use super::{LoadError, Policy, Source};
+use crate::metrics::{CacheMetrics, LoadResult};
+
+/// Bounds the loads of a source. See the module's first line.
+#[derive(Clone, Debug)]
+pub struct BulkheadLayer {
+    limits: Arc<Limits>,
+}
+
+#[derive(Debug)]
+struct Limits {
+    running: Arc<Semaphore>,
+    waiting: Semaphore,
+    load_timeout: Duration,
+    metrics: CacheMetrics,
+}
+
+impl BulkheadLayer {
+    /// As many loads at once, and as many that wait, as `policy` says.
+    pub fn new(policy: &Policy, metrics: &CacheMetrics) -> Self {
+        Self {
+            limits: Arc::new(Limits {
+                running: Arc::new(Semaphore::new(policy.loads_max)),
+                waiting: Semaphore::new(policy.waiting_max),
+                load_timeout: policy.load_timeout,
+                metrics: metrics.clone(),
+            }),
+        }
+    }
+}
+
+impl<S> Layer<Arc<S>> for BulkheadLayer {
+    type Service = Bulkhead<S>;
+
+    fn layer(&self, source: Arc<S>) -> Bulkhead<S> {
+        Bulkhead { limits: self.limits.clone(), source }
+    }
+}
+
+/// Loads from the source `S`, a bounded number at once.
+#[derive(Debug)]
+pub struct Bulkhead<S> {
+    limits: Arc<Limits>,
+    source: Arc<S>,
+}
+
+impl<S> Clone for Bulkhead<S> {
+    fn clone(&self) -> Self {
+        Self { limits: self.limits.clone(), source: self.source.clone() }
+    }
+}
+
+impl<S: Source> Service<S::Id> for Bulkhead<S> {
+    type Response = Option<Bytes>;
+    type Error = LoadError;
+    type Future = BoxFuture<'static, Result<Option<Bytes>, LoadError>>;
+
+    /// Always ready: a hit, which never comes here, must not wait for a load's turn.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LoadError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, id: S::Id) -> Self::Future {
+        let Self { limits, source } = self.clone();
+        async move {
+            let result = limits.load(source, id).await;
+            limits.metrics.load(match &result {
+                Ok(Some(_)) => LoadResult::Found,
+                Ok(None) => LoadResult::Absent,
+                Err(LoadError::Timeout) => LoadResult::Timeout,
+                Err(LoadError::Overloaded) => LoadResult::Overloaded,
+                Err(LoadError::Unavailable(_)) => LoadResult::Unavailable,
+                Err(LoadError::Failed(_)) => LoadResult::Failed,
+                Err(LoadError::Panicked) => LoadResult::Panicked,
+            });
+            result
+        }
+        .boxed()
+    }
+}
+
+impl Limits {
+    async fn load<S: Source>(&self, source: Arc<S>, id: S::Id) -> Result<Option<Bytes>, LoadError> {
+        let begun_at = Instant::now();
+        let deadline = begun_at + self.load_timeout;
+        let permit = self.admit(begun_at).await?;
+        // The load is a task of its own and takes the permit along: whoever asked may leave, and a
+        // source that overruns its deadline still occupies its place until it has really stopped.
+        let load = tokio::spawn(async move {
+            let result = source.load(id, deadline).await;
+            drop(permit);
+            result
+        });
+        let result = match timeout_at(deadline, load).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(LoadError::Panicked),
+            Err(_) => Err(LoadError::Timeout),
+        };
+        self.metrics.load_seconds.observe(begun_at.elapsed().as_secs_f64());
+        result
+    }
+
+    /// Waits for a permit, for at most half of the load's time: a load that begins later than that
+    /// would be begun only to be given up.
+    async fn admit(&self, begun_at: Instant) -> Result<OwnedSemaphorePermit, LoadError> {
+        if let Ok(permit) = self.running.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _place = self.waiting.try_acquire().map_err(|_| LoadError::Overloaded)?;
+        let turn = self.running.clone().acquire_owned();
+        match timeout_at(begun_at + self.load_timeout / 2, turn).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(LoadError::Overloaded),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What an entry says of itself: the client flags, and how fresh it is.
+
+use bytes::Bytes;
+
+use super::{Found, Policy, Value};
+
+/// Version of what Aside stores. An entry of any other version is a miss.
+pub const SCHEMA: u8 = 1;
+
+/// The body stored for "there is no such thing": JSON for other clients, and never empty.
+const NEGATIVE_BODY: &[u8] = b"null";
+
+/// Memcached's 32 client flags: schema version (8 bits), negative (1 bit), lifetime in seconds (23 bits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u8,
+    /// The entry says that there is no such thing.
+    pub negative: bool,
+    /// Seconds that the entry was given to live; its age is this less what is left.
+    pub lifetime_s: u32,
+}
+
+impl Flags {
+    const NEGATIVE: u32 = 1 << 23;
+    const LIFETIME: u32 = Self::NEGATIVE - 1;
+
+    /// The flags as stored. A lifetime past 97 days is cut; [`Policy`] allows no more than 30.
+    pub fn pack(self) -> u32 {
+        let negative = if self.negative { Self::NEGATIVE } else { 0 };
+        u32::from(self.schema) << 24 | negative | self.lifetime_s.min(Self::LIFETIME)
+    }
+
+    /// The flags as read back.
+    pub fn unpack(bits: u32) -> Self {
+        Self {
+            schema: bits.to_be_bytes()[0],
+            negative: bits & Self::NEGATIVE != 0,
+            lifetime_s: bits & Self::LIFETIME,
+        }
+    }
+}
+
+/// A stored value that was found sound, with its age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The JSON body; `None` says that there is no such thing.
+    pub body: Option<Bytes>,
+    /// Seconds since it was stored.
+    pub age_s: u32,
+    /// Seconds for which it is fresh; negative once it is stale.
+    pub fresh_s: i64,
+}
+
+impl Entry {
+    /// Reads what a look found. `None` if it is of another schema or no JSON object: a miss.
+    ///
+    /// Only the first and the last byte are looked at: a hit is never parsed.
+    pub fn read(found: &Found, policy: &Policy) -> Option<Self> {
+        let flags = Flags::unpack(found.flags);
+        let sound = match (flags.negative, &found.body[..]) {
+            (true, body) => body == NEGATIVE_BODY,
+            (false, [b'{', .., b'}']) => true,
+            (false, _) => false,
+        };
+        if flags.schema != SCHEMA || !sound {
+            return None;
+        }
+        let kept_s = if flags.negative { 0 } else { policy.kept_stale_s() };
+        Some(Self {
+            body: (!flags.negative).then(|| found.body.clone()),
+            age_s: flags.lifetime_s.saturating_sub(found.left_s),
+            fresh_s: i64::from(found.left_s) - i64::from(kept_s),
+        })
+    }
+}
+
+/// What is to be stored of a load's answer; `None` if the policy keeps nothing of the kind.
+pub(crate) fn value(body: Option<&Bytes>, policy: &Policy) -> Option<Value> {
+    let (body, lifetime_s) = match body {
+        Some(body) => (body.clone(), policy.jittered_ttl_s() + policy.kept_stale_s()),
+        None if policy.negative_ttl_s() == 0 => return None,
+        None => (Bytes::from_static(NEGATIVE_BODY), policy.negative_ttl_s()),
+    };
+    let negative = body == NEGATIVE_BODY;
+    let flags = Flags { schema: SCHEMA, negative, lifetime_s }.pack();
+    Some(Value { body, flags, left_s: lifetime_s })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn found(body: &'static str, flags: Flags, left_s: u32) -> Found {
+        Found { body: Bytes::from_static(body.as_bytes()), flags: flags.pack(), left_s }
+    }
+
+    fn flags(negative: bool, lifetime_s: u32) -> Flags {
+        Flags { schema: SCHEMA, negative, lifetime_s }
+    }
+
+    #[test]
+    fn flags_come_back_as_they_were_stored() {
+        for given in [flags(false, 360), flags(true, 5), flags(false, Flags::LIFETIME)] {
+            assert_eq!(Flags::unpack(given.pack()), given);
+        }
+    }
+
+    #[test]
+    fn an_entry_knows_its_age_and_when_it_became_stale() {
+        let policy = Policy { stale_if_error: Duration::from_secs(300), ..Policy::default() };
+        let entry = Entry::read(&found(r#"{"id":1}"#, flags(false, 360), 342), &policy).unwrap();
+        assert_eq!((entry.age_s, entry.fresh_s), (18, 42));
+        let entry = Entry::read(&found(r#"{"id":1}"#, flags(false, 360), 297), &policy).unwrap();
+        assert_eq!((entry.age_s, entry.fresh_s), (63, -3));
+    }
+
+    #[test]
+    fn a_negative_entry_is_fresh_until_it_is_gone() {
+        let entry = Entry::read(&found("null", flags(true, 5), 2), &Policy::default()).unwrap();
+        assert_eq!((entry.body, entry.age_s, entry.fresh_s), (None, 3, 2));
+    }
+
+    #[test]
+    fn another_schema_and_what_is_no_json_object_are_misses() {
+        let foreign = Flags { schema: SCHEMA + 1, negative: false, lifetime_s: 60 };
+        let policy = Policy::default();
+        for unsound in [
+            found(r#"{"id":1}"#, foreign, 60),
+            Found { body: Bytes::from_static(b"{}"), flags: 0, left_s: 60 },
+            found("hello", flags(false, 60), 60),
+            found("", flags(false, 60), 60),
+            found("{", flags(false, 60), 60),
+            found(r#"{"id":1}"#, flags(true, 60), 60),
+        ] {
+            assert_eq!(Entry::read(&unsound, &policy), None, "{unsound:?}");
+        }
+    }
+
+    #[test]
+    fn a_stored_value_reads_back_as_the_load_gave_it() {
+        let policy = Policy::default();
+        for body in [Some(Bytes::from_static(br#"{"id":1}"#)), None] {
+            let value = value(body.as_ref(), &policy).unwrap();
+            let found = Found { body: value.body, flags: value.flags, left_s: value.left_s };
+            let entry = Entry::read(&found, &policy).unwrap();
+            assert_eq!((entry.body, entry.age_s), (body, 0));
+            assert!(entry.fresh_s > 0);
+        }
+        let forgetful = Policy { negative_ttl: Duration::ZERO, ..policy };
+        assert_eq!(super::value(None, &forgetful), None);
+    }
+}

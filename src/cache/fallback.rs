@@ -1,0 +1,48 @@
+//! What answers while memcached does not: this process's own memory.
+
+use super::{Ask, Filled, Key, Lease, Look, Memory, Origin, Store, StoreError, Value};
+
+/// A store that asks `P` and, where `P` gives no answer, a small [`Memory`] in its place.
+///
+/// What was leased by one is filled into that one. Entries in the memory live a few seconds at most:
+/// while this process can't reach memcached, it can't hear of another replica's writes either.
+#[derive(Clone, Debug)]
+pub struct Fallback<P> {
+    primary: P,
+    memory: Memory,
+}
+
+impl<P: Store> Fallback<P> {
+    /// Asks `primary`, then `memory`, whose leases must come from [`Origin::Fallback`].
+    pub fn new(primary: P, memory: Memory) -> Self {
+        Self { primary, memory }
+    }
+}
+
+impl<P: Store> Store for Fallback<P> {
+    async fn lookup(&self, key: &Key, ask: Ask) -> Result<Look, StoreError> {
+        match self.primary.lookup(key, ask).await {
+            Ok(look) => Ok(look),
+            Err(_) => self.memory.lookup(key, ask).await,
+        }
+    }
+
+    async fn fill(&self, key: &Key, lease: &Lease, value: Value) -> Result<Filled, StoreError> {
+        match lease.origin {
+            Origin::Fallback => self.memory.fill(key, lease, value).await,
+            Origin::Server(_) | Origin::Memory => self.primary.fill(key, lease, value).await,
+        }
+    }
+
+    async fn release(&self, key: &Key, lease: &Lease) -> Result<(), StoreError> {
+        match lease.origin {
+            Origin::Fallback => self.memory.release(key, lease).await,
+            Origin::Server(_) | Origin::Memory => self.primary.release(key, lease).await,
+        }
+    }
+
+    async fn forget(&self, key: &Key) -> Result<(), StoreError> {
+        self.memory.forget(key).await?;
+        self.primary.forget(key).await
+    }
+}

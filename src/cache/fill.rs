@@ -1,0 +1,240 @@
+//! Fill: loads under the lease and stores what came back, or waits for the replica that does.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::time::{Instant, sleep_until};
+use tower::{Layer, Service};
+
+use super::{
+    Backoff, Claim, Detail, Entry, Filled, Key, Lease, Load, LoadError, Look, Policy, Store, Token,
+    Value, entry, single_flight::Role,
+};
+use crate::metrics::{CacheMetrics, FillResult};
+
+/// Pause before the first look for another replica's value; each further one is half as long again.
+const PAUSE_FIRST: Duration = Duration::from_millis(1);
+
+/// The longest pause between two looks: what a value that was just filled may go unnoticed.
+const PAUSE_MAX: Duration = Duration::from_millis(8);
+
+/// What a load gave.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The JSON body; `None` says that there is no such thing.
+    pub body: Option<Bytes>,
+    /// Seconds since the source gave it.
+    pub age_s: u32,
+    /// Another caller's load, in this process or another.
+    pub collapsed: bool,
+    /// Whether it is stored; `None` if that is for another to know.
+    pub stored: Option<bool>,
+    /// Why it is not stored.
+    pub detail: Option<Detail>,
+}
+
+/// Stores loads under their leases. See the module's first line.
+#[derive(Clone, Debug)]
+pub struct FillLayer<T> {
+    shared: Arc<Shared<T>>,
+}
+
+#[derive(Debug)]
+struct Shared<T> {
+    store: T,
+    policy: Policy,
+    backoff: Backoff,
+    metrics: CacheMetrics,
+}
+
+impl<T: Store> FillLayer<T> {
+    /// Fills `store` as `policy` says; failures are noted in `backoff`.
+    pub fn new(store: &T, policy: &Policy, backoff: &Backoff, metrics: &CacheMetrics) -> Self {
+        let (store, policy) = (store.clone(), policy.clone());
+        let (backoff, metrics) = (backoff.clone(), metrics.clone());
+        Self { shared: Arc::new(Shared { store, policy, backoff, metrics }) }
+    }
+}
+
+impl<T, S> Layer<S> for FillLayer<T> {
+    type Service = Fill<T, S>;
+
+    fn layer(&self, bulkhead: S) -> Fill<T, S> {
+        Fill { shared: self.shared.clone(), bulkhead }
+    }
+}
+
+/// Loads by `S` and stores in `T`.
+#[derive(Debug)]
+pub struct Fill<T, S> {
+    shared: Arc<Shared<T>>,
+    bulkhead: S,
+}
+
+impl<T, S: Clone> Clone for Fill<T, S> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), bulkhead: self.bulkhead.clone() }
+    }
+}
+
+impl<I, T, S> Service<Load<I>> for Fill<T, S>
+where
+    I: Send + 'static,
+    T: Store,
+    S: Service<I, Response = Option<Bytes>, Error = LoadError> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Loaded;
+    type Error = LoadError;
+    type Future = BoxFuture<'static, Result<Loaded, LoadError>>;
+
+    /// Always ready: what bounds a load happens inside its future.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LoadError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, Load { id, key, claim, grant }: Load<I>) -> Self::Future {
+        let Self { shared, mut bulkhead } = self.clone();
+        async move {
+            let waited = match claim {
+                Some(Claim { lease, role: Role::Wait }) => tokio::select! {
+                    // A caller that joined this flight was chosen to load: its claim is used here.
+                    claim = grant.claim() => Waited::Claim(Some(claim)),
+                    waited = shared.wait(&key, lease) => waited,
+                },
+                claim => Waited::Claim(claim),
+            };
+            let result = match waited {
+                Waited::Value(loaded) => Ok(loaded),
+                Waited::Claim(claim) => shared.settle(&key, claim, bulkhead.call(id).await).await,
+            };
+            if let Some(unused) = grant.close()
+                && result.is_err()
+            {
+                shared.abandon(&key, unused).await;
+            }
+            result
+        }
+        .boxed()
+    }
+}
+
+/// How waiting for another replica ended.
+enum Waited {
+    /// With its value.
+    Value(Loaded),
+    /// With the right, or the need, to load.
+    Claim(Option<Claim>),
+}
+
+impl<T: Store> Shared<T> {
+    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long.
+    async fn wait(&self, key: &Key, mut lease: Lease) -> Waited {
+        // The holder's own deadline has passed by then: it is dead, or its fill was lost.
+        let take_over_at = Instant::now() + self.policy.load_timeout;
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let next = Instant::now() + pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+            sleep_until(next.min(take_over_at)).await;
+            pause = (pause * 3 / 2).min(PAUSE_MAX);
+            if Instant::now() >= take_over_at {
+                return Waited::Claim(Some(Claim { lease, role: Role::Hold }));
+            }
+            match self.store.lookup(key, self.policy.ask(true)).await {
+                Ok(Look::Found { found, lease, token: Token::Won }) => {
+                    return Waited::Claim(Some(Claim { lease, role: Role::Refresh(found) }));
+                }
+                // Still the stale entry whose refresh is waited for, or one put back after a failure.
+                Ok(Look::Found { lease: seen, token: Token::Taken, .. }) => lease = seen,
+                Ok(Look::Found { found, lease, token: Token::Unclaimed }) => {
+                    return match Entry::read(&found, &self.policy) {
+                        Some(Entry { body, age_s, .. }) => Waited::Value(Loaded {
+                            body,
+                            age_s,
+                            collapsed: true,
+                            stored: None,
+                            detail: None,
+                        }),
+                        None => Waited::Claim(Some(Claim { lease, role: Role::Replace })),
+                    };
+                }
+                Ok(Look::Placeholder { lease, token: Token::Won }) => {
+                    return Waited::Claim(Some(Claim { lease, role: Role::Hold }));
+                }
+                Ok(Look::Placeholder { lease: seen, .. }) => lease = seen,
+                Ok(Look::Absent) | Err(_) => return Waited::Claim(None),
+            }
+        }
+    }
+
+    /// Stores the result of a load under `claim`, or gives back what its failure leaves behind.
+    async fn settle(
+        &self,
+        key: &Key,
+        claim: Option<Claim>,
+        result: Result<Option<Bytes>, LoadError>,
+    ) -> Result<Loaded, LoadError> {
+        match result {
+            Ok(body) => {
+                self.backoff.succeeded(key);
+                let (stored, detail) = match &claim {
+                    Some(claim) => self.fill(key, &claim.lease, body.as_ref()).await,
+                    None => (false, None),
+                };
+                Ok(Loaded { body, age_s: 0, collapsed: false, stored: Some(stored), detail })
+            }
+            Err(error) => {
+                self.backoff.failed(key);
+                if let Some(claim) = claim {
+                    self.abandon(key, claim).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn fill(&self, key: &Key, lease: &Lease, body: Option<&Bytes>) -> (bool, Option<Detail>) {
+        let Some(value) = entry::value(body, &self.policy) else {
+            // Nothing of the kind is kept, but nobody shall wait for it either.
+            let _ = self.store.release(key, lease).await;
+            return (false, None);
+        };
+        let (result, detail) = match self.store.fill(key, lease, value).await {
+            Ok(Filled::Stored) => (FillResult::Stored, None),
+            Ok(Filled::Superseded) => (FillResult::Superseded, Some(Detail::Superseded)),
+            Ok(Filled::Void) => (FillResult::Void, Some(Detail::NotStored)),
+            Ok(Filled::TooLarge) => {
+                // What was stored before is outdated, and a placeholder would only be waited for.
+                let _ = self.store.release(key, lease).await;
+                (FillResult::TooLarge, Some(Detail::TooLarge))
+            }
+            Err(_) => (FillResult::Failed, Some(Detail::NotStored)),
+        };
+        self.metrics.fill(result);
+        (result == FillResult::Stored, detail)
+    }
+
+    /// Gives back what a load that failed has held. If the store does not take it back, the lease
+    /// lapses by itself, and those who wait for it take over at their deadline.
+    async fn abandon(&self, key: &Key, Claim { lease, role }: Claim) {
+        match role {
+            Role::Hold => {
+                let _ = self.store.release(key, &lease).await;
+            }
+            // memcached never takes a refresh token back, so the entry is stored anew, with the life
+            // that it had left.
+            Role::Refresh(found) => {
+                let gone_s = u32::try_from(lease.asked_at.elapsed().as_secs()).unwrap_or(u32::MAX);
+                let left_s = found.left_s.saturating_sub(gone_s).max(1);
+                let value = Value { body: found.body, flags: found.flags, left_s };
+                let _ = self.store.fill(key, &lease, value).await;
+            }
+            Role::Replace | Role::Wait => {}
+        }
+    }
+}

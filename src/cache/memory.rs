@@ -1,0 +1,189 @@
+//! The store in this process's own memory: the same leases, without a server.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{self, Duration},
+};
+
+use moka::{Expiry, ops::compute::Op, sync::Cache};
+use tokio::time::Instant;
+
+use super::{Ask, Filled, Found, Key, Lease, Look, Origin, Store, StoreError, Token, Value};
+
+/// Bytes that an entry takes besides its key and body: the slot, the map's node, its place in the queues.
+const OVERHEAD_BYTES: u32 = 200;
+
+/// A [`Store`] in memory, bounded in bytes; past its bound it drops what is least used. Clones share it.
+///
+/// What it drops it forgets silently, as memcached does: an evicted placeholder voids its lease.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    slots: Cache<Key, Slot>,
+    versions: Arc<AtomicU64>,
+    origin: Origin,
+    life_max: Duration,
+    made_at: Instant,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    cas: u64,
+    /// `None` is a placeholder.
+    value: Option<Value>,
+    stored_at: Instant,
+    /// When it is gone for every look; moka's own expiry only frees the memory.
+    gone_at: Instant,
+    refresh_taken: bool,
+}
+
+impl Memory {
+    /// A store of at most `bytes_max`, whose leases say that they come from `origin`, and whose entries
+    /// live at most `life_max`, however long they were given.
+    pub fn new(bytes_max: u64, life_max: Duration, origin: Origin) -> Self {
+        let slots = Cache::builder()
+            .max_capacity(bytes_max)
+            .weigher(|key: &Key, slot: &Slot| {
+                let body = slot.value.as_ref().map_or(0, |value| value.body.len());
+                let bytes = u32::try_from(key.as_str().len() + body).unwrap_or(u32::MAX);
+                bytes.saturating_add(OVERHEAD_BYTES)
+            })
+            .expire_after(Gone)
+            .build();
+        Self { slots, versions: Arc::default(), origin, life_max, made_at: Instant::now() }
+    }
+
+    /// Drops every entry and every lease.
+    pub fn clear(&self) {
+        self.slots.invalidate_all();
+    }
+
+    fn lease(&self, cas: u64) -> Lease {
+        Lease { cas, origin: self.origin, asked_at: Instant::now(), connected_at: self.made_at }
+    }
+
+    fn slot(&self, value: Option<Value>, life_s: u32) -> Slot {
+        let now = Instant::now();
+        let life = Duration::from_secs(life_s.into()).min(self.life_max);
+        Slot {
+            cas: self.versions.fetch_add(1, Ordering::Relaxed) + 1,
+            value,
+            stored_at: now,
+            gone_at: now + life,
+            refresh_taken: false,
+        }
+    }
+
+    fn look(&self, key: &Key, ask: Ask) -> Look {
+        let mut look = Look::Absent;
+        self.slots.entry_by_ref(key).and_compute_with(|entry| {
+            let slot = entry.map(moka::Entry::into_value).filter(Slot::is_there);
+            let (answer, change) = match (slot, ask.lease_s) {
+                (Some(slot), _) => self.seen(slot, ask),
+                (None, Some(lease_s)) => {
+                    let slot = self.slot(None, lease_s);
+                    let lease = self.lease(slot.cas);
+                    (Look::Placeholder { lease, token: Token::Won }, Op::Put(slot))
+                }
+                (None, None) => (Look::Absent, Op::Nop),
+            };
+            look = answer;
+            change
+        });
+        look
+    }
+
+    fn seen(&self, mut slot: Slot, ask: Ask) -> (Look, Op<Slot>) {
+        let lease = self.lease(slot.cas);
+        let Some(value) = slot.value.clone() else {
+            return (Look::Placeholder { lease, token: Token::Taken }, Op::Nop);
+        };
+        let found = slot.found(value);
+        let stale = ask.refresh_s.is_some_and(|refresh_s| found.left_s < refresh_s);
+        let (token, change) = match (stale, slot.refresh_taken) {
+            (false, _) => (Token::Unclaimed, Op::Nop),
+            (true, true) => (Token::Taken, Op::Nop),
+            (true, false) => {
+                slot.refresh_taken = true;
+                (Token::Won, Op::Put(slot))
+            }
+        };
+        (Look::Found { found, lease, token }, change)
+    }
+
+    /// Puts or removes (`None`) the slot of `key`, if `lease` still holds.
+    fn replace(&self, key: &Key, lease: &Lease, slot: Option<Slot>) -> Filled {
+        let mut filled = Filled::Superseded;
+        self.slots.entry_by_ref(key).and_compute_with(|entry| {
+            let seen = entry.map(moka::Entry::into_value).filter(Slot::is_there);
+            if seen.is_none_or(|seen| seen.cas != lease.cas) {
+                return Op::Nop;
+            }
+            filled = Filled::Stored;
+            slot.map_or(Op::Remove, Op::Put)
+        });
+        filled
+    }
+}
+
+impl Store for Memory {
+    async fn lookup(&self, key: &Key, ask: Ask) -> Result<Look, StoreError> {
+        // A fresh hit, by far the most frequent, needs no exclusive access.
+        if let Some(slot) = self.slots.get(key).filter(Slot::is_there)
+            && let (look @ Look::Found { token: Token::Unclaimed, .. }, _) = self.seen(slot, ask)
+        {
+            return Ok(look);
+        }
+        Ok(self.look(key, ask))
+    }
+
+    async fn fill(&self, key: &Key, lease: &Lease, value: Value) -> Result<Filled, StoreError> {
+        let life_s = value.left_s;
+        Ok(self.replace(key, lease, Some(self.slot(Some(value), life_s))))
+    }
+
+    async fn release(&self, key: &Key, lease: &Lease) -> Result<(), StoreError> {
+        self.replace(key, lease, None);
+        Ok(())
+    }
+
+    async fn forget(&self, key: &Key) -> Result<(), StoreError> {
+        self.slots.invalidate(key);
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn is_there(&self) -> bool {
+        Instant::now() < self.gone_at
+    }
+
+    /// What a look gives: the life left is what the value was given, less the time since.
+    fn found(&self, Value { body, flags, left_s }: Value) -> Found {
+        let gone_s = u32::try_from(self.stored_at.elapsed().as_secs()).unwrap_or(u32::MAX);
+        Found { body, flags, left_s: left_s.saturating_sub(gone_s) }
+    }
+}
+
+/// Lets moka free what is gone; until it does, [`Slot::is_there`] keeps it out of sight.
+struct Gone;
+
+impl Expiry<Key, Slot> for Gone {
+    #[expect(clippy::disallowed_types, reason = "moka's interface; only memory is freed by it")]
+    fn expire_after_create(&self, _: &Key, slot: &Slot, _: time::Instant) -> Option<Duration> {
+        Some(slot.gone_at - slot.stored_at)
+    }
+
+    #[expect(clippy::disallowed_types, reason = "moka's interface; only memory is freed by it")]
+    fn expire_after_update(
+        &self,
+        _: &Key,
+        slot: &Slot,
+        _: time::Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(slot.gone_at.duration_since(Instant::now()))
+    }
+}

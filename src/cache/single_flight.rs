@@ -1,0 +1,254 @@
+//! One load at a time: the callers in this process that saw the same version of a key share one load.
+//!
+//! A flight is known by its key *and* by the CAS number of the version that its caller saw. With the
+//! key alone, a caller could join a load from before a write:
+//!
+//! 1. Replica A looks up `user:42`, gets lease c1, and begins to load the old row.
+//! 2. Replica B changes the row, forgets the key, and acknowledges the write.
+//! 3. A second caller comes to A. Joined by key, it would be answered with the old row. But its look
+//!    sees a new placeholder, c2, so it does not join; it loads, or waits for, the new row.
+//!
+//! Whoever did see c1 looked before the write was acknowledged, and may have the old row.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use tokio::{sync::Notify, time::Instant};
+use tower::{Layer, Service};
+
+use super::{Found, Key, Lease, LoadError, Loaded, Origin};
+
+/// A load that a look made necessary.
+#[derive(Clone, Debug)]
+pub struct Load<I> {
+    /// What is to be loaded.
+    pub id: I,
+    /// Its cache key.
+    pub key: Key,
+    /// What the look gave; `None` if the store was not asked, so that nothing is shared or stored.
+    pub claim: Option<Claim>,
+    /// Where a later caller with a better claim hands it over.
+    pub(crate) grant: Grant,
+}
+
+impl<I> Load<I> {
+    /// A load of `id` under `claim`.
+    pub fn new(id: I, key: Key, claim: Option<Claim>) -> Self {
+        Self { id, key, claim, grant: Grant::default() }
+    }
+}
+
+/// What a look entitles to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The version that was seen.
+    pub lease: Lease,
+    /// What its holder does.
+    pub role: Role,
+}
+
+/// What the holder of a claim does, and what it owes if the load fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Holds the placeholder: loads, and releases the lease if that fails.
+    Hold,
+    /// Holds the refresh token of a stale entry: loads, and puts this back if that fails.
+    Refresh(Found),
+    /// Saw an entry that does not suit: loads, and owes nothing.
+    Replace,
+    /// Somebody else loads: waits for that.
+    Wait,
+}
+
+/// Makes callers share loads. See the module's first line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SingleFlightLayer(());
+
+impl SingleFlightLayer {
+    /// The layer; it has no settings. The flights are bounded by the requests that are being served.
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+impl<S> Layer<S> for SingleFlightLayer {
+    type Service = SingleFlight<S>;
+
+    fn layer(&self, fill: S) -> SingleFlight<S> {
+        SingleFlight { flights: Arc::default(), fill }
+    }
+}
+
+/// Shares the loads of `S` among the callers that saw the same version.
+#[derive(Clone, Debug)]
+pub struct SingleFlight<S> {
+    flights: Arc<Flights>,
+    fill: S,
+}
+
+#[derive(Debug, Default)]
+struct Flights {
+    by_version: Mutex<HashMap<Version, Flight>>,
+    begun: AtomicU64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Version {
+    key: Key,
+    cas: u64,
+    origin: Origin,
+}
+
+#[derive(Clone, Debug)]
+struct Flight {
+    number: u64,
+    asked_at: Instant,
+    grant: Grant,
+    answer: Shared<BoxFuture<'static, Result<Loaded, LoadError>>>,
+}
+
+impl<I, S> Service<Load<I>> for SingleFlight<S>
+where
+    S: Service<Load<I>, Response = Loaded, Error = LoadError>,
+    S::Future: Send + 'static,
+{
+    type Response = Loaded;
+    type Error = LoadError;
+    type Future = BoxFuture<'static, Result<Loaded, LoadError>>;
+
+    /// Always ready: what bounds a load happens inside its future.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LoadError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Joins the flight of this version or begins one. It flies whether or not the future is polled.
+    fn call(&mut self, load: Load<I>) -> Self::Future {
+        let Some(claim) = load.claim.clone() else {
+            return self.fill.call(load).boxed();
+        };
+        let version =
+            Version { key: load.key.clone(), cas: claim.lease.cas, origin: claim.lease.origin };
+        let mut flights = self.flights.lock();
+        if let Some(flight) = flights.get(&version)
+            && flight.takes(&claim)
+        {
+            let answer = flight.answer.clone();
+            return answer.map(|loaded| Ok(Loaded { collapsed: true, ..loaded? })).boxed();
+        }
+        let number = self.flights.begun.fetch_add(1, Ordering::Relaxed);
+        let landing = Landing { flights: self.flights.clone(), version: version.clone(), number };
+        let grant = load.grant.clone();
+        let loading = self.fill.call(load);
+        // A task of its own: no caller owns the load, so none that leaves can end it for the others.
+        let task = tokio::spawn(async move {
+            let _landing = landing;
+            loading.await
+        });
+        let answer = task.map(|end| end.unwrap_or(Err(LoadError::Panicked))).boxed().shared();
+        let asked_at = claim.lease.asked_at;
+        flights.insert(version, Flight { number, asked_at, grant, answer: answer.clone() });
+        answer.boxed()
+    }
+}
+
+impl Flight {
+    /// Whether the holder of `claim` may join. One that saw its version over a connection younger than
+    /// this flight may mean another version by the same number: after a restart, memcached counts anew.
+    fn takes(&self, claim: &Claim) -> bool {
+        claim.lease.connected_at <= self.asked_at
+            && match claim.role {
+                Role::Hold | Role::Refresh(_) => self.grant.offer(claim.clone()),
+                Role::Replace | Role::Wait => true,
+            }
+    }
+}
+
+impl Flights {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Version, Flight>> {
+        // Nothing panics while it holds the lock, and a map of flights can't be left half-changed.
+        self.by_version.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the flight off the map when its task ends, even by a panic.
+struct Landing {
+    flights: Arc<Flights>,
+    version: Version,
+    number: u64,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut flights = self.flights.lock();
+        if flights.get(&self.version).is_some_and(|flight| flight.number == self.number) {
+            flights.remove(&self.version);
+        }
+    }
+}
+
+/// Where a caller that won the lease hands it to the flight that it joins. Without it, a flight begun
+/// by a caller that only waits would wait for a load that its own joiner was chosen to make.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grant(Arc<GrantState>);
+
+#[derive(Debug, Default)]
+struct GrantState {
+    claim: Mutex<Offer>,
+    offered: Notify,
+}
+
+#[derive(Debug, Default)]
+enum Offer {
+    #[default]
+    None,
+    Made(Claim),
+    Closed,
+}
+
+impl Grant {
+    /// Hands `claim` over. `false` if the flight is about to land and will not use it.
+    fn offer(&self, claim: Claim) -> bool {
+        let mut offer = self.lock();
+        if matches!(*offer, Offer::Closed) {
+            return false;
+        }
+        *offer = Offer::Made(claim);
+        self.0.offered.notify_one();
+        true
+    }
+
+    /// Waits for a claim to be handed over, and takes it.
+    pub(crate) async fn claim(&self) -> Claim {
+        loop {
+            self.0.offered.notified().await;
+            let mut offer = self.lock();
+            if let Offer::Made(_) = *offer
+                && let Offer::Made(claim) = std::mem::take(&mut *offer)
+            {
+                return claim;
+            }
+        }
+    }
+
+    /// Takes no more claims, and gives back one that was not used.
+    pub(crate) fn close(&self) -> Option<Claim> {
+        match std::mem::replace(&mut *self.lock(), Offer::Closed) {
+            Offer::Made(claim) => Some(claim),
+            Offer::None | Offer::Closed => None,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Offer> {
+        self.0.claim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,154 @@
+//! What the stack asks of a store: look up under a lease, fill under it, release it, forget.
+//!
+//! The interface is memcached's own lease protocol (the meta commands `mg`, `ms` and `md` with the
+//! flags `N`, `R` and `C`; memcached's `doc/protocol.txt`): one look says what is there, how long it
+//! has to live, and whether the caller is the one who loads it.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::Key;
+
+/// A place that keeps entries and hands out leases.
+///
+/// Every operation ends within the store's own deadline; none of them is retried inside.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// Looks `key` up and, as `ask` says, takes the lease of an absent key or of a stale one.
+    fn lookup(&self, key: &Key, ask: Ask) -> impl Future<Output = Result<Look, StoreError>> + Send;
+
+    /// Stores `value`, but only if nobody has replaced or forgotten the key since `lease` was given.
+    fn fill(
+        &self,
+        key: &Key,
+        lease: &Lease,
+        value: Value,
+    ) -> impl Future<Output = Result<Filled, StoreError>> + Send;
+
+    /// Removes what `lease` was given for, so that the next look may take a new lease at once.
+    fn release(
+        &self,
+        key: &Key,
+        lease: &Lease,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Removes `key` whatever it holds. A key that is not there is forgotten already.
+    fn forget(&self, key: &Key) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What a look may take besides the value. Looks with the same `Ask` travel in one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ask {
+    /// `N`: seconds that a lease on an absent key lasts; `None` takes none and leaves no trace.
+    pub lease_s: Option<u32>,
+    /// `R`: with fewer seconds than this left to live, one caller is told to refresh.
+    pub refresh_s: Option<u32>,
+}
+
+/// The answer of a look.
+#[derive(Clone, Debug)]
+pub enum Look {
+    /// A value is there, fresh or stale.
+    Found {
+        /// What was stored.
+        found: Found,
+        /// The version seen, under which it may be replaced.
+        lease: Lease,
+        /// Who refreshes it, if it is to be refreshed.
+        token: Token,
+    },
+    /// No value is there, but a placeholder: somebody loads it, perhaps this very caller.
+    Placeholder {
+        /// The version of the placeholder; the same for its holder and for all who wait.
+        lease: Lease,
+        /// [`Token::Won`] makes the caller the holder.
+        token: Token,
+    },
+    /// Nothing is there, and no lease was asked for.
+    Absent,
+}
+
+/// A stored value as it came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The bytes that were stored; empty if another client stored nothing.
+    pub body: Bytes,
+    /// The 32 bits stored beside the value; see [`Flags`](super::Flags).
+    pub flags: u32,
+    /// Seconds until the store drops it.
+    pub left_s: u32,
+}
+
+/// A value to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// The bytes; never empty, as an empty value means "being loaded".
+    pub body: Bytes,
+    /// The 32 bits stored beside the value; see [`Flags`](super::Flags).
+    pub flags: u32,
+    /// Seconds until the store drops it, 1 to 30 days.
+    pub left_s: u32,
+}
+
+/// Whether the caller was chosen to load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// `W`: this caller loads.
+    Won,
+    /// `Z`: somebody else was chosen before.
+    Taken,
+    /// Neither: nothing is to be loaded, or it was not asked.
+    Unclaimed,
+}
+
+/// The right to replace one version of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// memcached's CAS number of the version.
+    pub cas: u64,
+    /// Which server gave it; it means nothing to any other.
+    pub origin: Origin,
+    /// When the look was sent.
+    pub asked_at: Instant,
+    /// When the connection that the look went over was made.
+    pub connected_at: Instant,
+}
+
+/// Where a lease comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The memcached server at this place in the list.
+    Server(u16),
+    /// This process's own memory, the only store there is.
+    Memory,
+    /// This process's own memory, standing in for memcached.
+    Fallback,
+}
+
+/// How a fill ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// It is stored.
+    Stored,
+    /// Somebody wrote or forgot the key since the lease was given: the value may be old, and is not stored.
+    Superseded,
+    /// The lease is older than the connection: CAS numbers may have begun again since. Not stored.
+    Void,
+    /// The value is over the store's limit for one item. Not stored.
+    TooLarge,
+}
+
+/// Why the store gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It is out of service, or its queue is full.
+    #[error("the store is out of service")]
+    Unavailable,
+    /// It did not answer by its deadline, or the connection broke before it did.
+    #[error("the store did not answer")]
+    NoAnswer,
+    /// It answered with an error, such as `SERVER_ERROR out of memory`.
+    #[error("the store refused")]
+    Refused,
+}

@@ -1,0 +1,116 @@
+//! A connection's task: takes what is queued and carries it out in as few round trips as there can be.
+
+use std::{sync::Arc, time::Duration};
+
+use async_channel::Receiver;
+use async_memcached::Client;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    health::Health,
+    operation::{Lookup, Operation},
+    wire::{self, Wire, WireError},
+};
+use crate::{cache::Origin, metrics::ServerMetrics};
+
+/// Operations taken from the queue at once. What is over stays queued for the next round trip.
+const BATCH_MAX: usize = 256;
+
+/// Deadline, in operation deadlines, of making a connection: it takes several round trips and a name lookup.
+const CONNECT_TIMEOUTS: u32 = 4;
+
+/// One of a server's connections: makes it, works the queue over it, and makes it anew when it breaks.
+pub(crate) struct Worker {
+    pub(crate) dsn: String,
+    pub(crate) origin: Origin,
+    pub(crate) queued: Receiver<Operation>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) round_trip_timeout: Duration,
+    pub(crate) metrics: ServerMetrics,
+}
+
+impl Worker {
+    /// Runs until the queue is closed.
+    pub(crate) async fn run(self) {
+        while !self.queued.is_closed() {
+            let turn = self.health.turn().await;
+            let connect = timeout(self.round_trip_timeout * CONNECT_TIMEOUTS, self.connect());
+            let broken = match connect.await {
+                Ok(Ok(wire)) => {
+                    self.health.succeeded();
+                    drop(turn);
+                    self.work(wire).await
+                }
+                Ok(Err(error)) => Some(error),
+                Err(_) => Some(WireError::TimedOut),
+            };
+            if let Some(error) = broken {
+                if matches!(error, WireError::Crosstalk) {
+                    self.metrics.crosstalk.inc();
+                }
+                self.health.failed(&error);
+            }
+        }
+    }
+
+    /// Connects and reads once: a stopped server still accepts connections.
+    async fn connect(&self) -> Result<Wire, WireError> {
+        let client = Client::new(&self.dsn).await?;
+        let mut wire = Wire::new(client, self.origin, Instant::now());
+        wire.probe().await?;
+        Ok(wire)
+    }
+
+    /// Works the queue until the connection breaks (the cause is returned), the server goes out of
+    /// service, or the queue is closed.
+    async fn work(&self, mut wire: Wire) -> Option<WireError> {
+        let mut broken = std::pin::pin!(self.health.broken());
+        let mut batch = Vec::new();
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = &mut broken => return None,
+                first = self.queued.recv() => first.ok()?,
+            };
+            batch.push(first);
+            while batch.len() < BATCH_MAX
+                && let Ok(next) = self.queued.try_recv()
+            {
+                batch.push(next);
+            }
+            batch.retain(|operation| !operation.is_abandoned());
+            if batch.is_empty() {
+                continue;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+            self.metrics.batch_size.observe(batch.len() as f64);
+            match timeout(self.round_trip_timeout, carry_out(&mut wire, &mut batch)).await {
+                Ok(Ok(())) => self.health.succeeded(),
+                Ok(Err(error)) => return Some(error),
+                Err(_) => return Some(WireError::TimedOut),
+            }
+        }
+    }
+}
+
+/// Carries out all of `batch`: one round trip for the lookups that ask the same, one for each change.
+/// After an error the operations that are left are dropped, and their callers told so by that.
+async fn carry_out(wire: &mut Wire, batch: &mut Vec<Operation>) -> Result<(), WireError> {
+    let mut lookups: Vec<Lookup> = Vec::with_capacity(batch.len());
+    let mut result = Ok(());
+    for operation in batch.drain(..) {
+        match operation {
+            Operation::Lookup(lookup) => lookups.push(lookup),
+            change if result.is_ok() => result = wire.change(change).await,
+            dropped => drop(dropped),
+        }
+    }
+    result?;
+    while let Some(ask) = lookups.first().map(|lookup| lookup.ask) {
+        let others = lookups.iter().position(|lookup| lookup.ask != ask);
+        let rest = others.map_or_else(Vec::new, |others| lookups.split_off(others));
+        wire.look_up(wire::Batch { ask, lookups }).await?;
+        lookups = rest;
+    }
+    Ok(())
+}

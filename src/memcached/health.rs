@@ -1,0 +1,165 @@
+//! The breaker of one server: out of service after failures in a row, and one probe at a time back.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use tokio::sync::{Mutex, MutexGuard, watch};
+
+use crate::metrics::ServerMetrics;
+
+/// Failures in a row that put a server out of service.
+pub(crate) const FAILURES_MAX: u32 = 3;
+
+/// Pause before the first new attempt to connect; doubled with each failure.
+const PAUSE_FIRST: Duration = Duration::from_millis(25);
+
+/// The longest pause, so that a server that is back is in use again within two seconds.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Whether a server is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is known yet.
+    Starting,
+    /// It is used.
+    InService,
+    /// It is not used, but probed.
+    OutOfService,
+}
+
+impl State {
+    /// The state as `/stats` and `/readyz` write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::InService => "in service",
+            Self::OutOfService => "out of service",
+        }
+    }
+}
+
+/// What is known of a server's health; shared by its connections and its callers.
+#[derive(Debug)]
+pub(crate) struct Health {
+    server: String,
+    state: watch::Sender<State>,
+    failures: AtomicU32,
+    probing: Mutex<()>,
+    metrics: ServerMetrics,
+}
+
+impl Health {
+    pub(crate) fn new(server: String, metrics: ServerMetrics) -> Self {
+        let state = watch::Sender::new(State::Starting);
+        Self { server, state, failures: AtomicU32::new(0), probing: Mutex::new(()), metrics }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        *self.state.borrow()
+    }
+
+    /// Waits until the first attempt to reach the server has succeeded or failed.
+    pub(crate) async fn known(&self) {
+        // The sender lives in `self`, so that the wait can't fail.
+        let _ = self.state.subscribe().wait_for(|state| *state != State::Starting).await;
+    }
+
+    /// Waits until the server is out of service.
+    pub(crate) async fn broken(&self) {
+        let _ = self.state.subscribe().wait_for(|state| *state == State::OutOfService).await;
+    }
+
+    /// Waits for the turn to connect. While the server is out of service only one connection at a time
+    /// has it, and the others wait here for how that one fares.
+    pub(crate) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        let probe = match self.state() {
+            State::InService => None,
+            State::Starting | State::OutOfService => Some(self.probing.lock().await),
+        };
+        let failures = self.failures.load(Ordering::Relaxed);
+        if failures > 0 {
+            let pause = PAUSE_FIRST.saturating_mul(1 << failures.min(16)).min(PAUSE_MAX);
+            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        }
+        probe
+    }
+
+    /// A round trip succeeded.
+    pub(crate) fn succeeded(&self) {
+        if self.failures.load(Ordering::Relaxed) > 0 || self.state() != State::InService {
+            self.failures.store(0, Ordering::Relaxed);
+            if self.state.send_replace(State::InService) != State::InService {
+                self.metrics.in_service.set(1);
+                tracing::info!(server = self.server, "memcached is in service");
+            }
+        }
+    }
+
+    /// A round trip or an attempt to connect failed because of `cause`.
+    pub(crate) fn failed(&self, cause: &dyn fmt::Display) {
+        self.metrics.failures.inc();
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        // The very first failure is enough: there was nothing that worked before.
+        let enough = failures >= FAILURES_MAX || self.state() == State::Starting;
+        if enough && self.state.send_replace(State::OutOfService) != State::OutOfService {
+            self.metrics.in_service.set(0);
+            tracing::warn!(server = self.server, failures, %cause, "memcached is out of service");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    fn health() -> Arc<Health> {
+        Arc::new(Health::new("test".to_owned(), Metrics::default().server("test")))
+    }
+
+    #[test]
+    fn three_failures_in_a_row_open_the_breaker_and_a_success_between_does_not_let_them_add_up() {
+        let health = health();
+        health.succeeded();
+        for _ in 0..5 {
+            health.failed(&"reset");
+            health.failed(&"reset");
+            assert_eq!(health.state(), State::InService);
+            health.succeeded();
+        }
+        for _ in 0..3 {
+            health.failed(&"reset");
+        }
+        assert_eq!(health.state(), State::OutOfService);
+        health.succeeded();
+        assert_eq!(health.state(), State::InService);
+    }
+
+    #[test]
+    fn a_server_that_was_never_reached_is_out_of_service_at_once() {
+        let health = health();
+        health.failed(&"refused");
+        assert_eq!(health.state(), State::OutOfService);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_probe_at_a_time_while_out_of_service() {
+        let health = health();
+        health.failed(&"refused");
+        let probe = health.turn().await;
+        assert!(probe.is_some());
+        let second = tokio::spawn({
+            let health = health.clone();
+            async move { health.turn().await.is_some() }
+        });
+        tokio::time::sleep(PAUSE_MAX * 10).await;
+        assert!(!second.is_finished(), "a second probe went out beside the first");
+        drop(probe);
+        assert!(second.await.unwrap());
+    }
+}

@@ -1,0 +1,97 @@
+//! memcached as a [`Store`]: one queue a server, and connections that pipeline what is queued.
+//!
+//! This is the only module that knows `async_memcached`. A caller puts its operation on the queue of the
+//! key's server and waits for the answer until a deadline; it may leave, the operation itself is never
+//! cancelled half-way. An idle connection takes all that is queued and sends it as one round trip, so
+//! that batches form by themselves when there is much to do.
+
+mod address;
+mod connection;
+mod health;
+mod operation;
+mod server;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+pub use self::{
+    address::{Address, InvalidAddress},
+    health::State,
+};
+use self::{
+    operation::{Lookup, Operation},
+    server::Server,
+};
+use crate::{
+    cache::{Ask, Filled, Key, Lease, Look, Origin, Store, StoreError, Value},
+    metrics::Metrics,
+};
+
+/// The memcached servers. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Memcached {
+    servers: Arc<[Server]>,
+}
+
+impl Memcached {
+    /// Begins to connect to `addresses`, of which there must be at least one. Every operation ends within
+    /// `operation_timeout`.
+    pub fn start(addresses: &[Address], operation_timeout: Duration, metrics: &Metrics) -> Self {
+        let servers = (0..).zip(addresses).map(|(place, address)| {
+            let metrics = metrics.server(&address.to_string());
+            Server::start(address.clone(), Origin::Server(place), operation_timeout, metrics)
+        });
+        Self { servers: servers.collect() }
+    }
+
+    /// Waits until it is known of every server whether it can be reached.
+    pub async fn known(&self) {
+        for server in self.servers.iter() {
+            server.known().await;
+        }
+    }
+
+    /// The servers and whether they are used.
+    pub fn states(&self) -> impl Iterator<Item = (&Address, State)> {
+        self.servers.iter().map(|server| (&server.address, server.state()))
+    }
+
+    /// The server of `key`.
+    fn server(&self, _key: &Key) -> Result<&Server, StoreError> {
+        self.servers.first().ok_or(StoreError::Unavailable)
+    }
+
+    /// The server that gave `lease`.
+    fn grantor(&self, lease: &Lease) -> Result<&Server, StoreError> {
+        match lease.origin {
+            Origin::Server(place) => {
+                self.servers.get(usize::from(place)).ok_or(StoreError::Unavailable)
+            }
+            Origin::Memory | Origin::Fallback => Err(StoreError::Unavailable),
+        }
+    }
+}
+
+impl Store for Memcached {
+    async fn lookup(&self, key: &Key, ask: Ask) -> Result<Look, StoreError> {
+        let lookup = |reply| Operation::Lookup(Lookup { key: key.clone(), ask, reply });
+        self.server(key)?.call(lookup).await
+    }
+
+    async fn fill(&self, key: &Key, lease: &Lease, value: Value) -> Result<Filled, StoreError> {
+        let (key, granted) = (key.clone(), *lease);
+        let fill = |reply| Operation::Fill { key, lease: granted, value, reply };
+        self.grantor(lease)?.call(fill).await
+    }
+
+    async fn release(&self, key: &Key, lease: &Lease) -> Result<(), StoreError> {
+        let (key, granted) = (key.clone(), Some(*lease));
+        let delete = |reply| Operation::Delete { key, lease: granted, reply };
+        self.grantor(lease)?.call(delete).await
+    }
+
+    async fn forget(&self, key: &Key) -> Result<(), StoreError> {
+        let delete = |reply| Operation::Delete { key: key.clone(), lease: None, reply };
+        self.server(key)?.call(delete).await
+    }
+}
