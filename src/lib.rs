@@ -1,5 +1,21 @@
 //! Aside: a caching HTTP service in front of a slow backend.
+//!
+//! The path of a request, in the order in which it meets the modules: [`http`] parses it, the stack
+//! of [`cache`] answers it from a store ([`memcached`], or this process's own memory) or loads it
+//! from a source ([`users`]). [`app`] puts them together; `ARCHITECTURE.md` says who may know whom.
+
+pub mod cli;
+
+pub mod app;
+
+pub mod http;
+
+pub mod users;
 
 pub mod cache;
+
 pub mod memcached;
+
+pub mod config;
 pub mod metrics;
+pub mod telemetry;

@@ -1,0 +1,151 @@
+//! The settings: flags, environment variables, defaults, and what each takes.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+/// Settings of the service. Durations are written as `500ms`, `10s`, `5m`.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Address to serve on; port 0 picks a free one
+    #[arg(long, env = "ASIDE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// SQLite database; created, migrated and seeded with 10,000 users on first start
+    #[arg(long, env = "ASIDE_DATABASE", default_value = "sqlite://aside.db", value_name = "URL")]
+    pub database: String,
+
+    /// memcached servers, comma-separated: host:port or unix:///path; `none` keeps entries in this
+    /// process's own memory only
+    #[arg(
+        long,
+        env = "ASIDE_MEMCACHED",
+        default_value = "127.0.0.1:11211",
+        value_delimiter = ',',
+        value_name = "SERVERS"
+    )]
+    pub memcached: Vec<String>,
+
+    /// Deadline of one memcached operation
+    #[arg(long, env = "ASIDE_MEMCACHED_TIMEOUT", default_value = "50ms", value_parser = timeout, value_name = "DURATION")]
+    pub memcached_timeout: Duration,
+
+    /// How long an entry is fresh, in whole seconds; shortened at random by up to 10 %
+    #[arg(long, env = "ASIDE_TTL", default_value = "60s", value_parser = ttl, value_name = "DURATION")]
+    pub ttl: Duration,
+
+    /// How long after that it is served at once while one caller refreshes it
+    #[arg(long, env = "ASIDE_STALE_WHILE_REVALIDATE", default_value = "10s", value_parser = life, value_name = "DURATION")]
+    pub stale_while_revalidate: Duration,
+
+    /// How long it is kept for the day the database fails; 0s turns that off
+    #[arg(long, env = "ASIDE_STALE_IF_ERROR", default_value = "5m", value_parser = life, value_name = "DURATION")]
+    pub stale_if_error: Duration,
+
+    /// How long "no such user" is remembered; 0s does not remember it
+    #[arg(long, env = "ASIDE_NEGATIVE_TTL", default_value = "5s", value_parser = life, value_name = "DURATION")]
+    pub negative_ttl: Duration,
+
+    /// How slow the SQLite query is made
+    #[arg(long, env = "ASIDE_SLOW_QUERY", default_value = "500ms", value_parser = pause, value_name = "DURATION")]
+    pub slow_query: Duration,
+
+    /// Deadline of one load, its wait for a turn included; 504 after it
+    #[arg(long, env = "ASIDE_QUERY_TIMEOUT", default_value = "5s", value_parser = timeout, value_name = "DURATION")]
+    pub query_timeout: Duration,
+
+    /// Queries that run at once
+    #[arg(long, env = "ASIDE_MAX_QUERIES", default_value_t = 8, value_parser = queries, value_name = "COUNT")]
+    pub max_queries: usize,
+
+    /// Loads that may wait for one of those; the rest get 503 and Retry-After
+    #[arg(long, env = "ASIDE_MAX_WAITING", default_value_t = 256, value_parser = waiting, value_name = "COUNT")]
+    pub max_waiting: usize,
+
+    /// How long requests under way may take to end after SIGTERM or Ctrl-C
+    #[arg(long, env = "ASIDE_SHUTDOWN_GRACE", default_value = "20s", value_parser = pause, value_name = "DURATION")]
+    pub shutdown_grace: Duration,
+
+    /// How the log is written, to standard error; levels by RUST_LOG
+    #[arg(long, env = "ASIDE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// The longest life of anything stored: memcached takes a longer one for a date in 1970.
+const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The longest deadline or pause: one that is longer is a mistake in the unit.
+const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Most connections to the database, each of which is a thread.
+const QUERIES_MAX: usize = 256;
+
+/// Most loads that may wait; each is a request that holds its connection.
+const WAITING_MAX: usize = 100_000;
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_secs(1), LIFE_MAX, "1s", "30d")
+}
+
+fn life(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO, LIFE_MAX, "0s", "30d")
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_millis(1), TIMEOUT_MAX, "1ms", "1h")
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO, TIMEOUT_MAX, "0s", "1h")
+}
+
+fn duration(
+    text: &str,
+    least: Duration,
+    most: Duration,
+    least_text: &str,
+    most_text: &str,
+) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text).ok();
+    parsed.filter(|duration| (least..=most).contains(duration)).ok_or_else(|| {
+        format!("it takes a duration from {least_text} to {most_text}, such as 500ms, 10s or 5m")
+    })
+}
+
+fn queries(text: &str) -> Result<usize, String> {
+    count(text, 1, QUERIES_MAX)
+}
+
+fn waiting(text: &str) -> Result<usize, String> {
+    count(text, 0, WAITING_MAX)
+}
+
+fn count(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let parsed = text.parse().ok().filter(|count| (least..=most).contains(count));
+    parsed.ok_or_else(|| format!("it takes a whole number from {least} to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ttl_is_from_one_second_to_thirty_days() {
+        for text in
+            ["999ms", "0s", "31d", "2592001s", "10", "-1s", "", "1e3s", "9999999999999999999s"]
+        {
+            assert!(ttl(text).is_err(), "{text}");
+        }
+        assert_eq!(ttl("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(ttl("30d"), Ok(LIFE_MAX));
+    }
+}

@@ -1,0 +1,64 @@
+//! What happens to a connection when it is accepted: it is counted, and wrapped or refused.
+
+use std::future::{Ready, ready};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use axum_server::accept::Accept;
+use tokio::net::TcpStream;
+
+use super::counters::EdgeCounters;
+use super::limits::Limits;
+use super::refusal;
+use super::stream::EdgeStream;
+
+/// Bytes of a refused request that are read before the connection is closed. A socket that is closed with unread bytes
+/// sends a reset, which may overtake the 503; a request that is larger than this risks that.
+const REFUSED_BYTES_READ: usize = 4 * 1024;
+
+/// Lets connections in up to a number, and answers 503 to those past it.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    limits: Limits,
+    connections_max: u64,
+    counters: Arc<EdgeCounters>,
+}
+
+impl Acceptor {
+    pub(super) fn new(limits: &Limits, counters: Arc<EdgeCounters>) -> Self {
+        let connections_max = limits.connections_possible();
+        if connections_max < limits.connections_max {
+            tracing::warn!(
+                connections_max,
+                wanted = limits.connections_max,
+                "the limit on open files (ulimit -n) allows fewer connections than configured"
+            );
+        }
+        Self { limits: limits.clone(), connections_max, counters }
+    }
+}
+
+impl<S> Accept<TcpStream, S> for Acceptor {
+    type Stream = EdgeStream;
+    type Service = S;
+    type Future = Ready<io::Result<(EdgeStream, S)>>;
+
+    fn accept(&self, socket: TcpStream, service: S) -> Self::Future {
+        ready(match self.counters.admit(self.connections_max) {
+            Some(open) => socket
+                .set_nodelay(true)
+                .map(|()| (EdgeStream::new(socket, &self.limits, open), service)),
+            None => refuse(socket).and(Err(io::ErrorKind::ConnectionRefused.into())),
+        })
+    }
+}
+
+/// Answers without waiting for the client: the socket does not block, and its send buffer is still empty.
+fn refuse(socket: TcpStream) -> io::Result<()> {
+    let mut socket = socket.into_std()?;
+    socket.write_all(refusal::too_many_connections())?;
+    socket.shutdown(Shutdown::Write)?;
+    let _ = socket.read(&mut [0; REFUSED_BYTES_READ])?;
+    Ok(())
+}

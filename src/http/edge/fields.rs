@@ -1,0 +1,95 @@
+//! What the lines of one request head say about where the request ends and for whom it is.
+//!
+//! Only three fields matter here. Whether a line is a well-formed field at all is hyper's to say, and it does.
+
+use super::refusal::Refusal;
+
+/// How the body of a request ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// After so many bytes; 0 when the head names no body.
+    Length(u64),
+    /// With an empty chunk.
+    Chunked,
+}
+
+/// The lines of one head so far.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    request_line_seen: bool,
+    must_name_host: bool,
+    host_seen: bool,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+impl Head {
+    /// Takes the next line, without its line end; the empty line at the end of the head returns its framing.
+    ///
+    /// # Errors
+    /// Refuses what RFC 9112 tells a server to refuse, or lets it refuse, because another parser may read it otherwise.
+    pub(super) fn take_line(&mut self, line: &[u8]) -> Result<Option<Framing>, Refusal> {
+        if self.request_line_seen {
+            if line.is_empty() {
+                return self.framing().map(Some);
+            }
+            self.take_field(line)?;
+        } else if !line.is_empty() {
+            // Empty lines before the request line are allowed, and skipped by hyper.
+            self.request_line_seen = true;
+            self.must_name_host = line.ends_with(b" HTTP/1.1");
+        }
+        Ok(None)
+    }
+
+    fn take_field(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        // Most fields differ from the three in their first letter, and cost no more than looking at it.
+        match line[0].to_ascii_lowercase() {
+            b'h' => match value(line, b"host") {
+                Some(_) if self.host_seen => return Err(Refusal::HostRepeated),
+                Some(_) => self.host_seen = true,
+                None => {}
+            },
+            b'c' => match value(line, b"content-length") {
+                Some(_) if self.length.is_some() => return Err(Refusal::LengthAmbiguous),
+                Some(digits) => self.length = Some(decimal(digits).ok_or(Refusal::LengthInvalid)?),
+                None => {}
+            },
+            b't' => match value(line, b"transfer-encoding") {
+                Some(_) if self.chunked => return Err(Refusal::LengthAmbiguous),
+                Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => self.chunked = true,
+                Some(_) => return Err(Refusal::CodingUnknown),
+                None => {}
+            },
+            b' ' | b'\t' => return Err(Refusal::FoldedLine),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn framing(&self) -> Result<Framing, Refusal> {
+        if self.must_name_host && !self.host_seen {
+            return Err(Refusal::HostMissing);
+        }
+        match (self.length, self.chunked) {
+            (Some(_), true) => Err(Refusal::LengthAmbiguous),
+            (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
+            (None, true) => Ok(Framing::Chunked),
+        }
+    }
+}
+
+/// The value of `line` if it is the field `name` (in lower case).
+fn value<'line>(line: &'line [u8], name: &[u8]) -> Option<&'line [u8]> {
+    let (start, rest) = line.split_at_checked(name.len())?;
+    let value = rest.strip_prefix(b":")?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+}
+
+/// `str::parse` would also take a sign.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(digits).ok()?.parse().ok()
+}

@@ -1,0 +1,93 @@
+//! The limits of the edge, each with its default and what happens past it.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+
+/// Connections open at once; one more is answered 503 and closed.
+const CONNECTIONS_MAX: u64 = 10_000;
+/// Time for the whole head of a request, from the connection or the previous answer; past it, the connection is closed.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// Time for the whole body of a request, from its head; past it, the request is answered 408 and the connection closed.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// Time in which a client must take some bytes that wait for it; past it, the connection is closed.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// Header fields in one head; a request with more is answered 431 and the connection closed.
+const HEADERS_MAX: usize = 64;
+/// Bytes in one head; a request with more is answered 431 and the connection closed.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes in one body; a request with more is answered 413 and the connection closed.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// File descriptors that connections leave to the database, memcached and the log.
+const DESCRIPTORS_RESERVED: u64 = 128;
+
+/// How many, how large and how slow the clients may be. The defaults suit a service that answers small JSON.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections open at once, 10,000; one more is answered 503 and closed. When the process may open fewer files
+    /// than that, the edge serves fewer connections ([`Limits::connections_possible`]).
+    pub connections_max: u64,
+    /// Time for the whole head of a request, 10 s. It runs from the connection or from the previous answer, so it is
+    /// also how long a kept-alive connection may be idle. Past it, the connection is closed without an answer.
+    pub head_deadline: Duration,
+    /// Time for the whole body of a request, 10 s from its head; past it, 408 and the connection is closed.
+    pub body_deadline: Duration,
+    /// Time in which a client must take some of the bytes that wait for it, 10 s; past it, the connection is closed.
+    /// A connection with nothing to write is not timed.
+    pub write_deadline: Duration,
+    /// Header fields in one head, 64; past it, 431 and the connection is closed.
+    pub headers_max: usize,
+    /// Bytes in one head, 16 KiB; past it, 431 and the connection is closed. The same number of bytes bounds one line
+    /// of chunked framing and the trailers.
+    pub head_bytes_max: usize,
+    /// Bytes in one body, 64 KiB; past it, 413 and the connection is closed.
+    pub body_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: CONNECTIONS_MAX,
+            head_deadline: HEAD_DEADLINE,
+            body_deadline: BODY_DEADLINE,
+            write_deadline: WRITE_DEADLINE,
+            headers_max: HEADERS_MAX,
+            head_bytes_max: HEAD_BYTES_MAX,
+            body_bytes_max: BODY_BYTES_MAX,
+        }
+    }
+}
+
+impl Limits {
+    /// `connections_max`, or less when the process may not open that many files and keep 128 for its own use.
+    ///
+    /// A client that is told 503 knows what to do; one that waits in the kernel's queue for a descriptor does not,
+    /// and neither does the database when it finds none left.
+    pub fn connections_possible(&self) -> u64 {
+        getrlimit(Resource::Nofile).current.map_or(self.connections_max, |descriptors| {
+            self.connections_max.min(descriptors_for_connections(descriptors))
+        })
+    }
+}
+
+/// Of a very small limit, half is left to the connections, so that the service can still be reached.
+fn descriptors_for_connections(descriptors: u64) -> u64 {
+    descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_to_the_rest_of_the_process() {
+        assert_eq!(descriptors_for_connections(1024), 896);
+        assert_eq!(descriptors_for_connections(100), 50);
+        let unbounded = Limits { connections_max: u64::MAX, ..Limits::default() };
+        let few = Limits { connections_max: 3, ..Limits::default() };
+        assert_eq!(few.connections_possible(), 3);
+        if let Some(descriptors) = getrlimit(Resource::Nofile).current {
+            assert!(unbounded.connections_possible() < descriptors);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The edge: everything that happens to a connection before a handler sees a request.
+//!
+//! hyper parses and answers HTTP/1. What it leaves to its caller is set here, in the order in which a connection
+//! meets it: how many connections there may be ([`Limits::connections_max`]), how long a head, a body and a reader
+//! may take, how large a head and a body may be, and which framing is refused because two parsers could read it
+//! in two ways.
+
+mod acceptor;
+mod body_limits;
+mod counters;
+mod fields;
+mod head_guard;
+mod limits;
+mod refusal;
+mod stream;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use axum::Router;
+use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
+use tower::service_fn;
+
+use acceptor::Acceptor;
+
+pub use body_limits::BodyLimits;
+pub use counters::EdgeCounters;
+pub use limits::Limits;
+
+/// hyper's smallest read buffer, in bytes; it panics when it is given less.
+const READ_BUFFER_BYTES_MIN: usize = 8 * 1024;
+
+/// Serves `router` to the connections of `listener` until `handle` says to stop.
+///
+/// `handle.graceful_shutdown(Some(grace))` closes the listener and the idle connections, lets requests in flight
+/// finish, and cuts what is left after `grace`. `counters` is written while serving, for whoever wants to read it.
+///
+/// # Errors
+/// Fails when the listener cannot be given to the runtime. An error on one connection ends only that connection; when
+/// no connection can be accepted (no file descriptors, for one), it tries again every 50 ms.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    counters: Arc<EdgeCounters>,
+    handle: Handle<SocketAddr>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let service = BodyLimits::new(router, &limits);
+    let acceptor = Acceptor::new(&limits, counters);
+    // `acceptor` forgets the choice of HTTP/1, so the choice comes after it.
+    let mut server =
+        axum_server::from_tcp(listener)?.acceptor(acceptor).http1_only().handle(handle);
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_deadline)
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.head_bytes_max.max(READ_BUFFER_BYTES_MIN));
+    server
+        .serve(service_fn(move |_: SocketAddr| {
+            std::future::ready(Ok::<_, Infallible>(service.clone()))
+        }))
+        .await
+}

@@ -1,0 +1,105 @@
+//! Every error as `application/problem+json` (RFC 9457): one table of what clients can meet.
+//!
+//! Nothing of a request is repeated and nothing of the inside is told; what happened is in the log.
+
+use std::{any::Any, borrow::Cow};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use problem_details::ProblemDetails;
+
+use crate::{
+    cache::{GetError, LoadError},
+    users::NotReady,
+};
+
+/// What can go wrong for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    InvalidId,
+    NoSuchPath,
+    NoSuchUser,
+    MethodNotAllowed,
+    NotCached,
+    Overloaded,
+    SourceUnavailable,
+    SourceTimeout,
+    Draining,
+    DatabaseNotReady(NotReady),
+    Internal,
+}
+
+/// Seconds after which a client may ask again, when the service can't serve it now.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+impl Problem {
+    fn parts(self) -> (StatusCode, Cow<'static, str>) {
+        let (status, detail) = match self {
+            Self::InvalidId => (
+                StatusCode::BAD_REQUEST,
+                "An id is a decimal number from 1 to 9223372036854775807 without sign or leading zeros.",
+            ),
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, "There is nothing at this path."),
+            Self::NoSuchUser => (StatusCode::NOT_FOUND, "There is no user with this id."),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "The Allow header names the methods of this path.")
+            }
+            Self::NotCached => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "only-if-cached was asked for, and the cache has no suitable answer.",
+            ),
+            Self::Overloaded => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Too many queries are waiting already.")
+            }
+            Self::SourceUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The database can't be reached at the moment.")
+            }
+            Self::SourceTimeout => {
+                (StatusCode::GATEWAY_TIMEOUT, "The database did not answer within the deadline.")
+            }
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "The service is shutting down."),
+            Self::DatabaseNotReady(why) => {
+                return (StatusCode::SERVICE_UNAVAILABLE, format!("The {why}.").into());
+            }
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong inside; it is in the log.",
+            ),
+        };
+        (status, detail.into())
+    }
+}
+
+impl From<&GetError> for Problem {
+    fn from(error: &GetError) -> Self {
+        match error {
+            GetError::NotCached => Self::NotCached,
+            GetError::Load(LoadError::Overloaded) => Self::Overloaded,
+            GetError::Load(LoadError::Unavailable(_)) => Self::SourceUnavailable,
+            GetError::Load(LoadError::Timeout) => Self::SourceTimeout,
+            GetError::Load(LoadError::Failed(_) | LoadError::Panicked) => Self::Internal,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, detail) = self.parts();
+        let mut response =
+            ProblemDetails::from_status_code(status).with_detail(detail).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+        }
+        response
+    }
+}
+
+/// The answer of a handler that panicked. The message goes to the log, escaped, and not to the client.
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    tracing::error!(panic = ?text, "a handler panicked");
+    Problem::Internal.into_response()
+}

@@ -1,0 +1,112 @@
+//! `/users/{id}`: the answer of the stack as an HTTP response.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use headers::{ETag, HeaderMapExt, IfNoneMatch};
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::{
+    Context,
+    headers::{account, directives, etag},
+    problem::Problem,
+};
+use crate::cache::{Answer, Failure, Get};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Headers of an answer, `Date` and `Content-Length` included; room for them is made at once.
+const HEADERS: usize = 12;
+
+/// `GET /users/{id}`, and `HEAD`.
+pub(super) async fn show(State(context): State<Arc<Context>>, request: Request) -> Response {
+    let begun_at = Instant::now();
+    let Some(id) = id(request.uri().path()) else {
+        return Problem::InvalidId.into_response();
+    };
+    let get = Get { id, directives: directives(request.headers()) };
+    let (mut response, of_cache) = match context.users.clone().oneshot(get).await {
+        Ok(Answer { body: Some(body), age_s, account }) => {
+            let mut headers = HeaderMap::with_capacity(HEADERS);
+            let etag = etag(&body);
+            let unchanged = is_unchanged(request.headers(), &etag);
+            headers.insert(header::AGE, age_s.into());
+            headers.insert(header::ETAG, etag);
+            let mut response = if unchanged {
+                StatusCode::NOT_MODIFIED.into_response()
+            } else {
+                headers.insert(header::CONTENT_TYPE, JSON);
+                Response::new(Body::from(body))
+            };
+            *response.headers_mut() = headers;
+            (response, account)
+        }
+        Ok(Answer { body: None, age_s, account }) => {
+            let mut response = Problem::NoSuchUser.into_response();
+            response.headers_mut().insert(header::AGE, age_s.into());
+            (response, account)
+        }
+        Err(Failure { error, account }) => (Problem::from(&error).into_response(), account),
+    };
+    account(response.headers_mut(), &of_cache, begun_at.elapsed());
+    response
+}
+
+/// The id at the end of the path, if it is canonical: digits of an `i64` from 1, without leading zeros.
+/// The path is read as it was sent, so that an escaped digit is no second name of the same user.
+fn id(path: &str) -> Option<i64> {
+    let text = path.strip_prefix("/users/")?;
+    let canonical = text.starts_with(|first: char| first.is_ascii_digit() && first != '0')
+        && text.bytes().all(|byte| byte.is_ascii_digit());
+    if canonical { text.parse().ok() } else { None }
+}
+
+/// Whether the client has this very body already: `If-None-Match` names its tag, or any.
+fn is_unchanged(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    if !headers.contains_key(header::IF_NONE_MATCH) {
+        return false;
+    }
+    let tag: Option<ETag> = etag.to_str().ok().and_then(|tag| tag.parse().ok());
+    let asked: Option<IfNoneMatch> = headers.typed_get();
+    tag.zip(asked).is_some_and(|(tag, asked)| !asked.precondition_passes(&tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        assert_eq!(id("/users/1"), Some(1));
+        assert_eq!(id("/users/9223372036854775807"), Some(i64::MAX));
+        for text in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "007",
+            "1e3",
+            "1.0",
+            "0x1",
+            " 1",
+            "1 ",
+            "%31",
+            "1%00",
+            "%2e%2e",
+            "9223372036854775808",
+            "99999999999999999999999",
+            "١",
+            "😀",
+            "a",
+            "1/",
+        ] {
+            assert_eq!(id(&format!("/users/{text}")), None, "{text}");
+        }
+    }
+}

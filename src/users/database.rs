@@ -1,0 +1,137 @@
+//! The SQLite file and its connections.
+
+use std::{io, os::unix::fs::MetadataExt, path::Path, str::FromStr, sync::Arc, time::Duration};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
+
+use super::error::{OpenError, OpenFailure};
+use super::{migration::migrate, slow::Slowness};
+
+/// How long [`Database::open`] tries a file that another process has locked. Past it, opening fails.
+pub(super) const OPEN_WAIT: Duration = Duration::from_secs(10);
+
+/// How long SQLite waits for a lock within a statement. Past it, the statement fails as busy. In WAL mode
+/// readers need no lock that anybody keeps.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How long a load waits for a connection. Past it, the load fails as unavailable. Whoever runs no more
+/// loads at once than there are connections does not wait at all.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The users' database: one SQLite file in WAL mode. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// One connection for each query that may run at once.
+    pub(super) readers: SqlitePool,
+    /// One connection at a time for [`ready`](Database::ready) alone, so that a busy service stays ready.
+    pub(super) probe: SqlitePool,
+    pub(super) path: Arc<Path>,
+    pub(super) file: FileIdentity,
+    pub(super) slowness: Slowness,
+}
+
+/// Which file it is, whatever its name: a deleted one stays readable, and swallows writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl Database {
+    /// Opens the file that `url` (`sqlite://PATH`) names, and creates, migrates and seeds it if need be.
+    ///
+    /// Any number of processes may do so at once. Each query takes `slow_query` longer than it would, and
+    /// at most `max_queries` of them, at least one, run at a time.
+    ///
+    /// This comes before any other use of the file: one with tables but without ours is refused.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the path and what is wrong with it.
+    pub async fn open(
+        url: &str,
+        slow_query: Duration,
+        max_queries: usize,
+    ) -> Result<Self, OpenError> {
+        let slowness = Slowness::new(slow_query);
+        let options = slowness.register(options_of(url)?);
+        let path: Arc<Path> = options.get_filename().into();
+        let failed = |reason| OpenError::new(&path, reason);
+
+        let migrating = migrate(&options, OPEN_WAIT).await.map_err(failed)?;
+        let file = FileIdentity::of(&path)
+            .map_err(|error| failed(OpenFailure::Other(error.to_string())))?;
+        let readers = reader_pool(max_queries)
+            .connect_with(options.clone())
+            .await
+            .map_err(|error| failed(error.into()))?;
+        let probe = probe_pool().connect_lazy_with(options);
+        migrating.close().await.map_err(|error| failed(error.into()))?;
+        Ok(Self { readers, probe, path, file, slowness })
+    }
+
+    /// Waits for running queries and closes the file. Loads fail as unavailable from the call on.
+    pub async fn close(&self) {
+        self.probe.close().await;
+        self.readers.close().await;
+    }
+}
+
+impl FileIdentity {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        // The metadata alone: opening and closing the file here would drop SQLite's locks on it.
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+/// What every connection has in common. None of them creates the file: made anew under a running
+/// service, it would be an empty one.
+pub(super) fn options_of(url: &str) -> Result<SqliteConnectOptions, OpenError> {
+    let failed = |reason| OpenError { path: url.into(), reason };
+    // Most parameters (mode=ro, cache=shared, vfs) contradict what is set below; the usual one does not.
+    let place = url.strip_suffix("?mode=rwc").unwrap_or(url);
+    if !place.starts_with("sqlite:") || place.contains('?') {
+        return Err(failed(OpenFailure::NotAUrl));
+    }
+    let options =
+        SqliteConnectOptions::from_str(place).map_err(|_| failed(OpenFailure::NotAUrl))?;
+    // SQLite takes an empty name for a temporary database, and "file:" for a URL with parameters.
+    let name = options.get_filename().to_string_lossy();
+    if name.is_empty() || name == ":memory:" || name.starts_with("file:") {
+        return Err(failed(OpenFailure::NotAFile));
+    }
+    Ok(options
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        // A query that is slow by design is no news, and its level is not for the driver to choose.
+        .disable_statement_logging())
+}
+
+/// Connections are made when they are first needed and then kept: a file does not tire of them.
+fn reader_pool(connections: usize) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(u32::try_from(connections.max(1)).unwrap_or(u32::MAX))
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // There is no network in between that could have lost one.
+        .test_before_acquire(false)
+        // A deadline belongs to one query. Here, it also goes when the query's future was dropped.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.lock_handle().await?.remove_progress_handler();
+                Ok(true)
+            })
+        })
+}
+
+/// Each connection is closed after its use: a new one has no pages in memory, and must read the file.
+fn probe_pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_release(|_, _| Box::pin(async { Ok(false) }))
+}

@@ -1,0 +1,76 @@
+//! Brings the file to the schema of this program, whoever else is doing the same.
+
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{migrate::Migrator, sqlite::SqliteConnectOptions};
+use tokio::time::{Duration, Instant, sleep};
+
+use super::error::{OpenFailure, one_line};
+
+/// Where sqlx notes which of our migrations have run. Not its default, `_sqlx_migrations`: the queue's
+/// crate keeps its own migrations there, in the same file, and either would refuse the other's.
+const MIGRATIONS_TABLE: &str = "aside_migrations";
+
+/// Pause before a locked file is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Reads all columns that we use: one that is missing is an error.
+const PROBE: &str = "SELECT id, name, email, created_at, updated_at FROM users LIMIT 1";
+
+/// Creates, migrates and seeds what `options` name, and returns the connection that did it.
+///
+/// A file that others have locked is tried again for `wait`. Past it, and on anything else, the file is
+/// left as it was.
+pub(super) async fn migrate(
+    options: &SqliteConnectOptions,
+    wait: Duration,
+) -> Result<SqliteConnection, OpenFailure> {
+    let give_up = Instant::now() + wait;
+    loop {
+        match try_migrate(options).await {
+            // SQLite's own busy timeout does not cover the change to WAL, which several processes
+            // may want of a new file at once.
+            Err(OpenFailure::Locked) if Instant::now() < give_up => sleep(RETRY_PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn try_migrate(options: &SqliteConnectOptions) -> Result<SqliteConnection, OpenFailure> {
+    let mut connection = options.clone().create_if_missing(true).connect().await?;
+    // sqlx has no migration lock for SQLite: of two that begin together, both would see an empty file,
+    // and one would fail. So the look and the change are one transaction, under SQLite's write lock.
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    refuse_a_foreign_file(&mut transaction).await?;
+    // `run` itself would make this future one that cannot be spawned (rust-lang/rust#100013).
+    migrator().run_direct(None, &mut *transaction, false).await?;
+    sqlx::query(PROBE).fetch_optional(&mut *transaction).await?;
+    transaction.commit().await?;
+    // WAL is a property of the file. It comes last, as a file that is refused must not be changed.
+    let mode: String =
+        sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut connection).await?;
+    if mode == "wal" {
+        Ok(connection)
+    } else {
+        Err(OpenFailure::Other("its file system does not support SQLite's WAL mode".to_owned()))
+    }
+}
+
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!();
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrator
+}
+
+/// Our tables are not added to somebody else's: a file with tables must have our migrations among them.
+async fn refuse_a_foreign_file(connection: &mut SqliteConnection) -> Result<(), OpenFailure> {
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .fetch_all(connection)
+            .await?;
+    if tables.is_empty() || tables.iter().any(|table| table == MIGRATIONS_TABLE) {
+        Ok(())
+    } else {
+        let first = one_line(&tables[0]);
+        Err(OpenFailure::OtherSchema(format!("it holds another program's table {first:?}")))
+    }
+}

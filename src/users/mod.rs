@@ -1,0 +1,62 @@
+//! The users, in an SQLite file, behind a query that is slow on purpose.
+
+mod database;
+mod error;
+mod migration;
+mod ready;
+mod slow;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+pub use database::Database;
+pub use error::{OpenError, OpenFailure};
+pub use ready::NotReady;
+
+use crate::cache::{Key, LoadError, Source};
+
+/// One user, and the JSON object that clients see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+pub struct User {
+    /// Positive, and never given to anybody else, not even after a deletion.
+    pub id: i64,
+    /// As the user writes it.
+    pub name: String,
+    /// No two users have the same.
+    pub email: String,
+    /// RFC 3339 in UTC with milliseconds, as in `2024-03-05T10:20:30.000Z`.
+    pub created_at: String,
+    /// Same form; not before `created_at`.
+    pub updated_at: String,
+}
+
+/// The users as a source of the cache. Clones share the database.
+#[derive(Clone, Debug)]
+pub struct Users {
+    database: Database,
+}
+
+impl Users {
+    /// The users in `database`.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+impl Source for Users {
+    type Id = i64;
+
+    fn key(&self, id: &i64) -> Key {
+        Key::numbered("user", *id)
+    }
+
+    async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+        let user = self.database.load(id, deadline).await?;
+        let body = user.map(|user| serde_json::to_vec(&user)).transpose();
+        body.map(|body| body.map(Bytes::from))
+            .map_err(|error| LoadError::Failed(error::one_line(&error).into()))
+    }
+}

@@ -1,0 +1,95 @@
+//! The query, made slow: inside SQLite, so that it holds its connection as a real slow query does.
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Database, User, error::load_error};
+use crate::cache::LoadError;
+
+/// The statement sleeps in slices, and can be interrupted after each. Shorter ones end a query nearer to
+/// its deadline; each adds the system's wake-up delay, some 60 µs, to the whole.
+const SLICE_MAX: Duration = Duration::from_millis(10);
+
+/// Instructions of SQLite's virtual machine between two looks at the clock. A slice takes about thirty.
+const INSTRUCTIONS_PER_LOOK: i32 = 10;
+
+/// One comparison under the collation `slow` for each of ?2 slices, and then the user. The work comes
+/// first, so that an unknown id takes as long as a known one.
+pub(super) const QUERY: &str = "
+    WITH RECURSIVE
+    slice(n) AS (SELECT 1 WHERE ?2 > 0 UNION ALL SELECT n + 1 FROM slice WHERE n < ?2),
+    work(done) AS MATERIALIZED (
+        SELECT count(*) FROM slice WHERE CAST(n AS TEXT) <> '' COLLATE slow
+    )
+    SELECT u.id, u.name, u.email, u.created_at, u.updated_at
+    FROM work CROSS JOIN users u
+    WHERE u.id = ?1 AND work.done >= 0";
+
+/// How slow a query is made: this many sleeps of this length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slowness {
+    slices: i64,
+    slice: Duration,
+}
+
+impl Slowness {
+    /// Divides `slow_query` into equal slices of at most [`SLICE_MAX`]. Zero has none.
+    pub(super) fn new(slow_query: Duration) -> Self {
+        let slices = slow_query.as_nanos().div_ceil(SLICE_MAX.as_nanos());
+        // More than u32::MAX slices would be longer than a year; the total stays right.
+        let slices = u32::try_from(slices).unwrap_or(u32::MAX);
+        Self { slices: slices.into(), slice: slow_query.checked_div(slices).unwrap_or_default() }
+    }
+
+    /// Teaches every connection of `options` the collation `slow`, which sleeps one slice.
+    pub(super) fn register(self, options: SqliteConnectOptions) -> SqliteConnectOptions {
+        options.collation("slow", move |left, right| {
+            #[expect(clippy::disallowed_methods, reason = "the thread is the connection's own")]
+            std::thread::sleep(self.slice);
+            left.cmp(right)
+        })
+    }
+}
+
+impl Database {
+    /// The user `id`, or `None`, after the time that queries are made to take.
+    ///
+    /// The statement is interrupted at `deadline`; this returns only when SQLite has let go of it. If the
+    /// future is dropped, the statement still ends at `deadline`, and its connection is free after that.
+    pub(super) async fn load(&self, id: i64, deadline: Instant) -> Result<Option<User>, LoadError> {
+        let mut connection = timeout_at(deadline, self.readers.acquire())
+            .await
+            .map_err(|_| LoadError::Timeout)?
+            .map_err(load_error)?;
+        // The pool takes the handler off again when the connection comes back (`database.rs`).
+        connection
+            .lock_handle()
+            .await
+            .map_err(load_error)?
+            .set_progress_handler(INSTRUCTIONS_PER_LOOK, move || Instant::now() < deadline);
+        sqlx::query_as(QUERY)
+            .bind(id)
+            .bind(self.slowness.slices)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(load_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_equal_short_and_right_in_all() {
+        for (millis, slices) in [(0, 0), (1, 1), (10, 1), (11, 2), (15, 2), (500, 50)] {
+            let slowness = Slowness::new(Duration::from_millis(millis));
+            let slice = Duration::from_millis(millis) / slices.max(1);
+            assert_eq!(slowness, Slowness { slices: slices.into(), slice });
+            assert!(slice <= SLICE_MAX);
+        }
+        assert_eq!(Slowness::new(Duration::MAX).slices, i64::from(u32::MAX));
+    }
+}
