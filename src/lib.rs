@@ -4,6 +4,9 @@
 //! of [`cache`] answers it from a store ([`memcached`], or this process's own memory) or loads it
 //! from a source ([`users`]). [`app`] puts them together; `ARCHITECTURE.md` says who may know whom.
 
+// Tests may unwrap; the service may not.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
+
 pub mod cli;
 
 pub mod app;

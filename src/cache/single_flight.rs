@@ -252,3 +252,85 @@ impl Grant {
         self.0.claim.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::AtomicUsize, time::Duration};
+
+    use bytes::Bytes;
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    /// A fill that counts its loads; a waiter is at it until a better claim is handed over.
+    fn fill(
+        loads: Arc<AtomicUsize>,
+    ) -> impl Service<Load<i64>, Response = Loaded, Error = LoadError, Future: Send> + Clone {
+        service_fn(move |load: Load<i64>| {
+            let loads = loads.clone();
+            async move {
+                if load.claim.as_ref().is_some_and(|claim| claim.role == Role::Wait) {
+                    load.grant.claim().await;
+                }
+                loads.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let body = Some(Bytes::from_static(b"{}"));
+                Ok(Loaded { body, age_s: 0, collapsed: false, stored: Some(true), detail: None })
+            }
+        })
+    }
+
+    fn load(role: Role, connected_at: Instant) -> Load<i64> {
+        let lease =
+            Lease { cas: 7, origin: Origin::Memory, asked_at: Instant::now(), connected_at };
+        Load::new(1, Key::numbered("thing", 1), Some(Claim { lease, role }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_won_the_lease_hands_it_to_the_flight_that_waits_for_it() {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut flights = SingleFlightLayer::new().layer(fill(loads.clone()));
+        let connected_at = Instant::now();
+        let waiting = flights.call(load(Role::Wait, connected_at));
+        let winner = flights.call(load(Role::Hold, connected_at));
+        assert!(!waiting.await.unwrap().collapsed);
+        assert!(winner.await.unwrap().collapsed);
+        assert_eq!(loads.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_takes_nobody_from_a_connection_younger_than_itself() {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut flights = SingleFlightLayer::new().layer(fill(loads.clone()));
+        let first = flights.call(load(Role::Hold, Instant::now()));
+        tokio::time::advance(Duration::from_millis(10)).await;
+        let second = flights.call(load(Role::Hold, Instant::now()));
+        let third = flights.call(load(Role::Replace, Instant::now()));
+        for answer in [first, second, third] {
+            answer.await.unwrap();
+        }
+        assert_eq!(loads.load(Ordering::Relaxed), 2, "the same number meant another version");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_that_has_landed_is_off_the_map_even_after_a_panic() {
+        let panics = service_fn(|load: Load<i64>| async move {
+            tokio::task::yield_now().await;
+            assert_ne!(load.id, 1, "on purpose");
+            Err(LoadError::Overloaded)
+        });
+        let flights = SingleFlightLayer::new().layer(panics);
+        let answer = flights.clone().oneshot(load(Role::Hold, Instant::now())).await;
+        assert!(matches!(answer, Err(LoadError::Panicked)));
+        assert!(flights.flights.lock().is_empty());
+    }
+
+    #[test]
+    fn a_grant_that_is_closed_takes_no_claim() {
+        let grant = Grant::default();
+        let claim = load(Role::Hold, Instant::now()).claim.unwrap();
+        assert!(grant.offer(claim.clone()));
+        assert_eq!(grant.close(), Some(claim.clone()));
+        assert!(!grant.offer(claim));
+    }
+}
