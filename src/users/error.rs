@@ -36,7 +36,7 @@ pub struct OpenError {
     pub reason: OpenFailure,
 }
 
-/// What keeps a database from being opened. No variant means that anything was changed in the file.
+/// What keeps a database from being opened. A file that is not ours is never changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenFailure {
     /// The setting is no URL of an SQLite file.
@@ -66,7 +66,7 @@ pub enum OpenFailure {
     /// The file or its directory cannot be read and written.
     #[error("no permission to read and write the file and its directory: {0}")]
     Permission(String),
-    /// Someone else held the write lock for all of [`OPEN_WAIT`].
+    /// Someone else held the write lock for as long as opening waits.
     #[error("another process kept it locked for {OPEN_WAIT:?}")]
     Locked,
     /// Anything else, in SQLite's words.

@@ -18,8 +18,8 @@ const PROBE: &str = "SELECT id, name, email, created_at, updated_at FROM users L
 
 /// Creates, migrates and seeds what `options` name, and returns the connection that did it.
 ///
-/// A file that others have locked is tried again for `wait`. Past it, and on anything else, the file is
-/// left as it was.
+/// A file that others have locked is tried again for `wait`; past it, this fails as locked. A file that is
+/// not ours is left as it was.
 pub(super) async fn migrate(
     options: &SqliteConnectOptions,
     wait: Duration,
@@ -41,7 +41,7 @@ async fn try_migrate(options: &SqliteConnectOptions) -> Result<SqliteConnection,
     // and one would fail. So the look and the change are one transaction, under SQLite's write lock.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     refuse_a_foreign_file(&mut transaction).await?;
-    // `run` itself would make this future one that cannot be spawned (rust-lang/rust#100013).
+    // Not `run`: it is generic over `Acquire`, and a future that awaits it cannot be spawned.
     migrator().run_direct(None, &mut *transaction, false).await?;
     sqlx::query(PROBE).fetch_optional(&mut *transaction).await?;
     transaction.commit().await?;

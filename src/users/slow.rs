@@ -1,6 +1,6 @@
 //! The query, made slow: inside SQLite, so that it holds its connection as a real slow query does.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::time::{Instant, timeout_at};
@@ -8,11 +8,10 @@ use tokio::time::{Instant, timeout_at};
 use super::{Database, User, error::load_error};
 use crate::cache::LoadError;
 
-/// The statement sleeps in slices, and can be interrupted after each. Shorter ones end a query nearer to
-/// its deadline; each adds the system's wake-up delay, some 60 µs, to the whole.
+/// The statement sleeps in slices, and can be interrupted after each: at most this long after its deadline.
 const SLICE_MAX: Duration = Duration::from_millis(10);
 
-/// Instructions of SQLite's virtual machine between two looks at the clock. A slice takes about thirty.
+/// Instructions of SQLite's virtual machine between two looks at the clock: fewer than a slice takes.
 const INSTRUCTIONS_PER_LOOK: i32 = 10;
 
 /// One comparison under the collation `slow` for each of ?2 slices, and then the user. The work comes
@@ -46,11 +45,28 @@ impl Slowness {
     /// Teaches every connection of `options` the collation `slow`, which sleeps one slice.
     pub(super) fn register(self, options: SqliteConnectOptions) -> SqliteConnectOptions {
         options.collation("slow", move |left, right| {
-            #[expect(clippy::disallowed_methods, reason = "the thread is the connection's own")]
-            std::thread::sleep(self.slice);
+            // One side is the number of the slice, the other is empty; SQLite may swap them.
+            self.sleep_through(left.parse().or_else(|_| right.parse()).unwrap_or(1));
             left.cmp(right)
         })
     }
+
+    /// Sleeps until slice `number` is over, counted from the first, so that late wake-ups do not add up.
+    fn sleep_through(self, number: u32) {
+        let now = Instant::now();
+        if number == 1 {
+            BEGAN.set(Some(now));
+        }
+        let over = BEGAN.get().and_then(|began| began.checked_add(self.slice * number));
+        let left = over.map_or(self.slice, |over| over.saturating_duration_since(now));
+        #[expect(clippy::disallowed_methods, reason = "sqlx gives each connection its own thread")]
+        std::thread::sleep(left);
+    }
+}
+
+thread_local! {
+    /// When the statement began that this thread, a connection's own, is running.
+    static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 impl Database {

@@ -5,6 +5,7 @@ mod load;
 mod open;
 mod processes;
 mod ready;
+mod refuse;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -31,7 +32,10 @@ impl Place {
     }
 
     async fn open(&self, slow_query: Duration, max_queries: usize) -> Database {
-        Database::open(&self.url(), slow_query, max_queries).await.unwrap()
+        let url = self.url();
+        // In a task, as opening must be something that can be spawned.
+        let opening = async move { Database::open(&url, slow_query, max_queries).await };
+        tokio::spawn(opening).await.unwrap().unwrap()
     }
 
     /// Another program's connection, with SQLite's defaults; it creates the file if it is missing.
