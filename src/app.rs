@@ -14,11 +14,12 @@ use axum::Router;
 use axum_server::Handle;
 
 use crate::{
-    cache::{Cache, Fallback, Memory, Origin, Policy, stack},
-    config::Settings,
-    http::{self, Context, ServerReport, edge},
-    memcached::{Address, Memcached},
-    metrics::{CacheMetrics, Metrics},
+    cache::{Fallback, Memory, Origin, Policy, forget, stack},
+    config::{Settings, Token},
+    http::{self, Access, Context, ServerReport, edge},
+    jobs::{self, Invalidations},
+    memcached::{Address, Backlog, Memcached},
+    metrics::Metrics,
     users::{Database, Users},
 };
 
@@ -57,27 +58,38 @@ impl App {
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let policy = policy(settings)?;
         let servers = servers(&settings.memcached)?;
+        let access = access(settings)?;
         let metrics = Metrics::default();
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
         let ledger = metrics.cache("users");
         let users = Users::new(database.clone());
-        let (users, states) = if servers.is_empty() {
+        let (users, forget, memcached) = if servers.is_empty() {
             tracing::info!("no memcached is set: entries are kept in this process only");
             let memory = Memory::new(MEMORY_BYTES_MAX, Duration::MAX, Origin::Memory);
-            (stack(users, memory, &policy, &ledger), None)
+            (stack(users, memory.clone(), &policy, &ledger), forget(memory), None)
         } else {
-            let memcached = Memcached::start(&servers, settings.memcached_timeout, &metrics);
+            let memory = Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback);
+            let backlog = backlog(database.clone(), memory.clone());
+            let memcached =
+                Memcached::start(&servers, settings.memcached_timeout, &metrics, backlog);
             memcached.known().await;
-            (with_fallback(users, memcached.clone(), &policy, &ledger), Some(memcached))
+            let store = Fallback::new(memcached.clone(), memory);
+            (stack(users, store.clone(), &policy, &ledger), forget(store), Some(memcached))
         };
+        let invalidations = Invalidations::start(database.clone(), forget);
+        if let Err(error) = invalidations.deliver().await {
+            tracing::warn!(%error, "what earlier writes left over can't be forgotten yet");
+        }
         let draining = Arc::new(AtomicBool::new(false));
         let context = Context {
             users,
             users_ledger: ledger,
             database,
+            invalidations,
+            access,
             metrics,
-            servers: Box::new(move || states.as_ref().map_or_else(Vec::new, reports)),
+            servers: Box::new(move || memcached.as_ref().map_or_else(Vec::new, reports)),
             draining: draining.clone(),
         };
         Ok(Self { router: http::router(context), draining })
@@ -98,14 +110,35 @@ impl App {
     }
 }
 
-fn with_fallback(
-    users: Users,
-    memcached: Memcached,
-    policy: &Policy,
-    ledger: &CacheMetrics,
-) -> Cache<i64> {
-    let memory = Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback);
-    stack(users, Fallback::new(memcached, memory), policy, ledger)
+/// What a memcached server must forget before it is used again. Entries that stood in for its own are
+/// dropped with that.
+fn backlog(database: Database, memory: Memory) -> Backlog {
+    Arc::new(move || {
+        let (database, memory) = (database.clone(), memory.clone());
+        Box::pin(async move {
+            let intents = jobs::pending(&database).await.map_err(|error| error.to_string())?;
+            memory.clear();
+            Ok(intents.into_iter().map(|intent| intent.key).collect())
+        })
+    })
+}
+
+fn access(settings: &Settings) -> Result<Access, StartError> {
+    let token = settings.api_token.as_ref();
+    if token.is_some_and(|token| !token.is_sound()) {
+        let takes = "it takes letters, digits and -._~+/=";
+        return Err(StartError::Setting(format!(
+            "invalid value for '--api-token <TOKEN>': {takes}"
+        )));
+    }
+    let access = Access::new(token.map(Token::reveal), settings.listen);
+    if matches!(access, Access::Closed) {
+        tracing::warn!(
+            listen = %settings.listen,
+            "no API token is set and other machines can reach this: writes are closed"
+        );
+    }
+    Ok(access)
 }
 
 fn reports(memcached: &Memcached) -> Vec<ServerReport> {

@@ -1,6 +1,6 @@
 //! The settings: flags, environment variables, defaults, and what each takes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use clap::{Args, ValueEnum};
 
@@ -62,6 +62,11 @@ pub struct Settings {
     #[arg(long, env = "ASIDE_MAX_WAITING", default_value_t = 256, value_parser = waiting, value_name = "COUNT")]
     pub max_waiting: usize,
 
+    /// Token that writes must bring as `Authorization: Bearer ...`; without one they are open on a
+    /// loopback address and closed on any other
+    #[arg(long, env = "ASIDE_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub api_token: Option<Token>,
+
     /// How long requests under way may take to end after SIGTERM or Ctrl-C
     #[arg(long, env = "ASIDE_SHUTDOWN_GRACE", default_value = "20s", value_parser = pause, value_name = "DURATION")]
     pub shutdown_grace: Duration,
@@ -69,6 +74,35 @@ pub struct Settings {
     /// How the log is written, to standard error; levels by RUST_LOG
     #[arg(long, env = "ASIDE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
+}
+
+/// A secret: it is written to no log, and not checked by clap, which would repeat it in its complaint.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl From<String> for Token {
+    fn from(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
+impl Token {
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it can stand in a header after `Bearer` (`token68` of RFC 9110 §11.2).
+    pub fn is_sound(&self) -> bool {
+        let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        !self.0.is_empty() && self.0.bytes().all(sound)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
 }
 
 /// How the log is written.

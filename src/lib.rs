@@ -13,6 +13,8 @@ pub mod app;
 
 pub mod http;
 
+pub mod jobs;
+
 pub mod users;
 
 pub mod cache;

@@ -24,6 +24,10 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
     ),
     ("users", &["axum", "async_memcached", "crate::memcached", "crate::http", "crate::app"]),
     ("http", &["sqlx", "async_memcached", "crate::memcached", "crate::app", "crate::cli"]),
+    (
+        "jobs",
+        &["axum", "async_memcached", "crate::memcached", "crate::http", "crate::app", "crate::cli"],
+    ),
     ("config", &["crate::"]),
     ("metrics", &["crate::"]),
     (

@@ -26,7 +26,7 @@ mod single_flight;
 mod source;
 mod store;
 
-use tower::{ServiceBuilder, util::BoxCloneSyncService};
+use tower::{ServiceBuilder, service_fn, util::BoxCloneSyncService};
 
 pub use self::{
     answer::{Account, Answer, Detail, Failure, Forward, Get, GetError, Served},
@@ -48,6 +48,17 @@ use crate::metrics::CacheMetrics;
 
 /// The finished stack, whatever its source and its store: a [`tower::Service`] from [`Get`] to [`Answer`].
 pub type Cache<I> = BoxCloneSyncService<Get<I>, Answer, Failure>;
+
+/// Makes a store forget a key: a [`tower::Service`] for those who write.
+pub type Forget = BoxCloneSyncService<Key, (), StoreError>;
+
+/// The [`Forget`] of `store`.
+pub fn forget<T: Store>(store: T) -> Forget {
+    BoxCloneSyncService::new(service_fn(move |key: Key| {
+        let store = store.clone();
+        async move { store.forget(&key).await }
+    }))
+}
 
 /// Stacks the layers in front of `source`.
 pub fn stack<S: Source, T: Store>(

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sfv::{ListSerializer, StringRef, TokenRef, key_ref, token_ref};
 
 use crate::{
-    cache::{Account, Detail, Directives, Forward, Served},
+    cache::{Account, Detail, Directives, Forward, Key, Served},
     metrics::Outcome,
 };
 
@@ -19,6 +19,9 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// A private cache may keep the answer and must ask again; a 304 is cheap.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
 
+/// The type of every body that is no problem.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 /// Writes the headers of every cached resource but `Age` and `ETag`, which only answers have.
 pub(super) fn account(headers: &mut HeaderMap, account: &Account, total: Duration) {
     headers.insert(X_CACHE, HeaderValue::from_static(x_cache(account.served)));
@@ -28,6 +31,23 @@ pub(super) fn account(headers: &mut HeaderMap, account: &Account, total: Duratio
     milliseconds(&mut time, total);
     time.push_str("ms");
     headers.insert(X_RESPONSE_TIME, value(time));
+    headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
+}
+
+/// Writes the headers of a write: whether its key is forgotten already or is still to be.
+pub(super) fn of_write(headers: &mut HeaderMap, key: &Key, forgotten: bool, total: Duration) {
+    let mut status = String::with_capacity(64);
+    let mut list = ListSerializer::with_buffer(&mut status);
+    let mut member = list.bare_item(token_ref("aside"));
+    member = member.parameter(key_ref("fwd"), token_ref("method"));
+    if let Ok(key) = StringRef::from_str(key.as_str()) {
+        member = member.parameter(key_ref("key"), key);
+    }
+    let detail = if forgotten { "forgotten" } else { "pending" };
+    let _ = member.parameter(key_ref("detail"), token_ref(detail)).finish();
+    headers.insert(CACHE_STATUS, value(status));
+    headers.insert(SERVER_TIMING, value(format!("total;dur={}", milliseconds_of(total))));
+    headers.insert(X_RESPONSE_TIME, value(format!("{}ms", milliseconds_of(total))));
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
 }
 
@@ -135,6 +155,12 @@ fn milliseconds(out: &mut String, duration: Duration) {
     } else {
         write!(out, "{}.{}", us / 1000, us % 1000 / 100)
     };
+}
+
+fn milliseconds_of(duration: Duration) -> String {
+    let mut out = String::with_capacity(12);
+    milliseconds(&mut out, duration);
+    out
 }
 
 /// All that is written here is visible ASCII, so that it is always a header value.

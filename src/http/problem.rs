@@ -5,7 +5,10 @@
 use std::{any::Any, borrow::Cow};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderValue, StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 use problem_details::ProblemDetails;
@@ -26,6 +29,16 @@ pub(super) enum Problem {
     Overloaded,
     SourceUnavailable,
     SourceTimeout,
+    InvalidIfMatch,
+    MalformedJson,
+    NotJson,
+    InvalidFields,
+    InvalidField(&'static str),
+    EmailTaken,
+    Changed,
+    NotWritable,
+    Unauthorized,
+    Closed,
     Draining,
     DatabaseNotReady(NotReady),
     Internal,
@@ -59,6 +72,35 @@ impl Problem {
             Self::SourceTimeout => {
                 (StatusCode::GATEWAY_TIMEOUT, "The database did not answer within the deadline.")
             }
+            Self::InvalidIfMatch => (
+                StatusCode::BAD_REQUEST,
+                "If-Match takes entity tags in double quotes, or an asterisk.",
+            ),
+            Self::MalformedJson => (StatusCode::BAD_REQUEST, "The body is not well-formed JSON."),
+            Self::NotJson => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be JSON, with Content-Type: application/json.",
+            ),
+            Self::InvalidFields => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The body lacks a field, has an unknown one, or one of another type.",
+            ),
+            Self::InvalidField(why) => (StatusCode::UNPROCESSABLE_ENTITY, why),
+            Self::EmailTaken => (StatusCode::CONFLICT, "Another user has this email address."),
+            Self::Changed => (
+                StatusCode::PRECONDITION_FAILED,
+                "The user is not the version that If-Match names.",
+            ),
+            Self::NotWritable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The database can't be written at the moment.")
+            }
+            Self::Unauthorized => {
+                (StatusCode::UNAUTHORIZED, "This needs the API token as a bearer token.")
+            }
+            Self::Closed => (
+                StatusCode::FORBIDDEN,
+                "This is closed: the service has no API token and other machines can reach it.",
+            ),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "The service is shutting down."),
             Self::DatabaseNotReady(why) => {
                 return (StatusCode::SERVICE_UNAVAILABLE, format!("The {why}.").into());
@@ -89,6 +131,9 @@ impl IntoResponse for Problem {
         let (status, detail) = self.parts();
         let mut response =
             ProblemDetails::from_status_code(status).with_detail(detail).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
         }

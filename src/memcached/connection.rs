@@ -7,7 +7,8 @@ use async_memcached::Client;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    health::Health,
+    Backlog,
+    health::{Health, State},
     operation::{Lookup, Operation},
     wire::{self, Wire, WireError},
 };
@@ -27,6 +28,7 @@ pub(crate) struct Worker {
     pub(crate) health: Arc<Health>,
     pub(crate) round_trip_timeout: Duration,
     pub(crate) metrics: ServerMetrics,
+    pub(crate) backlog: Backlog,
 }
 
 impl Worker {
@@ -34,15 +36,13 @@ impl Worker {
     pub(crate) async fn run(self) {
         while !self.queued.is_closed() {
             let turn = self.health.turn().await;
-            let connect = timeout(self.round_trip_timeout * CONNECT_TIMEOUTS, self.connect());
-            let broken = match connect.await {
-                Ok(Ok(wire)) => {
+            let broken = match self.connect().await {
+                Ok(wire) => {
                     self.health.succeeded();
                     drop(turn);
                     self.work(wire).await
                 }
-                Ok(Err(error)) => Some(error),
-                Err(_) => Some(WireError::TimedOut),
+                Err(error) => Some(error),
             };
             if let Some(error) = broken {
                 if matches!(error, WireError::Crosstalk) {
@@ -53,11 +53,23 @@ impl Worker {
         }
     }
 
-    /// Connects and reads once: a stopped server still accepts connections.
+    /// Connects, reads once, as a stopped server still accepts connections, and lets a server that is
+    /// not in service forget what it has missed.
     async fn connect(&self) -> Result<Wire, WireError> {
-        let client = Client::new(&self.dsn).await?;
-        let mut wire = Wire::new(client, self.origin, Instant::now());
-        wire.probe().await?;
+        let connect = async {
+            let client = Client::new(&self.dsn).await?;
+            let mut wire = Wire::new(client, self.origin, Instant::now());
+            wire.probe().await?;
+            Ok::<_, WireError>(wire)
+        };
+        let limit = self.round_trip_timeout * CONNECT_TIMEOUTS;
+        let mut wire = timeout(limit, connect).await.map_err(|_| WireError::TimedOut)??;
+        if self.health.state() != State::InService {
+            for key in (self.backlog)().await.map_err(WireError::Backlog)? {
+                let forget = timeout(self.round_trip_timeout, wire.forget(&key));
+                forget.await.map_err(|_| WireError::TimedOut)??;
+            }
+        }
         Ok(wire)
     }
 

@@ -14,18 +14,24 @@ mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
+
 pub use self::{
     address::{Address, InvalidAddress},
     health::State,
 };
 use self::{
     operation::{Lookup, Operation},
-    server::Server,
+    server::{Server, Setting},
 };
 use crate::{
     cache::{Ask, Filled, Key, Lease, Look, Origin, Store, StoreError, Value},
     metrics::Metrics,
 };
+
+/// The keys that a server must forget before it is used (again), or one line that says why they can't be
+/// told. Whatever wrote while the server was away has noted them.
+pub type Backlog = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Key>, String>> + Send + Sync>;
 
 /// The memcached servers. Clones share them.
 #[derive(Clone, Debug)]
@@ -35,11 +41,22 @@ pub struct Memcached {
 
 impl Memcached {
     /// Begins to connect to `addresses`, of which there must be at least one. Every operation ends within
-    /// `operation_timeout`.
-    pub fn start(addresses: &[Address], operation_timeout: Duration, metrics: &Metrics) -> Self {
+    /// `operation_timeout`. A server is put into service only after it has forgotten its `backlog`.
+    pub fn start(
+        addresses: &[Address],
+        operation_timeout: Duration,
+        metrics: &Metrics,
+        backlog: Backlog,
+    ) -> Self {
         let servers = (0..).zip(addresses).map(|(place, address)| {
-            let metrics = metrics.server(&address.to_string());
-            Server::start(address.clone(), Origin::Server(place), operation_timeout, metrics)
+            let server = Setting {
+                address: address.clone(),
+                origin: Origin::Server(place),
+                operation_timeout,
+                metrics: metrics.server(&address.to_string()),
+                backlog: backlog.clone(),
+            };
+            Server::start(server)
         });
         Self { servers: servers.collect() }
     }

@@ -6,7 +6,7 @@ use async_channel::Sender;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    Address,
+    Address, Backlog,
     connection::Worker,
     health::{Health, State},
     operation::{Operation, Reply},
@@ -32,14 +32,19 @@ pub(crate) struct Server {
     operation_timeout: Duration,
 }
 
+/// What a server is started with.
+pub(crate) struct Setting {
+    pub(crate) address: Address,
+    pub(crate) origin: Origin,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) metrics: ServerMetrics,
+    pub(crate) backlog: Backlog,
+}
+
 impl Server {
     /// Begins to connect. The connections end when this is dropped.
-    pub(crate) fn start(
-        address: Address,
-        origin: Origin,
-        operation_timeout: Duration,
-        metrics: ServerMetrics,
-    ) -> Self {
+    pub(crate) fn start(setting: Setting) -> Self {
+        let Setting { address, origin, operation_timeout, metrics, backlog } = setting;
         let (queue, queued) = async_channel::bounded(QUEUED_MAX);
         let health = Arc::new(Health::new(address.to_string(), metrics.clone()));
         for _ in 0..CONNECTIONS {
@@ -50,6 +55,7 @@ impl Server {
                 health: health.clone(),
                 round_trip_timeout: operation_timeout,
                 metrics: metrics.clone(),
+                backlog: backlog.clone(),
             };
             tokio::spawn(worker.run());
         }

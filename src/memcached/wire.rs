@@ -31,6 +31,9 @@ pub(super) enum WireError {
     /// A reply that nobody had asked for, or none where there must be one.
     #[error("a reply was not the one asked for")]
     Crosstalk,
+    /// It is not known what the server must forget before it is used.
+    #[error("what it has missed can't be told: {0}")]
+    Backlog(String),
     /// Anything else, from a refused connection to a reply that is no memcached's.
     #[error(transparent)]
     Client(#[from] Error),
@@ -160,6 +163,13 @@ impl Wire {
             }
             Err(error) => Err(self.refused(error)?),
         })
+    }
+
+    /// Forgets a key that was written while the server was away.
+    pub(super) async fn forget(&mut self, key: &Key) -> Result<(), WireError> {
+        // A refusal is as bad as a broken connection here: the old value would be served again.
+        let refused = |_| WireError::Backlog("the server refuses to delete a key".to_owned());
+        self.delete(key, None).await?.map_err(refused)
     }
 
     /// `md <key> [C<cas>] k O<round trip>`. What is not there, or another version by now, is deleted.

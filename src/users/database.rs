@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 
 use super::error::{OpenError, OpenFailure};
-use super::{migration::migrate, slow::Slowness};
+use super::{migration::migrate, slow::Slowness, write::WRITE_WAIT};
 
 /// How long [`Database::open`] tries a file that another process has locked. Past it, opening fails.
 pub(super) const OPEN_WAIT: Duration = Duration::from_secs(10);
@@ -24,6 +24,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
 pub struct Database {
     /// One connection for each query that may run at once.
     pub(super) readers: SqlitePool,
+    /// One connection for all writes: SQLite has one writer at a time anyway.
+    pub(super) writer: SqlitePool,
     /// One connection at a time for [`ready`](Database::ready) alone, so that a busy service stays ready.
     pub(super) probe: SqlitePool,
     pub(super) path: Arc<Path>,
@@ -65,14 +67,16 @@ impl Database {
             .connect_with(options.clone())
             .await
             .map_err(|error| failed(error.into()))?;
+        let writer = writer_pool().connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
         let probe = probe_pool().connect_lazy_with(options);
         migrating.close().await.map_err(|error| failed(error.into()))?;
-        Ok(Self { readers, probe, path, file, slowness })
+        Ok(Self { readers, writer, probe, path, file, slowness })
     }
 
     /// Waits for running queries and closes the file. Loads fail as unavailable from the call on.
     pub async fn close(&self) {
         self.probe.close().await;
+        self.writer.close().await;
         self.readers.close().await;
     }
 }
@@ -126,6 +130,16 @@ fn reader_pool(connections: usize) -> SqlitePoolOptions {
                 Ok(true)
             })
         })
+}
+
+/// Writes that come together wait for the connection for as long as one may wait for the lock.
+fn writer_pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(WRITE_WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
 }
 
 /// Each connection is closed after its use: a new one has no pages in memory, and must read the file.

@@ -15,7 +15,9 @@ pub(super) mod code {
     pub(crate) const LOCKED: u32 = 6;
     pub(crate) const READ_ONLY: u32 = 8;
     pub(crate) const INTERRUPT: u32 = 9;
+    pub(crate) const IO_ERROR: u32 = 10;
     pub(crate) const CORRUPT: u32 = 11;
+    pub(crate) const FULL: u32 = 13;
     pub(crate) const CANNOT_OPEN: u32 = 14;
     pub(crate) const NOT_A_DATABASE: u32 = 26;
 }

@@ -3,10 +3,12 @@
 mod database;
 mod error;
 mod migration;
+mod outbox;
 mod ready;
 mod slow;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,9 @@ use tokio::time::Instant;
 
 pub use database::Database;
 pub use error::{OpenError, OpenFailure};
+pub use outbox::Intent;
 pub use ready::NotReady;
+pub use write::{Profile, ProfileChange, WriteError, Written};
 
 use crate::cache::{Key, LoadError, Source};
 

@@ -1,4 +1,4 @@
-//! `/users/{id}`: the answer of the stack as an HTTP response.
+//! `GET /users/{id}`: the answer of the stack as an HTTP response.
 
 use std::sync::Arc;
 
@@ -12,20 +12,24 @@ use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::{
-    Context,
-    headers::{account, directives, etag},
-    problem::Problem,
+use super::id;
+use crate::{
+    cache::{Answer, Failure, Get},
+    http::{
+        Context,
+        headers::{JSON, account, directives, etag},
+        problem::Problem,
+    },
 };
-use crate::cache::{Answer, Failure, Get};
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Headers of an answer, `Date` and `Content-Length` included; room for them is made at once.
 const HEADERS: usize = 12;
 
 /// `GET /users/{id}`, and `HEAD`.
-pub(super) async fn show(State(context): State<Arc<Context>>, request: Request) -> Response {
+pub(in crate::http) async fn show(
+    State(context): State<Arc<Context>>,
+    request: Request,
+) -> Response {
     let begun_at = Instant::now();
     let Some(id) = id(request.uri().path()) else {
         return Problem::InvalidId.into_response();
@@ -58,15 +62,6 @@ pub(super) async fn show(State(context): State<Arc<Context>>, request: Request) 
     response
 }
 
-/// The id at the end of the path, if it is canonical: digits of an `i64` from 1, without leading zeros.
-/// The path is read as it was sent, so that an escaped digit is no second name of the same user.
-fn id(path: &str) -> Option<i64> {
-    let text = path.strip_prefix("/users/")?;
-    let canonical = text.starts_with(|first: char| first.is_ascii_digit() && first != '0')
-        && text.bytes().all(|byte| byte.is_ascii_digit());
-    if canonical { text.parse().ok() } else { None }
-}
-
 /// Whether the client has this very body already: `If-None-Match` names its tag, or any.
 fn is_unchanged(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     if !headers.contains_key(header::IF_NONE_MATCH) {
@@ -75,38 +70,4 @@ fn is_unchanged(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let tag: Option<ETag> = etag.to_str().ok().and_then(|tag| tag.parse().ok());
     let asked: Option<IfNoneMatch> = headers.typed_get();
     tag.zip(asked).is_some_and(|(tag, asked)| !asked.precondition_passes(&tag))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_has_one_spelling() {
-        assert_eq!(id("/users/1"), Some(1));
-        assert_eq!(id("/users/9223372036854775807"), Some(i64::MAX));
-        for text in [
-            "",
-            "0",
-            "-1",
-            "+1",
-            "007",
-            "1e3",
-            "1.0",
-            "0x1",
-            " 1",
-            "1 ",
-            "%31",
-            "1%00",
-            "%2e%2e",
-            "9223372036854775808",
-            "99999999999999999999999",
-            "١",
-            "😀",
-            "a",
-            "1/",
-        ] {
-            assert_eq!(id(&format!("/users/{text}")), None, "{text}");
-        }
-    }
 }

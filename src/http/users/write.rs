@@ -1,0 +1,166 @@
+//! `POST /users`, `PUT`, `PATCH` and `DELETE /users/{id}`: change the row, forget the key, acknowledge.
+
+use std::{future::Future, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use headers::{ETag, HeaderMapExt, IfMatch};
+use tokio::time::Instant;
+
+use super::id;
+use crate::{
+    http::{
+        Context,
+        body::Input,
+        headers::{JSON, etag, of_write},
+        problem::Problem,
+    },
+    users::{Intent, Profile, ProfileChange, User, WriteError, Written},
+};
+
+/// `POST /users`.
+pub(in crate::http) async fn create(
+    State(context): State<Arc<Context>>,
+    Input(profile): Input<Profile>,
+) -> Response {
+    let write = {
+        let database = context.database.clone();
+        async move { database.create(profile).await }
+    };
+    let mut response = carry_out(context, StatusCode::CREATED, write).await;
+    if response.status() == StatusCode::CREATED
+        && let Some(Created(id)) = response.extensions_mut().remove()
+        && let Ok(location) = HeaderValue::try_from(format!("/users/{id}"))
+    {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// `PUT /users/{id}`: all fields.
+pub(in crate::http) async fn put(
+    State(context): State<Arc<Context>>,
+    uri: Uri,
+    headers: HeaderMap,
+    Input(profile): Input<Profile>,
+) -> Response {
+    update(context, &uri, &headers, profile.into()).await
+}
+
+/// `PATCH /users/{id}`: the fields that are there.
+pub(in crate::http) async fn patch(
+    State(context): State<Arc<Context>>,
+    uri: Uri,
+    headers: HeaderMap,
+    Input(change): Input<ProfileChange>,
+) -> Response {
+    update(context, &uri, &headers, change).await
+}
+
+async fn update(
+    context: Arc<Context>,
+    uri: &Uri,
+    headers: &HeaderMap,
+    change: ProfileChange,
+) -> Response {
+    let Some(id) = id(uri.path()) else { return Problem::InvalidId.into_response() };
+    let expected = match expectation(headers) {
+        Ok(expected) => expected,
+        Err(problem) => return problem.into_response(),
+    };
+    let database = context.database.clone();
+    let write = async move { database.update(id, change, expected).await };
+    carry_out(context, StatusCode::OK, write).await
+}
+
+/// `DELETE /users/{id}`.
+pub(in crate::http) async fn delete(
+    State(context): State<Arc<Context>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let Some(id) = id(uri.path()) else { return Problem::InvalidId.into_response() };
+    let expected = match expectation(&headers) {
+        Ok(expected) => expected,
+        Err(problem) => return problem.into_response(),
+    };
+    let database = context.database.clone();
+    let write = async move { database.delete(id, expected).await };
+    carry_out(context, StatusCode::NO_CONTENT, write).await
+}
+
+/// The id of a user that was just created, on its way to the `Location` header.
+#[derive(Clone, Copy)]
+struct Created(i64);
+
+/// Writes, forgets, and answers. In a task of its own: a client that leaves ends neither the write nor
+/// the forgetting.
+async fn carry_out(
+    context: Arc<Context>,
+    status: StatusCode,
+    write: impl Future<Output = Result<Written, WriteError>> + Send + 'static,
+) -> Response {
+    let begun_at = Instant::now();
+    let task = tokio::spawn(async move {
+        let Written { user, intent } = write.await?;
+        let Intent { key, .. } = &intent;
+        let key = key.clone();
+        let forgotten = context.invalidations.carry_out(intent).await;
+        Ok((user, key, forgotten))
+    });
+    match task.await {
+        Ok(Ok((user, key, forgotten))) => {
+            let mut response = written(status, user);
+            of_write(response.headers_mut(), &key, forgotten, begun_at.elapsed());
+            response
+        }
+        Ok(Err(error)) => refused(&error).into_response(),
+        Err(_) => Problem::Internal.into_response(),
+    }
+}
+
+fn written(status: StatusCode, user: Option<User>) -> Response {
+    let Some(user) = user else { return status.into_response() };
+    let Ok(body) = serde_json::to_vec(&user) else { return Problem::Internal.into_response() };
+    let etag = etag(&body);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response.headers_mut().insert(header::ETAG, etag);
+    response.extensions_mut().insert(Created(user.id));
+    response
+}
+
+/// Says of a user whether `If-Match` allows it to be changed; without the header every one is.
+///
+/// A header that can't be read is refused: to ignore it would overwrite what the client meant to protect.
+fn expectation(headers: &HeaderMap) -> Result<impl Fn(&User) -> bool + Send + use<>, Problem> {
+    let asked: Option<IfMatch> = headers.typed_try_get().map_err(|_| Problem::InvalidIfMatch)?;
+    Ok(move |user: &User| {
+        let Some(asked) = &asked else { return true };
+        let tag = serde_json::to_vec(user).map(|body| etag(&body)).ok();
+        let tag: Option<ETag> = tag.and_then(|tag| tag.to_str().ok()?.parse().ok());
+        tag.is_some_and(|tag| asked.precondition_passes(&tag))
+    })
+}
+
+fn refused(error: &WriteError) -> Problem {
+    match error {
+        WriteError::Invalid(why) => Problem::InvalidField(why),
+        WriteError::NoSuchUser => Problem::NoSuchUser,
+        WriteError::EmailTaken => Problem::EmailTaken,
+        WriteError::Changed => Problem::Changed,
+        WriteError::Unavailable(_) => {
+            tracing::warn!(%error, "a write was refused");
+            Problem::NotWritable
+        }
+        WriteError::Failed(_) => {
+            tracing::error!(%error, "a write failed");
+            Problem::Internal
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Work that goes on beside the requests.
+
+mod invalidation;
+
+pub use invalidation::{Invalidations, pending};

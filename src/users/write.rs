@@ -1,0 +1,283 @@
+//! Writes: the row and the intent to forget its key are committed in one transaction.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use tokio::task::spawn_blocking;
+
+use super::{
+    Database, Intent, User,
+    database::FileIdentity,
+    error::{code, one_line, sqlite_code},
+    outbox,
+};
+use crate::cache::Key;
+
+/// Longest name, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// Longest email address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// How long a write waits for another's lock on the file. Past it, it fails as unavailable.
+pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
+
+const COLUMNS: &str = "id, name, email, created_at, updated_at";
+
+/// The time of a change, as the columns have it.
+const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+
+/// All that a client sets of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// 1 to 200 characters, none of them a control character, no space at either end.
+    pub name: String,
+    /// An address with one `@`, at most 254 bytes.
+    pub email: String,
+}
+
+/// A change of some of it; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfileChange {
+    /// As in [`Profile`].
+    pub name: Option<String>,
+    /// As in [`Profile`].
+    pub email: Option<String>,
+}
+
+/// A write that is committed, but whose key the cache must still forget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The user as it is now; `None` if it was deleted.
+    pub user: Option<User>,
+    /// What must be forgotten before the write is acknowledged.
+    pub intent: Intent,
+}
+
+/// Why a write was not made. Nothing of it is in the database.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// A field is no good; the text names it and what it takes.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// There is no user with this id.
+    #[error("no such user")]
+    NoSuchUser,
+    /// Another user has this email address.
+    #[error("the email address is taken")]
+    EmailTaken,
+    /// The user is not the version that the client expects.
+    #[error("the user has changed")]
+    Changed,
+    /// The file is locked, full, read-only or gone: the same write may succeed later.
+    #[error("the database can't be written: {0}")]
+    Unavailable(String),
+    /// Anything else, in SQLite's words, for the log.
+    #[error("the write failed: {0}")]
+    Failed(String),
+}
+
+impl ProfileChange {
+    /// Checks every field that is set.
+    fn check(&self) -> Result<(), WriteError> {
+        if self.name.as_deref().is_some_and(|name| !is_name(name)) {
+            let takes =
+                "name takes 1 to 200 characters, without control characters or spaces at its ends";
+            return Err(WriteError::Invalid(takes));
+        }
+        if self.email.as_deref().is_some_and(|email| !is_email(email)) {
+            return Err(WriteError::Invalid("email takes an address such as ada@example.com"));
+        }
+        Ok(())
+    }
+}
+
+impl From<Profile> for ProfileChange {
+    fn from(Profile { name, email }: Profile) -> Self {
+        Self { name: Some(name), email: Some(email) }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count())
+        && name.trim() == name
+        && !name.contains(char::is_control)
+}
+
+/// Whether this has the shape of an address. Whether it reaches anybody only a letter can tell.
+fn is_email(email: &str) -> bool {
+    let Some((local, domain)) = email.split_once('@') else { return false };
+    let of_domain = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    email.len() <= EMAIL_BYTES_MAX
+        && (1..=64).contains(&local.len())
+        && local.bytes().all(|byte| byte.is_ascii_graphic() && !b"@,;:\\\"()<>[]".contains(&byte))
+        && domain.contains('.')
+        && domain.split('.').all(of_domain)
+}
+
+impl Database {
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// [`WriteError::Invalid`], [`WriteError::EmailTaken`], or that the database can't be written.
+    pub async fn create(&self, profile: Profile) -> Result<Written, WriteError> {
+        let change = ProfileChange::from(profile);
+        change.check()?;
+        let mut transaction = self.begin().await?;
+        let insert = format!(
+            "INSERT INTO users (name, email, created_at, updated_at)
+             VALUES (?1, ?2, {NOW}, {NOW}) RETURNING {COLUMNS}"
+        );
+        let user: User = sqlx::query_as(sqlx::AssertSqlSafe(insert))
+            .bind(change.name)
+            .bind(change.email)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(write_error)?;
+        self.commit(transaction, user.id, Some(user)).await
+    }
+
+    /// Changes a user, if `expected` says of the present version that it is the one to be changed.
+    ///
+    /// # Errors
+    /// [`WriteError::Invalid`], [`WriteError::NoSuchUser`], [`WriteError::Changed`],
+    /// [`WriteError::EmailTaken`], or that the database can't be written.
+    pub async fn update(
+        &self,
+        id: i64,
+        change: ProfileChange,
+        expected: impl Fn(&User) -> bool + Send,
+    ) -> Result<Written, WriteError> {
+        change.check()?;
+        let mut transaction = self.begin().await?;
+        find(&mut transaction, id, expected).await?;
+        let update = format!(
+            "UPDATE users SET name = coalesce(?2, name), email = coalesce(?3, email),
+             updated_at = max({NOW}, updated_at) WHERE id = ?1 RETURNING {COLUMNS}"
+        );
+        let user: User = sqlx::query_as(sqlx::AssertSqlSafe(update))
+            .bind(id)
+            .bind(change.name)
+            .bind(change.email)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(write_error)?;
+        self.commit(transaction, id, Some(user)).await
+    }
+
+    /// Deletes a user, if `expected` says of the present version that it is the one to be deleted.
+    ///
+    /// # Errors
+    /// [`WriteError::NoSuchUser`], [`WriteError::Changed`], or that the database can't be written.
+    pub async fn delete(
+        &self,
+        id: i64,
+        expected: impl Fn(&User) -> bool + Send,
+    ) -> Result<Written, WriteError> {
+        let mut transaction = self.begin().await?;
+        find(&mut transaction, id, expected).await?;
+        sqlx::query("DELETE FROM users WHERE id = ?1")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await
+            .map_err(write_error)?;
+        self.commit(transaction, id, None).await
+    }
+
+    /// A transaction that is a writer from its first statement: one that began as a reader and then wrote
+    /// would fail at once if another had written in between, whatever the busy timeout.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, WriteError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(write_error)
+    }
+
+    async fn commit(
+        &self,
+        mut transaction: Transaction<'static, Sqlite>,
+        id: i64,
+        user: Option<User>,
+    ) -> Result<Written, WriteError> {
+        let key = Key::numbered("user", id);
+        let intent = outbox::note(&mut transaction, key).await.map_err(write_error)?;
+        transaction.commit().await.map_err(write_error)?;
+        // What is committed to a file that has lost its name is lost with the last connection to it.
+        let (path, file) = (self.path.clone(), self.file);
+        let there = spawn_blocking(move || FileIdentity::of(&path).is_ok_and(|now| now == file));
+        if there.await.unwrap_or(false) {
+            Ok(Written { user, intent })
+        } else {
+            Err(WriteError::Unavailable("the database file is gone".to_owned()))
+        }
+    }
+}
+
+async fn find(
+    connection: &mut SqliteConnection,
+    id: i64,
+    expected: impl Fn(&User) -> bool,
+) -> Result<(), WriteError> {
+    let select = format!("SELECT {COLUMNS} FROM users WHERE id = ?1");
+    let user: Option<User> = sqlx::query_as(sqlx::AssertSqlSafe(select))
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(write_error)?;
+    let user = user.ok_or(WriteError::NoSuchUser)?;
+    if expected(&user) { Ok(()) } else { Err(WriteError::Changed) }
+}
+
+pub(super) fn write_error(error: sqlx::Error) -> WriteError {
+    if error.as_database_error().is_some_and(|error| error.is_unique_violation()) {
+        return WriteError::EmailTaken;
+    }
+    let may_pass =
+        [code::BUSY, code::LOCKED, code::READ_ONLY, code::FULL, code::IO_ERROR, code::CANNOT_OPEN];
+    match (sqlite_code(&error), &error) {
+        (Some(code), _) if may_pass.contains(&code) => WriteError::Unavailable(one_line(&error)),
+        (None, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => {
+            WriteError::Unavailable(one_line(&error))
+        }
+        _ => WriteError::Failed(one_line(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_are_checked() {
+        for name in ["Ada", "Grace Brewster Murray Hopper", "李", &"x".repeat(200)] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", " ", " Ada", "Ada ", "A\nda", "A\u{1b}[31m", &"x".repeat(201)] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        for email in ["ada@example.com", "a.b+c@sub.example.co", "x@a-b.de"] {
+            assert!(is_email(email), "{email}");
+        }
+        for email in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@example",
+            "a b@example.com",
+            "a@b@c.de",
+            "a@-b.de",
+            "a@b..de",
+            "a@b.de\r\n",
+            "ü@b.de",
+            &format!("{}@b.de", "x".repeat(65)),
+        ] {
+            assert!(!is_email(email), "{email:?}");
+        }
+    }
+}
