@@ -19,7 +19,7 @@ use crate::{
     http::{self, Access, Context, ServerReport, edge},
     jobs::{self, Invalidations},
     memcached::{Address, Backlog, Memcached},
-    metrics::Metrics,
+    metrics::{EdgeCounters, Metrics},
     users::{Database, Users},
 };
 
@@ -36,6 +36,7 @@ const FALLBACK_LIFE_MAX: Duration = Duration::from_secs(5);
 /// The service, ready to be served.
 pub struct App {
     router: Router,
+    connections: Arc<EdgeCounters>,
     draining: Arc<AtomicBool>,
 }
 
@@ -82,6 +83,7 @@ impl App {
             tracing::warn!(%error, "what earlier writes left over can't be forgotten yet");
         }
         let draining = Arc::new(AtomicBool::new(false));
+        let connections = metrics.edge();
         let context = Context {
             users,
             users_ledger: ledger,
@@ -92,7 +94,7 @@ impl App {
             servers: Box::new(move || memcached.as_ref().map_or_else(Vec::new, reports)),
             draining: draining.clone(),
         };
-        Ok(Self { router: http::router(context), draining })
+        Ok(Self { router: http::router(context), connections, draining })
     }
 
     /// Serves on `listener` until `handle` says to stop.
@@ -100,7 +102,8 @@ impl App {
     /// # Errors
     /// Only if the listener can't be used at all; a failed connection is that connection's affair.
     pub async fn serve(self, listener: TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
-        edge::serve(listener, self.router, edge::Limits::default(), Arc::default(), handle).await
+        let limits = edge::Limits::default();
+        edge::serve(listener, self.router, limits, self.connections, handle).await
     }
 
     /// Set it, and the service is not ready any more.

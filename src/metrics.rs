@@ -1,7 +1,7 @@
 //! Counters and histograms, named once. Every label comes from a closed set in this file, so that no
 //! request can make a new series.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -119,6 +119,7 @@ pub struct Metrics {
     hit_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
     load_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
     servers: ServerFamilies,
+    edge: Arc<EdgeCounters>,
 }
 
 #[derive(Clone, Debug)]
@@ -164,7 +165,12 @@ impl Default for Metrics {
         let help = "Time of a load, its wait for a permit included";
         registry.register_with_unit("load", help, Unit::Seconds, load_seconds.clone());
         let servers = ServerFamilies::registered(&mut registry);
-        Self { registry, gets, loads, fills, hit_seconds, load_seconds, servers }
+        let edge = Arc::<EdgeCounters>::default();
+        let help = "HTTP connections that are open";
+        registry.register("connections_open", help, edge.open.clone());
+        let help = "HTTP connections that were refused, as too many were open";
+        registry.register("connections_refused", help, edge.refused.clone());
+        Self { registry, gets, loads, fills, hit_seconds, load_seconds, servers, edge }
     }
 }
 
@@ -211,6 +217,11 @@ impl Metrics {
             hit_seconds: self.hit_seconds.get_or_create_owned(&SourceLabel { source }),
             load_seconds: self.load_seconds.get_or_create_owned(&SourceLabel { source }),
         }
+    }
+
+    /// The instruments of the HTTP connections.
+    pub fn edge(&self) -> Arc<EdgeCounters> {
+        self.edge.clone()
     }
 
     /// The instruments of one memcached server.
@@ -290,6 +301,40 @@ pub struct ServerMetrics {
     pub crosstalk: Counter,
     /// 1 while the server is used.
     pub in_service: Gauge,
+}
+
+/// The HTTP connections, counted. The numbers may be read at any time, from any thread.
+#[derive(Debug, Default)]
+pub struct EdgeCounters {
+    open: Gauge,
+    refused: Counter,
+}
+
+impl EdgeCounters {
+    /// Connections that are open now.
+    pub fn open(&self) -> u64 {
+        u64::try_from(self.open.get()).unwrap_or(0)
+    }
+
+    /// Connections that were answered 503 since the start, because too many were open.
+    pub fn refused(&self) -> u64 {
+        self.refused.get()
+    }
+
+    /// Counts one more as open, and says how many were before.
+    pub(crate) fn add(&self) -> u64 {
+        u64::try_from(self.open.inc()).unwrap_or(0)
+    }
+
+    /// Counts one less as open.
+    pub(crate) fn subtract(&self) {
+        self.open.dec();
+    }
+
+    /// Counts one as refused.
+    pub(crate) fn refuse(&self) {
+        self.refused.inc();
+    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use axum_server::accept::Accept;
 use tokio::net::TcpStream;
 
-use super::counters::EdgeCounters;
+use super::counters::admit;
 use super::limits::Limits;
 use super::refusal;
 use super::stream::EdgeStream;
+use crate::metrics::EdgeCounters;
 
 /// Bytes of a refused request that are read before the connection is closed. A socket that is closed with unread bytes
 /// sends a reset, which may overtake the 503; a request that is larger than this risks that.
@@ -45,7 +46,7 @@ impl<S> Accept<TcpStream, S> for Acceptor {
     type Future = Ready<io::Result<(EdgeStream, S)>>;
 
     fn accept(&self, socket: TcpStream, service: S) -> Self::Future {
-        ready(match self.counters.admit(self.connections_max) {
+        ready(match admit(&self.counters, self.connections_max) {
             Some(open) => socket
                 .set_nodelay(true)
                 .map(|()| (EdgeStream::new(socket, &self.limits, open), service)),

@@ -11,7 +11,9 @@ mod counters;
 mod fields;
 mod head_guard;
 mod limits;
+mod linger;
 mod refusal;
+mod replacement;
 mod stream;
 
 use std::convert::Infallible;
@@ -26,8 +28,8 @@ use tower::service_fn;
 
 use acceptor::Acceptor;
 
+pub use crate::metrics::EdgeCounters;
 pub use body_limits::BodyLimits;
-pub use counters::EdgeCounters;
 pub use limits::Limits;
 
 /// hyper's smallest read buffer, in bytes; it panics when it is given less.

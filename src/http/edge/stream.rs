@@ -3,27 +3,21 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
 use tokio_io_timeout::TimeoutWriter;
 
 use super::counters::OpenConnection;
 use super::head_guard::{HeadGuard, Violation};
 use super::limits::Limits;
+use super::linger::Linger;
 use super::refusal::{Refusal, instead_of};
+use super::replacement::Replacement;
 
 /// Bytes that hyper answers with 400 wherever in a head they come: no part of a head may contain NUL. The empty line
 /// makes it look, as it does not parse again what it knows to be incomplete.
 const POISON: &[u8] = b"\0\r\n\r\n";
-
-/// Time in which a client that was refused half-way may still send; past it, the connection is closed.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// Bytes that a client that was refused half-way may still send; past it, the connection is closed.
-const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// What hyper is given to read.
 enum Reading {
@@ -33,20 +27,6 @@ enum Reading {
     Poison(&'static [u8]),
     /// An error, so that the body ends in one. Between requests it would end the connection and its earlier answers.
     Failure,
-}
-
-/// An answer of hyper's that is being replaced.
-struct Replacement {
-    answer: Vec<u8>,
-    written: usize,
-    /// Bytes of hyper's answer.
-    replaced_bytes: usize,
-}
-
-/// Reading after the last answer: see [`EdgeStream::poll_linger`].
-struct Linger {
-    deadline: Pin<Box<Sleep>>,
-    bytes_left: usize,
 }
 
 /// A socket whose reads are guarded and whose pending writes have a deadline.
@@ -106,53 +86,22 @@ impl EdgeStream {
         }
     }
 
-    #[cold]
-    fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Some(replacement) = &mut self.replacement else {
-            return Poll::Ready(Ok(0));
-        };
-        while replacement.written < replacement.answer.len() {
-            let rest = &replacement.answer[replacement.written..];
-            match ready!(self.socket.as_mut().poll_write(context, rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => replacement.written += written,
-            }
-        }
-        let replaced_bytes = replacement.replaced_bytes;
-        self.replacement = None;
-        Poll::Ready(Ok(replaced_bytes))
-    }
-
-    /// Whether hyper's `bytes` are not to be written, but a replacement.
-    fn replaces(&mut self, bytes: &[u8]) -> bool {
+    /// Writes a replacement for hyper's `bytes`, if they are to have one.
+    fn poll_replacement(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Option<Poll<io::Result<usize>>> {
         if self.replacement.is_none() {
-            self.replacement = instead_of(bytes, self.refusal).map(|answer| {
-                self.must_linger = true;
-                Replacement { answer, written: 0, replaced_bytes: bytes.len() }
-            });
+            let answer = instead_of(bytes, self.refusal)?;
+            self.must_linger = true;
+            self.replacement = Some(Replacement::new(answer, bytes.len()));
         }
-        self.replacement.is_some()
-    }
-
-    /// Reads and forgets what a refused client still sends, for a while. A socket that is closed with unread bytes sends
-    /// a reset, and with some clients a reset destroys the answer that has arrived before it.
-    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let linger = self.linger.get_or_insert_with(|| Linger {
-            deadline: Box::pin(sleep(LINGER)),
-            bytes_left: LINGER_BYTES_MAX,
-        });
-        let mut scratch = [0; 4 * 1024];
-        while linger.bytes_left > 0 {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            match self.socket.as_mut().poll_read(context, &mut buffer) {
-                Poll::Pending => return linger.deadline.as_mut().poll(context),
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    linger.bytes_left = linger.bytes_left.saturating_sub(buffer.filled().len());
-                }
-                Poll::Ready(_) => break,
-            }
+        let written = self.replacement.as_mut()?.poll_write(self.socket.as_mut(), context);
+        if written.is_ready() {
+            self.replacement = None;
         }
-        Poll::Ready(())
+        Some(written)
     }
 }
 
@@ -182,10 +131,10 @@ impl AsyncWrite for EdgeStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.replaces(bytes) {
-            return this.poll_replacement(context);
+        match this.poll_replacement(context, bytes) {
+            Some(written) => written,
+            None => this.socket.as_mut().poll_write(context, bytes),
         }
-        this.socket.as_mut().poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -194,10 +143,10 @@ impl AsyncWrite for EdgeStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if slices.first().is_some_and(|first| this.replaces(first)) {
-            return this.poll_replacement(context);
+        match slices.first().and_then(|first| this.poll_replacement(context, first)) {
+            Some(written) => written,
+            None => this.socket.as_mut().poll_write_vectored(context, slices),
         }
-        this.socket.as_mut().poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -214,7 +163,8 @@ impl AsyncWrite for EdgeStream {
             ready!(this.socket.as_mut().poll_shutdown(context))?;
         }
         if this.must_linger || !this.guard.is_between_requests() {
-            ready!(this.poll_linger(context));
+            let linger = this.linger.get_or_insert_with(Linger::new);
+            ready!(linger.poll(this.socket.as_mut(), context));
         }
         Poll::Ready(Ok(()))
     }

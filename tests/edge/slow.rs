@@ -1,0 +1,99 @@
+//! F41: slow heads, slow bodies and slow readers are reaped, and others notice nothing.
+
+use std::time::Duration;
+
+use aside::http::edge::Limits;
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinSet;
+use tokio::time::{interval, timeout};
+
+use crate::wire::{Client, Edge, GOOD, PATIENCE, assert_problem, eventually};
+
+const SLOW_CLIENTS: usize = 100;
+
+fn limits() -> Limits {
+    let deadline = Duration::from_millis(150);
+    Limits {
+        head_deadline: deadline,
+        body_deadline: deadline,
+        write_deadline: deadline,
+        ..Limits::default()
+    }
+}
+
+/// Sends one byte at a time, much more often than the deadlines, until the server has had enough. Returns what it said.
+async fn drip(mut client: Client, beginning: &str) -> String {
+    client.send(beginning).await;
+    let (mut reader, mut writer) = client.socket.into_split();
+    let dripping = tokio::spawn(async move {
+        let mut pace = interval(Duration::from_millis(20));
+        while writer.write_all(b"1").await.is_ok() {
+            pace.tick().await;
+        }
+    });
+    let mut answer = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut answer);
+    assert!(tokio::time::timeout(PATIENCE, read).await.is_ok(), "never reaped after {beginning:?}");
+    dripping.abort();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
+    // A busy machine may take a while to send even a quick head.
+    let edge = Edge::start(Limits { head_deadline: Duration::from_secs(2), ..limits() }).await;
+    let slow_body = "POST /json HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n";
+    let (mut heads, mut bodies, mut readers) = (JoinSet::new(), JoinSet::new(), Vec::new());
+    for _ in 0..SLOW_CLIENTS {
+        heads.spawn(drip(edge.connect().await, "GET /numbers/1 HTTP/1.1\r\nHost: a\r\nX: "));
+        bodies.spawn(drip(edge.connect().await, slow_body));
+        let mut reader = edge.connect().await;
+        reader.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        readers.push(reader);
+    }
+
+    let mut served = 0;
+    while !(heads.is_empty() && bodies.is_empty()) {
+        edge.is_well().await;
+        served += 1;
+        while let Some(answer) = heads.try_join_next() {
+            assert_eq!(answer.unwrap(), "");
+        }
+        while let Some(answer) = bodies.try_join_next() {
+            assert_problem(&answer.unwrap(), "408", slow_body);
+        }
+    }
+    assert!(served > 0);
+    eventually("the slow readers are reaped", || edge.counters.open() == 0).await;
+    edge.is_well().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_at_the_head_deadline() {
+    let edge = Edge::start(limits()).await;
+    let mut client = edge.connect().await;
+    client.send(GOOD).await;
+    assert!(client.read_to_end().await.ends_with("number 1;"));
+    assert_eq!(edge.connect().await.read_to_end().await, "");
+}
+
+#[tokio::test]
+async fn a_connection_whose_handler_takes_long_is_not_timed() {
+    let edge = Edge::start(limits()).await;
+    let mut waiting = edge.connect().await;
+    waiting.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // An idle connection that is opened later is closed at its deadline, so every deadline is past by then.
+    assert_eq!(edge.connect().await.read_to_end().await, "");
+    edge.permits.add_permits(1);
+    waiting.read_until("waited").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_idle_after_a_long_handler_is_closed() {
+    let edge = Edge::start(limits()).await;
+    let mut client = edge.connect().await;
+    client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    timeout(PATIENCE, edge.arrived.acquire()).await.unwrap().unwrap().forget();
+    edge.permits.add_permits(1);
+    assert!(client.read_to_end().await.ends_with("waited"));
+}

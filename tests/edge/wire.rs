@@ -1,0 +1,145 @@
+//! A served edge, and a client that sees bytes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aside::http::edge::{EdgeCounters, Limits, serve};
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use axum_server::Handle;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Nothing here takes this long unless it is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// More than the kernel's socket buffers hold.
+const LARGE_BYTES: usize = 32 * 1024 * 1024;
+
+pub(crate) const GOOD: &str = "GET /numbers/1 HTTP/1.1\r\nHost: a\r\n\r\n";
+pub(crate) const GOOD_AND_LAST: &str =
+    "GET /numbers/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+pub(crate) struct Edge {
+    pub(crate) address: SocketAddr,
+    pub(crate) counters: Arc<EdgeCounters>,
+    pub(crate) handle: Handle<SocketAddr>,
+    /// `GET /wait` first adds one of these,
+    pub(crate) arrived: Arc<Semaphore>,
+    /// and then takes one of these; none are there at first.
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) served: JoinHandle<std::io::Result<()>>,
+}
+
+impl Edge {
+    pub(crate) async fn start(limits: Limits) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let counters = Arc::new(EdgeCounters::default());
+        let handle = Handle::new();
+        let [arrived, permits] = [(); 2].map(|()| Arc::new(Semaphore::new(0)));
+        let router = router(Arc::clone(&arrived), Arc::clone(&permits));
+        let served =
+            tokio::spawn(serve(listener, router, limits, Arc::clone(&counters), handle.clone()));
+        Self { address, counters, handle, arrived, permits, served }
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client { socket: TcpStream::connect(self.address).await.unwrap() }
+    }
+
+    /// Sends `bytes` on a connection of its own, and returns all that comes back.
+    pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut client = self.connect().await;
+        client.send(bytes).await;
+        client.read_to_end().await
+    }
+
+    pub(crate) async fn is_well(&self) {
+        let answer = self.exchange(GOOD_AND_LAST).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+}
+
+fn router(arrived: Arc<Semaphore>, permits: Arc<Semaphore>) -> Router {
+    let large = Bytes::from(vec![b'x'; LARGE_BYTES]);
+    Router::new()
+        .route(
+            "/numbers/{number}",
+            get(|Path(number): Path<String>| async move { format!("number {number};") }),
+        )
+        .route("/large", get(|| async move { large }))
+        .route(
+            "/json",
+            post(|Json(value): Json<serde_json::Value>| async move { value.to_string() }),
+        )
+        .route("/ignored", post(|| async { "ignored" }))
+        .route(
+            "/wait",
+            get(|| async move {
+                arrived.add_permits(1);
+                permits.acquire().await.unwrap().forget();
+                "waited"
+            }),
+        )
+}
+
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
+}
+
+impl Client {
+    /// A server that has closed may let the rest of a request fail; what it answered counts.
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = timeout(PATIENCE, self.socket.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    /// Reads until the server closes.
+    pub(crate) async fn read_to_end(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let read = timeout(PATIENCE, self.socket.read_to_end(&mut bytes)).await;
+        assert!(read.is_ok(), "still open after {:?}", String::from_utf8_lossy(&bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Reads until `end` has come.
+    pub(crate) async fn read_until(&mut self, end: &str) -> String {
+        let mut text = String::new();
+        while !text.ends_with(end) {
+            let byte = timeout(PATIENCE, self.socket.read_u8()).await.unwrap();
+            text.push(char::from(byte.unwrap_or_else(|error| panic!("{error} after {text:?}"))));
+        }
+        text
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let waited = timeout(PATIENCE, async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "never: {what}");
+}
+
+/// Asserts that `answer` is one problem of `status`, after which the connection was closed.
+pub(crate) fn assert_problem(answer: &str, status: &str, request: &str) {
+    let context = format!("{answer:?} to {:?}", &request[..request.len().min(200)]);
+    let (head, body) =
+        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {context}"));
+    let head = head.to_ascii_lowercase();
+    assert!(head.starts_with(&format!("http/1.1 {status} ")), "{context}");
+    assert!(head.contains("\r\ncontent-type: application/problem+json"), "{context}");
+    assert!(head.contains("\r\nconnection: close"), "{context}");
+    assert!(head.contains(&format!("\r\ncontent-length: {}", body.len())), "{context}");
+    let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(problem["status"].to_string(), status, "{context}");
+    assert!(problem["detail"].is_string(), "{context}");
+}
