@@ -30,12 +30,7 @@ impl Key {
     pub fn numbered(space: &'static str, number: i64) -> Self {
         debug_assert!(space.len() < 200 && space.bytes().all(|byte| byte.is_ascii_graphic()));
         let mut digits = itoa::Buffer::new();
-        let digits = digits.format(number);
-        let mut text = String::with_capacity(space.len() + 1 + digits.len());
-        text.push_str(space);
-        text.push(':');
-        text.push_str(digits);
-        Self(text.into())
+        Self([space, ":", digits.format(number)].concat().into())
     }
 
     /// The key as text.

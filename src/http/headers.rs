@@ -3,8 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use bytes::Bytes;
-use sfv::{ListSerializer, StringRef, TokenRef, key_ref, token_ref};
+use sfv::{ListSerializer, ParameterSerializer, StringRef, TokenRef, key_ref, token_ref};
 
 use crate::{
     cache::{Account, Detail, Directives, Forward, Key, Served},
@@ -16,6 +15,9 @@ const X_RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// Room for the longest of the headers with an ordinary key.
+const TEXT_BYTES: usize = 128;
+
 /// A private cache may keep the answer and must ask again; a 304 is cheap.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
 
@@ -24,30 +26,25 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 
 /// Writes the headers of every cached resource but `Age` and `ETag`, which only answers have.
 pub(super) fn account(headers: &mut HeaderMap, account: &Account, total: Duration) {
+    let mut text = String::with_capacity(TEXT_BYTES);
     headers.insert(X_CACHE, HeaderValue::from_static(x_cache(account.served)));
-    headers.insert(CACHE_STATUS, value(cache_status(account)));
-    headers.insert(SERVER_TIMING, value(server_timing(account, total)));
-    let mut time = String::with_capacity(16);
-    milliseconds(&mut time, total);
-    time.push_str("ms");
-    headers.insert(X_RESPONSE_TIME, value(time));
+    cache_status(&mut text, account);
+    headers.insert(CACHE_STATUS, value(&text));
+    timing(headers, &mut text, Some(account), total);
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
 }
 
 /// Writes the headers of a write: whether its key is forgotten already or is still to be.
 pub(super) fn of_write(headers: &mut HeaderMap, key: &Key, forgotten: bool, total: Duration) {
-    let mut status = String::with_capacity(64);
-    let mut list = ListSerializer::with_buffer(&mut status);
+    let mut text = String::with_capacity(TEXT_BYTES);
+    let mut list = ListSerializer::with_buffer(&mut text);
     let mut member = list.bare_item(token_ref("aside"));
     member = member.parameter(key_ref("fwd"), token_ref("method"));
-    if let Ok(key) = StringRef::from_str(key.as_str()) {
-        member = member.parameter(key_ref("key"), key);
-    }
+    member = of_key(member, key);
     let detail = if forgotten { "forgotten" } else { "pending" };
     let _ = member.parameter(key_ref("detail"), token_ref(detail)).finish();
-    headers.insert(CACHE_STATUS, value(status));
-    headers.insert(SERVER_TIMING, value(format!("total;dur={}", milliseconds_of(total))));
-    headers.insert(X_RESPONSE_TIME, value(format!("{}ms", milliseconds_of(total))));
+    headers.insert(CACHE_STATUS, value(&text));
+    timing(headers, &mut text, None, total);
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
 }
 
@@ -56,7 +53,7 @@ pub(super) fn etag(body: &[u8]) -> HeaderValue {
     let mut tag = String::with_capacity(18);
     // Writing to a string never fails.
     let _ = write!(tag, "\"{:016x}\"", xxhash_rust::xxh3::xxh3_64(body));
-    value(tag)
+    value(&tag)
 }
 
 /// The directives of a request; several fields count as one.
@@ -80,9 +77,8 @@ fn x_cache(served: Served) -> &'static str {
 }
 
 /// `Cache-Status` (RFC 9211) with one member, this cache.
-fn cache_status(account: &Account) -> String {
-    let mut out = String::with_capacity(64);
-    let mut list = ListSerializer::with_buffer(&mut out);
+fn cache_status(out: &mut String, account: &Account) {
+    let mut list = ListSerializer::with_buffer(out);
     let mut member = list.bare_item(token_ref("aside"));
     let fwd = |why| match why {
         Forward::Miss => token_ref("miss"),
@@ -115,9 +111,7 @@ fn cache_status(account: &Account) -> String {
     if collapsed {
         member = member.parameter(key_ref("collapsed"), true);
     }
-    if let Ok(key) = StringRef::from_str(account.key.as_str()) {
-        member = member.parameter(key_ref("key"), key);
-    }
+    member = of_key(member, &account.key);
     if let Some(detail) = account.detail {
         let detail = match detail {
             Detail::Fallback => "fallback",
@@ -129,21 +123,38 @@ fn cache_status(account: &Account) -> String {
         member = member.parameter(key_ref("detail"), token_ref(detail));
     }
     let _ = member.finish();
-    out
 }
 
-/// `Server-Timing` in milliseconds: the look, the load if there was one, and all of it.
-fn server_timing(account: &Account, total: Duration) -> String {
-    let mut out = String::with_capacity(64);
-    out.push_str("cache;dur=");
-    milliseconds(&mut out, account.lookup);
-    if let Some(load) = account.load {
-        out.push_str(", db;dur=");
-        milliseconds(&mut out, load);
+fn of_key<'a>(
+    member: ParameterSerializer<&'a mut String>,
+    key: &Key,
+) -> ParameterSerializer<&'a mut String> {
+    match StringRef::from_str(key.as_str()) {
+        Ok(key) => member.parameter(key_ref("key"), key),
+        Err(_) => member,
     }
-    out.push_str(", total;dur=");
-    milliseconds(&mut out, total);
-    out
+}
+
+/// Writes `Server-Timing` in milliseconds (the look, the load if there was one, and all of it) and
+/// `X-Response-Time`. `text` is what they are written in first.
+fn timing(headers: &mut HeaderMap, text: &mut String, account: Option<&Account>, total: Duration) {
+    text.clear();
+    if let Some(account) = account {
+        text.push_str("cache;dur=");
+        milliseconds(text, account.lookup);
+        if let Some(load) = account.load {
+            text.push_str(", db;dur=");
+            milliseconds(text, load);
+        }
+        text.push_str(", ");
+    }
+    text.push_str("total;dur=");
+    milliseconds(text, total);
+    headers.insert(SERVER_TIMING, value(text));
+    text.clear();
+    milliseconds(text, total);
+    text.push_str("ms");
+    headers.insert(X_RESPONSE_TIME, value(text));
 }
 
 /// Hundredths of a millisecond below 10 ms, tenths above.
@@ -157,13 +168,7 @@ fn milliseconds(out: &mut String, duration: Duration) {
     };
 }
 
-fn milliseconds_of(duration: Duration) -> String {
-    let mut out = String::with_capacity(12);
-    milliseconds(&mut out, duration);
-    out
-}
-
 /// All that is written here is visible ASCII, so that it is always a header value.
-fn value(text: String) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
