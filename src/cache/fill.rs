@@ -207,7 +207,11 @@ impl<T: Store> Shared<T> {
         let (result, detail) = match self.store.fill(key, lease, value).await {
             Ok(Filled::Stored) => (FillResult::Stored, None),
             Ok(Filled::Superseded) => (FillResult::Superseded, Some(Detail::Superseded)),
-            Ok(Filled::Void) => (FillResult::Void, Some(Detail::NotStored)),
+            Ok(Filled::Void) => {
+                // The connection is new, memcached may not be: its placeholder must not be waited for.
+                let _ = self.store.release(key, lease).await;
+                (FillResult::Void, Some(Detail::NotStored))
+            }
             Ok(Filled::TooLarge) => {
                 // What was stored before is outdated, and a placeholder would only be waited for.
                 let _ = self.store.release(key, lease).await;

@@ -26,7 +26,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         value: Value,
     ) -> impl Future<Output = Result<Filled, StoreError>> + Send;
 
-    /// Removes what `lease` was given for, so that the next look may take a new lease at once.
+    /// Removes what `lease` was given for, so that the next look may take a new lease at once. A store that
+    /// can't tell any more whether the key still holds that removes whatever it holds.
     fn release(
         &self,
         key: &Key,

@@ -9,12 +9,13 @@ mod address;
 mod connection;
 mod health;
 mod operation;
+mod routing;
 mod server;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join};
 
 pub use self::{
     address::{Address, InvalidAddress},
@@ -22,6 +23,7 @@ pub use self::{
 };
 use self::{
     operation::{Lookup, Operation},
+    routing::{Choices, Routing},
     server::{Server, Setting},
 };
 use crate::{
@@ -37,6 +39,7 @@ pub type Backlog = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Key>, String>> 
 #[derive(Clone, Debug)]
 pub struct Memcached {
     servers: Arc<[Server]>,
+    routing: Arc<Routing>,
 }
 
 impl Memcached {
@@ -58,7 +61,7 @@ impl Memcached {
             };
             Server::start(server)
         });
-        Self { servers: servers.collect() }
+        Self { servers: servers.collect(), routing: Arc::new(Routing::new(addresses)) }
     }
 
     /// Waits until it is known of every server whether it can be reached.
@@ -73,9 +76,20 @@ impl Memcached {
         self.servers.iter().map(|server| (&server.address, server.state()))
     }
 
-    /// The server of `key`.
-    fn server(&self, _key: &Key) -> Result<&Server, StoreError> {
-        self.servers.first().ok_or(StoreError::Unavailable)
+    /// The server that `key` lives on while all are in service.
+    pub fn home(&self, key: &Key) -> Option<&Address> {
+        let Choices { first, .. } = self.routing.choices(key)?;
+        self.servers.get(first).map(|server| &server.address)
+    }
+
+    /// The server that is asked for `key`: its first choice, or its second while the first is away.
+    fn server(&self, key: &Key) -> Result<&Server, StoreError> {
+        let Choices { first, second } = self.routing.choices(key).ok_or(StoreError::Unavailable)?;
+        let choices = [Some(first), second].into_iter().flatten();
+        choices
+            .filter_map(|place| self.servers.get(place))
+            .find(|server| server.state() == State::InService)
+            .ok_or(StoreError::Unavailable)
     }
 
     /// The server that gave `lease`.
@@ -107,8 +121,20 @@ impl Store for Memcached {
         self.grantor(lease)?.call(delete).await
     }
 
+    /// Forgets `key` on both of its choices, as another replica may use the other one. It is forgotten when
+    /// both have said so.
     async fn forget(&self, key: &Key) -> Result<(), StoreError> {
-        let delete = |reply| Operation::Delete { key: key.clone(), lease: None, reply };
-        self.server(key)?.call(delete).await
+        let Choices { first, second } = self.routing.choices(key).ok_or(StoreError::Unavailable)?;
+        let forget = async |place: usize| {
+            let delete = |reply| Operation::Delete { key: key.clone(), lease: None, reply };
+            self.servers.get(place).ok_or(StoreError::Unavailable)?.call(delete).await
+        };
+        match second {
+            None => forget(first).await,
+            Some(second) => {
+                let (one, other) = join(forget(first), forget(second)).await;
+                one.and(other)
+            }
+        }
     }
 }

@@ -1,4 +1,8 @@
-//! One server: a queue, and the few connections that work it.
+//! One server: a queue for lookups and one for changes, and a connection that works each.
+//!
+//! All lookups share one connection, so that under load they share round trips, too: with two, the batches
+//! are half as long and memcached has more to do for the same hits. Changes have a connection of their own, so
+//! that a fill of a megabyte holds no lookup up.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,18 +20,15 @@ use crate::{
     metrics::ServerMetrics,
 };
 
-/// Connections to one server. One would do for throughput, as each carries batches; with two, a fill of
-/// a megabyte or a connection that is being made anew does not hold up the lookups.
-const CONNECTIONS: usize = 2;
-
-/// Operations that may wait for a connection. One more is answered "unavailable" at once.
+/// Operations that may wait for each connection. One more is answered "unavailable" at once.
 const QUEUED_MAX: usize = 8192;
 
 /// A memcached server as its callers see it.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: Address,
-    queue: Sender<Operation>,
+    lookups: Sender<Operation>,
+    changes: Sender<Operation>,
     health: Arc<Health>,
     operation_timeout: Duration,
 }
@@ -45,21 +46,23 @@ impl Server {
     /// Begins to connect. The connections end when this is dropped.
     pub(crate) fn start(setting: Setting) -> Self {
         let Setting { address, origin, operation_timeout, metrics, backlog } = setting;
-        let (queue, queued) = async_channel::bounded(QUEUED_MAX);
         let health = Arc::new(Health::new(address.to_string(), metrics.clone()));
-        for _ in 0..CONNECTIONS {
+        let connect = || {
+            let (queue, queued) = async_channel::bounded(QUEUED_MAX);
             let worker = Worker {
                 dsn: address.dsn(),
                 origin,
-                queued: queued.clone(),
+                queued,
                 health: health.clone(),
                 round_trip_timeout: operation_timeout,
                 metrics: metrics.clone(),
                 backlog: backlog.clone(),
             };
             tokio::spawn(worker.run());
-        }
-        Self { address, queue, health, operation_timeout }
+            queue
+        };
+        let (lookups, changes) = (connect(), connect());
+        Self { address, lookups, changes, health, operation_timeout }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -80,7 +83,12 @@ impl Server {
             return Err(StoreError::Unavailable);
         }
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(operation(reply)).map_err(|_| StoreError::Unavailable)?;
+        let operation = operation(reply);
+        let queue = match operation {
+            Operation::Lookup(_) => &self.lookups,
+            Operation::Fill { .. } | Operation::Delete { .. } => &self.changes,
+        };
+        queue.try_send(operation).map_err(|_| StoreError::Unavailable)?;
         match timeout(self.operation_timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(StoreError::NoAnswer),

@@ -173,14 +173,15 @@ impl Wire {
     }
 
     /// `md <key> [C<cas>] k O<round trip>`. What is not there, or another version by now, is deleted.
+    ///
+    /// A lease that is void here can't say which version it was given for, so that whatever is there goes: to
+    /// forget too much costs a load, and to leave a placeholder behind costs its waiters their patience.
     async fn delete(
         &mut self,
         key: &Key,
         lease: Option<&Lease>,
     ) -> Result<Result<(), StoreError>, WireError> {
-        if lease.is_some_and(|lease| lease.asked_at < self.connected_at) {
-            return Ok(Ok(()));
-        }
+        let lease = lease.filter(|lease| lease.asked_at >= self.connected_at);
         let cas = lease.map(|lease| format!("C{}", lease.cas));
         let opaque = self.next_opaque();
         let token = opaque.to_string();

@@ -1,0 +1,160 @@
+//! Which server a key lives on: rendezvous hashing, as pymemcache's `HashClient` does it.
+//!
+//! Each server is scored for the key, and the highest score wins (Thaler and Ravishankar, "Using name-based
+//! mappings to increase hit rates", 1998). A server that is added or lost moves only the keys that it wins.
+//! The score is `MurmurHash3_x86_32` of `{server}-{key}` with seed 0, so that Aside and every Python program
+//! with the same list of servers agree.
+
+use std::cmp::Ordering;
+
+use super::Address;
+use crate::cache::Key;
+
+/// The servers a key may live on, by their places in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choices {
+    /// Where it lives.
+    pub(crate) first: usize,
+    /// Where it lives while the first is away; `None` if there is only one server.
+    pub(crate) second: Option<usize>,
+}
+
+/// The servers by name, in the order of the setting.
+#[derive(Clone, Debug)]
+pub(crate) struct Routing {
+    names: Box<[String]>,
+}
+
+impl Routing {
+    pub(crate) fn new(addresses: &[Address]) -> Self {
+        Self { names: addresses.iter().map(name).collect() }
+    }
+
+    /// The choices for `key`; `None` if there is no server at all.
+    pub(crate) fn choices(&self, key: &Key) -> Option<Choices> {
+        if self.names.len() < 2 {
+            return (!self.names.is_empty()).then_some(Choices { first: 0, second: None });
+        }
+        let mut text = Vec::with_capacity(128);
+        let mut best: [Option<(u32, usize)>; 2] = [None, None];
+        for (place, name) in self.names.iter().enumerate() {
+            text.clear();
+            text.extend_from_slice(name.as_bytes());
+            text.push(b'-');
+            text.extend_from_slice(key.as_ref());
+            let scored = Some((murmur3_x86_32(&text, 0), place));
+            if self.beats(scored, best[0]) {
+                best = [scored, best[0]];
+            } else if self.beats(scored, best[1]) {
+                best[1] = scored;
+            }
+        }
+        let [first, second] = best.map(|scored| scored.map(|(_, place)| place));
+        first.map(|first| Choices { first, second })
+    }
+
+    /// Whether one score is the higher; of equal ones, that of the name that sorts last, as in pymemcache.
+    fn beats(&self, one: Option<(u32, usize)>, other: Option<(u32, usize)>) -> bool {
+        let (Some((score, place)), Some((rival, there))) = (one, other) else {
+            return other.is_none();
+        };
+        match score.cmp(&rival) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => self.names[place] > self.names[there],
+        }
+    }
+}
+
+/// The name that pymemcache scores: `host:port`, or the bare path of a Unix socket.
+fn name(address: &Address) -> String {
+    match address {
+        Address::Tcp { host, port } => format!("{host}:{port}"),
+        Address::Unix(path) => path.clone(),
+    }
+}
+
+/// MurmurHash3, the 32-bit variant for x86 (Austin Appleby; public domain, `MurmurHash3.cpp` of smhasher).
+fn murmur3_x86_32(bytes: &[u8], seed: u32) -> u32 {
+    let mix =
+        |block: u32| block.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
+    let (blocks, tail) = bytes.as_chunks::<4>();
+    let mut hash = blocks.iter().fold(seed, |hash, block| {
+        (hash ^ mix(u32::from_le_bytes(*block)))
+            .rotate_left(13)
+            .wrapping_mul(5)
+            .wrapping_add(0xe654_6b64)
+    });
+    if !tail.is_empty() {
+        let block = tail.iter().rev().fold(0, |block, byte| block << 8 | u32::from(*byte));
+        hash ^= mix(block);
+    }
+    // Only the low 32 bits of the length count.
+    hash ^= u32::try_from(bytes.len() & 0xffff_ffff).unwrap_or(0);
+    hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
+    hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
+    hash ^ hash >> 16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routing(ports: impl IntoIterator<Item = u16>) -> Routing {
+        let address = |port| Address::Tcp { host: "10.0.0.1".to_owned(), port };
+        Routing::new(&ports.into_iter().map(address).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_published_vectors() {
+        for (text, seed, hash) in [
+            ("", 0, 0),
+            ("", 1, 0x514e_28b7),
+            ("a", 0x9747_b28c, 0x7fa0_9ea6),
+            ("aa", 0x9747_b28c, 0x5d21_1726),
+            ("aaa", 0x9747_b28c, 0x283e_0130),
+            ("aaaa", 0x9747_b28c, 0x5a97_808a),
+            ("Hello, world!", 0x9747_b28c, 0x2488_4cba),
+            ("The quick brown fox jumps over the lazy dog", 0x9747_b28c, 0x2fa8_26cd),
+        ] {
+            assert_eq!(murmur3_x86_32(text.as_bytes(), seed), hash, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_added_moves_its_share_and_nothing_else() {
+        let (three, four) = (routing(1..=3), routing(1..=4));
+        let keys = (1..=40_000).map(|id| Key::numbered("user", id));
+        let mut moved = 0;
+        for key in keys {
+            let (before, after) =
+                (three.choices(&key).unwrap().first, four.choices(&key).unwrap().first);
+            assert!(
+                after == before || after == 3,
+                "a key moved between servers that were there before"
+            );
+            moved += u32::from(after != before);
+        }
+        assert!((9_000..=11_000).contains(&moved), "{moved} of 40000 is not a quarter within 10 %");
+    }
+
+    #[test]
+    fn the_second_choice_is_the_first_of_the_servers_that_are_left() {
+        let all = routing(1..=4);
+        for id in 1..=1000 {
+            let key = Key::numbered("user", id);
+            let Choices { first, second } = all.choices(&key).unwrap();
+            let lost = u16::try_from(first).unwrap() + 1;
+            let ports: Vec<u16> = (1..=4).filter(|port| *port != lost).collect();
+            let left = routing(ports.clone()).choices(&key).unwrap().first;
+            assert_eq!(usize::from(ports[left]) - 1, second.unwrap());
+        }
+    }
+
+    #[test]
+    fn one_server_has_all_keys_and_no_server_none() {
+        let key = Key::numbered("user", 1);
+        assert_eq!(routing([1]).choices(&key), Some(Choices { first: 0, second: None }));
+        assert_eq!(routing([]).choices(&key), None);
+    }
+}
