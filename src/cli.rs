@@ -9,12 +9,19 @@ use std::{
 
 use axum_server::Handle;
 use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpSocket,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{app::App, config::Settings, telemetry};
 
 /// Exit status when a setting is refused.
 const REFUSED: u8 = 2;
+
+/// Connections that the kernel keeps until they are accepted; past it, clients' attempts are lost and tried
+/// again a second later. The kernel cuts it to `net.core.somaxconn`, 4096 by default.
+const BACKLOG: u32 = 4096;
 
 /// How long `aside healthcheck` waits for each step of the answer.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -89,10 +96,12 @@ fn serve(settings: &Settings) -> ExitCode {
     code
 }
 
+/// Binds the address. A service that has just ended does not keep it from being bound again.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 /// Serves until SIGTERM or Ctrl-C, then lets requests under way end within `grace`. A second signal ends

@@ -189,8 +189,11 @@ impl<T: Store> Shared<T> {
                 Ok(Loaded { body, age_s: 0, collapsed: false, stored: Some(stored), detail })
             }
             Err(error) => {
-                self.backoff.failed(key);
                 if let Some(claim) = claim {
+                    // Only where there is an entry to be served meanwhile: what is absent is always tried.
+                    if matches!(claim.role, Role::Refresh(_)) {
+                        self.backoff.failed(key);
+                    }
                     self.abandon(key, claim).await;
                 }
                 Err(error)

@@ -10,6 +10,49 @@
 //!
 //! Every layer is always ready: what bounds a load happens inside its future, so that a hit never
 //! waits behind a miss.
+//!
+//! For a slow backend of your own, say what it loads and stack the layers in front of it:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use aside::{
+//!     cache::{Directives, Get, Key, LoadError, Memory, Origin, Policy, Source, stack},
+//!     metrics::{Metrics, Outcome},
+//! };
+//! use bytes::Bytes;
+//! use tokio::time::Instant;
+//! use tower::ServiceExt;
+//!
+//! /// Takes a second for each square.
+//! struct Squares;
+//!
+//! impl Source for Squares {
+//!     type Id = i64;
+//!
+//!     fn key(&self, id: &i64) -> Key {
+//!         Key::numbered("square", *id)
+//!     }
+//!
+//!     async fn load(&self, id: i64, _deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+//!         tokio::time::sleep(Duration::from_secs(1)).await;
+//!         Ok(id.checked_mul(id).map(|square| format!(r#"{{"square":{square}}}"#).into()))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() {
+//! let store = Memory::new(1 << 20, Duration::MAX, Origin::Memory); // or `memcached::Memcached`
+//! let metrics = Metrics::default().cache("squares");
+//! let squares = stack(Squares, store, &Policy::default(), &metrics);
+//! for outcome in [Outcome::Miss, Outcome::Hit] {
+//!     let get = Get { id: 12, directives: Directives::default() };
+//!     let answer = squares.clone().oneshot(get).await.unwrap();
+//!     assert_eq!(answer.body.unwrap(), r#"{"square":144}"#);
+//!     assert_eq!(answer.account.served.outcome(), outcome);
+//! }
+//! # }
+//! ```
 
 mod answer;
 mod backoff;
