@@ -15,6 +15,7 @@ use axum_server::Handle;
 
 use crate::{
     cache::{Fallback, Memory, Origin, Policy, forget, stack},
+    calculations,
     config::{Settings, Token},
     http::{self, Access, Context, ServerReport, edge},
     jobs::{self, Invalidations},
@@ -63,12 +64,14 @@ impl App {
         let metrics = Metrics::default();
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
-        let ledger = metrics.cache("users");
+        let (ledger, of_calculations) = (metrics.cache("users"), metrics.cache("calculations"));
         let users = Users::new(database.clone());
-        let (users, forget, memcached) = if servers.is_empty() {
+        let (users, calculations, forget, memcached) = if servers.is_empty() {
             tracing::info!("no memcached is set: entries are kept in this process only");
             let memory = Memory::new(MEMORY_BYTES_MAX, Duration::MAX, Origin::Memory);
-            (stack(users, memory.clone(), &policy, &ledger), forget(memory), None)
+            let users = stack(users, memory.clone(), &policy, &ledger);
+            let calculations = calculations::stacked(memory.clone(), &of_calculations);
+            (users, calculations, forget(memory), None)
         } else {
             let memory = Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback);
             let backlog = backlog(database.clone(), memory.clone());
@@ -76,7 +79,9 @@ impl App {
                 Memcached::start(&servers, settings.memcached_timeout, &metrics, backlog);
             memcached.known().await;
             let store = Fallback::new(memcached.clone(), memory);
-            (stack(users, store.clone(), &policy, &ledger), forget(store), Some(memcached))
+            let users = stack(users, store.clone(), &policy, &ledger);
+            let calculations = calculations::stacked(store.clone(), &of_calculations);
+            (users, calculations, forget(store), Some(memcached))
         };
         let invalidations = Invalidations::start(database.clone(), forget);
         if let Err(error) = invalidations.deliver().await {
@@ -86,7 +91,8 @@ impl App {
         let connections = metrics.edge();
         let context = Context {
             users,
-            users_ledger: ledger,
+            calculations,
+            ledgers: vec![("users", ledger), ("calculations", of_calculations)],
             database,
             invalidations,
             access,

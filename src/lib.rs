@@ -15,6 +15,7 @@ pub mod http;
 
 pub mod jobs;
 
+pub mod calculations;
 pub mod users;
 
 pub mod cache;

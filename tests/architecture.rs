@@ -23,6 +23,18 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
         &["User", "axum", "sqlx", "crate::users", "crate::http", "crate::app", "crate::config"],
     ),
     ("users", &["axum", "async_memcached", "crate::memcached", "crate::http", "crate::app"]),
+    (
+        "calculations",
+        &[
+            "axum",
+            "sqlx",
+            "async_memcached",
+            "crate::memcached",
+            "crate::http",
+            "crate::app",
+            "crate::users",
+        ],
+    ),
     ("http", &["sqlx", "async_memcached", "crate::memcached", "crate::app", "crate::cli"]),
     (
         "jobs",

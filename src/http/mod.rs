@@ -2,6 +2,8 @@
 
 mod auth;
 mod body;
+mod cached;
+mod calculations;
 pub mod edge;
 mod headers;
 mod problem;
@@ -32,8 +34,10 @@ use problem::Problem;
 pub struct Context {
     /// The stack in front of the users.
     pub users: Cache<i64>,
-    /// The ledger of that stack.
-    pub users_ledger: CacheMetrics,
+    /// The stack in front of the slow calculation.
+    pub calculations: Cache<i64>,
+    /// What each stack counts, by the name of its source.
+    pub ledgers: Vec<(&'static str, CacheMetrics)>,
     /// Asked whether it is ready, and written to.
     pub database: Database,
     /// Makes the cache forget what a write has changed.
@@ -63,6 +67,7 @@ pub fn router(context: Context) -> Router {
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
     Router::new()
         .route("/users/{id}", get(users::show))
+        .route("/calculations/{n}", get(calculations::show))
         .route("/healthz", get(service::healthz))
         .route("/readyz", get(service::readyz))
         .route("/metrics", get(service::metrics))
@@ -72,4 +77,46 @@ pub fn router(context: Context) -> Router {
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(problem::panicked))
         .with_state(context)
+}
+
+/// A number at the end of a path, if it is canonical: digits of an `i64` from 1, without leading zeros. The
+/// path is read as it was sent, so that an escaped digit is no second name of the same thing.
+fn number(text: &str) -> Option<i64> {
+    let canonical = text.starts_with(|first: char| first.is_ascii_digit() && first != '0')
+        && text.bytes().all(|byte| byte.is_ascii_digit());
+    if canonical { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        assert_eq!(number("1"), Some(1));
+        assert_eq!(number("9223372036854775807"), Some(i64::MAX));
+        for text in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "007",
+            "1e3",
+            "1.0",
+            "0x1",
+            " 1",
+            "1 ",
+            "%31",
+            "1%00",
+            "%2e%2e",
+            "9223372036854775808",
+            "99999999999999999999999",
+            "١",
+            "😀",
+            "a",
+            "1/",
+        ] {
+            assert_eq!(number(text), None, "{text}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The service about itself: alive, ready, metrics, and the ledger.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -60,14 +60,20 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
 
 /// `GET /stats`: the ledger of this process and the state of its servers.
 pub(super) async fn stats(State(context): State<Arc<Context>>) -> Response {
-    let report =
-        Stats { service: Ledger::of(&context.users_ledger), memcached: (context.servers)() };
+    let all: Vec<&CacheMetrics> = context.ledgers.iter().map(|(_, metrics)| metrics).collect();
+    let sources = context.ledgers.iter().map(|(name, metrics)| (*name, Ledger::of(&[metrics])));
+    let report = Stats {
+        service: Ledger::of(&all),
+        sources: sources.collect(),
+        memcached: (context.servers)(),
+    };
     Json(report).into_response()
 }
 
 #[derive(Serialize)]
 struct Stats {
     service: Ledger,
+    sources: BTreeMap<&'static str, Ledger>,
     memcached: Vec<ServerReport>,
 }
 
@@ -92,7 +98,10 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn of(metrics: &CacheMetrics) -> Self {
+    /// The ledger of all these stacks together.
+    fn of(stacks: &[&CacheMetrics]) -> Self {
+        let gets = |outcome| stacks.iter().map(|metrics| metrics.gets(outcome)).sum::<u64>();
+        let loads = |result| stacks.iter().map(|metrics| metrics.loads(result)).sum::<u64>();
         let [hit, negative_hits, stale, miss, collapsed, bypasses] = [
             Outcome::Hit,
             Outcome::NegativeHit,
@@ -101,18 +110,18 @@ impl Ledger {
             Outcome::Collapsed,
             Outcome::Bypass,
         ]
-        .map(|outcome| metrics.gets(outcome));
+        .map(gets);
         let (hits, misses) = (hit + negative_hits, miss + collapsed);
         let gets = hits + stale + misses + bypasses;
-        let answered = metrics.loads(LoadResult::Found) + metrics.loads(LoadResult::Absent);
+        let answered = loads(LoadResult::Found) + loads(LoadResult::Absent);
         let loads_failed = [
             LoadResult::Timeout,
             LoadResult::Unavailable,
             LoadResult::Failed,
             LoadResult::Panicked,
         ]
+        .map(loads)
         .iter()
-        .map(|result| metrics.loads(*result))
         .sum();
         Self {
             gets,

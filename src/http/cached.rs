@@ -1,45 +1,38 @@
-//! `GET /users/{id}`: the answer of the stack as an HTTP response.
-
-use std::sync::Arc;
+//! The answer of a stack as an HTTP response: the same for every source.
 
 use axum::{
     body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::id;
-use crate::{
-    cache::{Answer, Failure, Get},
-    http::{
-        Context,
-        headers::{JSON, account, directives, etag},
-        problem::Problem,
-    },
+use super::{
+    headers::{JSON, account, directives, etag},
+    problem::Problem,
 };
+use crate::cache::{Answer, Cache, Failure, Get};
 
 /// Headers of an answer, `Date` and `Content-Length` included; room for them is made at once.
 const HEADERS: usize = 12;
 
-/// `GET /users/{id}`, and `HEAD`.
-pub(in crate::http) async fn show(
-    State(context): State<Arc<Context>>,
-    request: Request,
+/// Answers `request`, a `GET` or a `HEAD`, for `id` from `cache`; `absent` is said if there is no such thing.
+pub(super) async fn answer(
+    cache: &Cache<i64>,
+    id: Option<i64>,
+    absent: Problem,
+    request: &Parts,
 ) -> Response {
     let begun_at = Instant::now();
-    let Some(id) = id(request.uri().path()) else {
-        return Problem::InvalidId.into_response();
-    };
-    let get = Get { id, directives: directives(request.headers()) };
-    let (mut response, of_cache) = match context.users.clone().oneshot(get).await {
+    let Some(id) = id else { return Problem::InvalidId.into_response() };
+    let get = Get { id, directives: directives(&request.headers) };
+    let (mut response, of_cache) = match cache.clone().oneshot(get).await {
         Ok(Answer { body: Some(body), age_s, account }) => {
             let mut headers = HeaderMap::with_capacity(HEADERS);
             let etag = etag(&body);
-            let unchanged = is_unchanged(request.headers(), &etag);
+            let unchanged = is_unchanged(&request.headers, &etag);
             headers.insert(header::AGE, age_s.into());
             headers.insert(header::ETAG, etag);
             let mut response = if unchanged {
@@ -52,7 +45,7 @@ pub(in crate::http) async fn show(
             (response, account)
         }
         Ok(Answer { body: None, age_s, account }) => {
-            let mut response = Problem::NoSuchUser.into_response();
+            let mut response = absent.into_response();
             response.headers_mut().insert(header::AGE, age_s.into());
             (response, account)
         }
