@@ -36,10 +36,8 @@ class Bench:
         aside = self.start_aside()
         wait_for_port(aside, self.aside_port)
 
-        services = [
-            Service("Aside", f"http://127.0.0.1:{self.aside_port}", aside.pid, memcached),
-            Service("nginx", f"http://127.0.0.1:{nginx_port}", nginx.pid, memcached),
-        ]
+        cache = Service("Aside", f"http://127.0.0.1:{self.aside_port}", aside.pid, memcached)
+        services = [cache, Service("nginx", f"http://127.0.0.1:{nginx_port}", nginx.pid, memcached)]
         self.warm(*services)
         for service in services:
             service.load(seconds=1)  # Not counted: it opens the connections to memcached.
@@ -51,7 +49,7 @@ class Bench:
             services.reverse()
         resident = resident_kibibytes(aside.pid)
         report.print_tables(runs)
-        report.print_facts(runs, resident, self.start_times(aside))
+        report.print_facts(runs, resident, cache.served, self.start_times(aside))
 
     def start_aside(self) -> subprocess.Popen:
         # The entries stay fresh for the whole of the run, or hits would turn into refreshes.

@@ -36,6 +36,7 @@ class Service:
     url: str
     process: int
     memcached: Memcached
+    served: int = 0  # Answers under load, in all runs, the one that does not count included.
 
     def all_users(self, folder: Path) -> tuple[bytes, str]:
         """The bodies of all users, one after the other, and the headers that came with them."""
@@ -57,6 +58,7 @@ class Service:
         requests, misses = counts["requests"], moved["get_misses"]
         if counts["not_2xx"] or counts["socket_errors"] or misses or not requests:
             raise Failure(f"{self.name}: a run with errors does not count: {counts}, {misses} misses in memcached")
+        self.served += requests
         return {
             "requests": requests,
             "requests_per_second": requests / counts["seconds"],

@@ -53,11 +53,10 @@ def print_ratios(first: str, ratios: list[float]) -> None:
     print(f"| {first} | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |")
 
 
-def print_facts(runs: list[Run], resident_kibibytes: int, start_times_ms: list[float]) -> None:
+def print_facts(runs: list[Run], resident_kibibytes: int, hits: int, start_times_ms: list[float]) -> None:
     def total(service: str, count: str) -> int:
         return sum(getattr(run, count) for run in runs if run.service == service)
 
-    hits = total("Aside", "requests")
     lookups = " and ".join(f"{total(s, 'lookups') / total(s, 'requests'):.2f} ({s})" for s in ("Aside", "nginx"))
     starts = ", ".join(f"{time:.1f}" for time in start_times_ms)
     print(f"\n- Machine: {os.cpu_count()} cores, shared by the services, memcached and wrk.")
