@@ -2,5 +2,5 @@
 -- is written in the transaction of the write, and removed when the key has been forgotten.
 CREATE TABLE invalidations (
     key TEXT PRIMARY KEY,
-    version INTEGER NOT NULL -- counts the writes, so that a later one's row is not removed for an earlier one
+    version INTEGER NOT NULL -- drawn for each write, so that a later one's row is not removed for an earlier one
 ) WITHOUT ROWID;

@@ -11,7 +11,7 @@ use crate::cache::Key;
 pub struct Intent {
     /// What must be forgotten.
     pub key: Key,
-    /// Which write of it this was.
+    /// Which write of it this was: a number drawn at random, which no other write of the key has.
     pub version: i64,
 }
 
@@ -23,16 +23,21 @@ struct Row {
 
 /// Notes in the open transaction that `key` must be forgotten. A key has one row, however many writes
 /// wait for it, so that there are never more rows than users.
+///
+/// The version is no counter: that would begin again with each new row, and a replica that is slow to
+/// remove the row of an earlier write would remove that of a later one.
 pub(super) async fn note(
     connection: &mut SqliteConnection,
     key: Key,
 ) -> Result<Intent, sqlx::Error> {
-    let version = sqlx::query_scalar(
-        "INSERT INTO invalidations (key, version) VALUES (?1, 1)
-         ON CONFLICT (key) DO UPDATE SET version = version + 1 RETURNING version",
+    let version = fastrand::i64(..);
+    sqlx::query(
+        "INSERT INTO invalidations (key, version) VALUES (?1, ?2)
+         ON CONFLICT (key) DO UPDATE SET version = excluded.version",
     )
     .bind(key.as_str())
-    .fetch_one(connection)
+    .bind(version)
+    .execute(connection)
     .await?;
     Ok(Intent { key, version })
 }

@@ -3,6 +3,7 @@
 mod fail;
 mod load;
 mod open;
+mod outbox;
 mod processes;
 mod ready;
 mod refuse;
