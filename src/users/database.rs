@@ -140,6 +140,15 @@ fn writer_pool() -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // When the disk is full, SQLite ends the transaction by itself. sqlx does not notice, and refuses to
+        // begin another on that connection for ever: it is closed, and the next write makes a new one.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Answered after the rollback that a dropped transaction has sent.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
 }
 
 /// Each connection is closed after its use: a new one has no pages in memory, and must read the file.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     Database, Intent, User,
@@ -20,7 +20,7 @@ const NAME_CHARACTERS_MAX: usize = 200;
 /// Longest email address, in bytes (RFC 5321 §4.5.3.1.3, less the angle brackets).
 const EMAIL_BYTES_MAX: usize = 254;
 
-/// How long a write waits for another's lock on the file. Past it, it fails as unavailable.
+/// How long a write waits for its turn and for another's lock on the file. Past it, it fails as unavailable.
 pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
 
 const COLUMNS: &str = "id, name, email, created_at, updated_at";
@@ -195,7 +195,12 @@ impl Database {
     /// A transaction that is a writer from its first statement: one that began as a reader and then wrote
     /// would fail at once if another had written in between, whatever the busy timeout.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, WriteError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(write_error)
+        // One limit for both waits, for the writes of this process and for the lock of others. A transaction
+        // that begins too late is rolled back by sqlx.
+        match timeout(WRITE_WAIT, self.writer.begin_with("BEGIN IMMEDIATE")).await {
+            Ok(begun) => begun.map_err(write_error),
+            Err(_) => Err(WriteError::Unavailable("it has been locked for too long".to_owned())),
+        }
     }
 
     async fn commit(
