@@ -6,6 +6,7 @@ mod cached;
 mod calculations;
 pub mod edge;
 mod headers;
+mod if_match;
 mod problem;
 mod service;
 mod users;

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use headers::{ETag, HeaderMapExt, IfMatch};
+use headers::ETag;
 use tokio::time::Instant;
 
 use super::id;
@@ -17,6 +17,7 @@ use crate::{
         Context,
         body::Input,
         headers::{JSON, etag, of_write},
+        if_match::Expected,
         problem::Problem,
     },
     users::{Intent, Profile, ProfileChange, User, WriteError, Written},
@@ -135,16 +136,13 @@ fn written(status: StatusCode, user: Option<User>) -> Response {
     response
 }
 
-/// Says of a user whether `If-Match` allows it to be changed; without the header every one is.
-///
-/// A header that can't be read is refused: to ignore it would overwrite what the client meant to protect.
+/// Says of a user whether `If-Match` allows it to be changed.
 fn expectation(headers: &HeaderMap) -> Result<impl Fn(&User) -> bool + Send + use<>, Problem> {
-    let asked: Option<IfMatch> = headers.typed_try_get().map_err(|_| Problem::InvalidIfMatch)?;
+    let expected = Expected::read(headers)?;
     Ok(move |user: &User| {
-        let Some(asked) = &asked else { return true };
         let tag = serde_json::to_vec(user).map(|body| etag(&body)).ok();
         let tag: Option<ETag> = tag.and_then(|tag| tag.to_str().ok()?.parse().ok());
-        tag.is_some_and(|tag| asked.precondition_passes(&tag))
+        tag.is_some_and(|tag| expected.allows(&tag))
     })
 }
 
