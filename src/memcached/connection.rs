@@ -38,7 +38,6 @@ impl Worker {
             let turn = self.health.turn().await;
             let broken = match self.connect().await {
                 Ok(wire) => {
-                    self.health.succeeded();
                     drop(turn);
                     self.work(wire).await
                 }
@@ -54,7 +53,7 @@ impl Worker {
     }
 
     /// Connects, reads once, as a stopped server still accepts connections, and lets a server that is
-    /// not in service forget what it has missed.
+    /// not in service forget what it has missed, which puts it into service.
     async fn connect(&self) -> Result<Wire, WireError> {
         let connect = async {
             let client = Client::new(&self.dsn).await?;
@@ -69,6 +68,9 @@ impl Worker {
                 let forget = timeout(self.round_trip_timeout, wire.forget(&key));
                 forget.await.map_err(|_| WireError::TimedOut)??;
             }
+            self.health.succeeded();
+        } else {
+            self.health.answered();
         }
         Ok(wire)
     }
@@ -97,7 +99,7 @@ impl Worker {
             #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
             self.metrics.batch_size.observe(batch.len() as f64);
             match timeout(self.round_trip_timeout, carry_out(&mut wire, &mut batch)).await {
-                Ok(Ok(())) => self.health.succeeded(),
+                Ok(Ok(())) => self.health.answered(),
                 Ok(Err(error)) => return Some(error),
                 Err(_) => return Some(WireError::TimedOut),
             }

@@ -87,7 +87,15 @@ impl Health {
         probe
     }
 
-    /// A round trip succeeded.
+    /// A round trip succeeded. That alone does not put a server back into service: it may have begun before
+    /// the server went out of it, and the server has not forgotten yet what was written since.
+    pub(crate) fn answered(&self) {
+        if self.failures.load(Ordering::Relaxed) > 0 && self.state() == State::InService {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection is made, and the server has forgotten all that it missed.
     pub(crate) fn succeeded(&self) {
         if self.failures.load(Ordering::Relaxed) > 0 || self.state() != State::InService {
             self.failures.store(0, Ordering::Relaxed);
@@ -130,12 +138,14 @@ mod tests {
             health.failed(&"reset");
             health.failed(&"reset");
             assert_eq!(health.state(), State::InService);
-            health.succeeded();
+            health.answered();
         }
         for _ in 0..3 {
             health.failed(&"reset");
         }
         assert_eq!(health.state(), State::OutOfService);
+        health.answered();
+        assert_eq!(health.state(), State::OutOfService, "it has not forgotten what it missed");
         health.succeeded();
         assert_eq!(health.state(), State::InService);
     }
