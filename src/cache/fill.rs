@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 
 use super::{
     Backoff, Claim, Detail, Entry, Filled, Key, Lease, Load, LoadError, Look, Policy, Store, Token,
-    Value, entry, single_flight::Role,
+    Value, entry, lookup::fallback, single_flight::Role,
 };
 use crate::metrics::{CacheMetrics, FillResult};
 
@@ -158,7 +158,7 @@ impl<T: Store> Shared<T> {
                             age_s,
                             collapsed: true,
                             stored: None,
-                            detail: None,
+                            detail: fallback(&lease),
                         }),
                         None => Waited::Claim(Some(Claim { lease, role: Role::Replace })),
                     };

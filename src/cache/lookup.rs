@@ -276,7 +276,8 @@ fn hit(key: Key, entry: Entry, detail: Option<Detail>, lookup: Duration) -> Answ
     Answer { body, age_s, account: Account { key, served, detail, lookup, load: None } }
 }
 
-fn fallback(lease: &Lease) -> Option<Detail> {
+/// What is to be said of an answer that depends on this lease.
+pub(super) fn fallback(lease: &Lease) -> Option<Detail> {
     (lease.origin == Origin::Fallback).then_some(Detail::Fallback)
 }
 

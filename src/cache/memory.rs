@@ -118,11 +118,13 @@ impl Memory {
         let mut filled = Filled::Superseded;
         self.slots.entry_by_ref(key).and_compute_with(|entry| {
             let seen = entry.map(moka::Entry::into_value).filter(Slot::is_there);
-            if seen.is_none_or(|seen| seen.cas != lease.cas) {
-                return Op::Nop;
-            }
+            let Some(seen) = seen.filter(|seen| seen.cas == lease.cas) else { return Op::Nop };
             filled = Filled::Stored;
-            slot.map_or(Op::Remove, Op::Put)
+            let Some(mut slot) = slot else { return Op::Remove };
+            if slot.puts_back(&seen) {
+                slot.gone_at = slot.gone_at.min(seen.gone_at);
+            }
+            Op::Put(slot)
         });
         filled
     }
@@ -158,6 +160,13 @@ impl Store for Memory {
 impl Slot {
     fn is_there(&self) -> bool {
         Instant::now() < self.gone_at
+    }
+
+    /// Whether this is `old` again, with no more than the life that it had left, as after a refresh that
+    /// failed. That is no reason to keep it for longer than [`Memory::new`] allows.
+    fn puts_back(&self, old: &Self) -> bool {
+        let (Some(value), Some(old_value)) = (&self.value, &old.value) else { return false };
+        value.body == old_value.body && value.left_s <= old.found(old_value.clone()).left_s
     }
 
     /// What a look gives: the life left is what the value was given, less the time since.
