@@ -1,0 +1,195 @@
+//! The program itself: started with a database of its own, and ended with the value.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use ::aside::users::Database;
+use reqwest::{Client, Method};
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+    sync::OnceCell,
+    time::timeout,
+};
+
+use super::{PATIENCE, answer::Answer, eventually};
+
+/// A folder with a database; it goes with the last clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    folder: Arc<TempDir>,
+}
+
+impl Place {
+    /// A place whose database is not there yet.
+    pub(crate) fn empty() -> Self {
+        Self { folder: Arc::new(tempfile::tempdir().unwrap()) }
+    }
+
+    /// A place with a database of 10,000 users. They are made once; each place has a copy.
+    pub(crate) async fn seeded() -> Self {
+        static SEEDED: OnceCell<Vec<u8>> = OnceCell::const_new();
+        let database = SEEDED.get_or_init(async || {
+            let place = Self::empty();
+            // The last connection that closes writes all into the one file.
+            Database::open(&place.url(), Duration::ZERO, 1).await.unwrap().close().await;
+            fs::read(place.database()).unwrap()
+        });
+        let place = Self::empty();
+        fs::write(place.database(), database.await).unwrap();
+        place
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.file("aside.db")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite://{}", self.database().display())
+    }
+
+    /// A connection of another program's.
+    pub(crate) async fn connect(&self) -> SqliteConnection {
+        SqliteConnection::connect(&self.url()).await.unwrap()
+    }
+
+    /// Runs `statement` as another program would.
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+/// The program at `place`, with settings that suit tests; `arguments` come before those.
+pub(crate) fn command(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aside"));
+    command
+        .args(arguments)
+        .env_clear()
+        .current_dir(place.folder.path())
+        .env("ASIDE_LISTEN", "127.0.0.1:0")
+        .env("ASIDE_DATABASE", place.url())
+        .env("ASIDE_MEMCACHED", "none")
+        // A busy machine must not look like a memcached that is away.
+        .env("ASIDE_MEMCACHED_TIMEOUT", "5s")
+        .env("ASIDE_SLOW_QUERY", "20ms")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// A running service. It is killed when this is dropped.
+pub(crate) struct Aside {
+    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
+    pub(crate) client: Client,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Aside {
+    /// Starts the service on a database of its own, and waits until it is ready.
+    pub(crate) async fn start(arguments: &[&str]) -> Self {
+        Self::start_at(&Place::seeded().await, arguments).await
+    }
+
+    /// Starts one more service at `place`, and waits until it is ready.
+    pub(crate) async fn start_at(place: &Place, arguments: &[&str]) -> Self {
+        Self::run(place, command(place, arguments)).await
+    }
+
+    /// Starts `command`, and waits until it is ready.
+    pub(crate) async fn run(place: &Place, mut command: Command) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let log = place.file(&format!("{}.log", STARTED.fetch_add(1, Ordering::Relaxed)));
+        let stderr = fs::File::create(&log).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        timeout(PATIENCE, stdout.read_line(&mut line)).await.unwrap().unwrap();
+        let address = line.trim_end().strip_prefix("listening on http://");
+        let address = address.and_then(|address| address.parse().ok()).unwrap_or_else(|| {
+            panic!("it does not listen: {line}{}", fs::read_to_string(&log).unwrap())
+        });
+        let client = Client::builder().timeout(PATIENCE).no_proxy().build().unwrap();
+        let aside = Self { address, place: place.clone(), client, child, log };
+        eventually("ready", async || (aside.get("/readyz").await.status == 200).then_some(()))
+            .await;
+        aside
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    /// `GET` with a `Cache-Control` field.
+    pub(crate) async fn get_with(&self, path: &str, directives: &str) -> Answer {
+        self.send(Method::GET, path, &[("cache-control", directives)]).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::to(request).await.unwrap()
+    }
+
+    /// Sends `bytes` on a connection of its own, and returns all that comes back until it is closed.
+    pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(bytes.as_ref()).await.unwrap();
+        let mut answer = Vec::new();
+        timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap().unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// One number of the service's own ledger, in `/stats`.
+    pub(crate) async fn ledger(&self, name: &str) -> u64 {
+        self.get("/stats").await.json()["service"][name].as_u64().unwrap()
+    }
+
+    /// What it has written to standard error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
+    }
+
+    /// Tells it to end, and waits for that.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended().await
+    }
+}

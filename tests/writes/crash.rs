@@ -1,0 +1,96 @@
+//! What a killed service leaves behind.
+
+use std::collections::HashMap;
+
+use reqwest::Method;
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::{
+    forget::stored,
+    request::{all_forgotten, intents, name, number, request, send},
+    support::{answer::Answer, aside::Aside, eventually, memcached::Memcached},
+};
+
+/// More than there are connections to memcached: each takes one, and waits.
+const LOOKS: i64 = 4;
+
+#[tokio::test]
+async fn killed_between_commit_and_delete_it_serves_the_new_value_from_its_next_start_on() {
+    let memcached = Memcached::start().await;
+    let address = memcached.address().to_string();
+    // The deadline is longer than the test: whatever waits for memcached waits until the end.
+    let arguments = ["--memcached", &address, "--memcached-timeout", "60s"];
+    let mut aside = Aside::start(&arguments).await;
+    let old = name(&aside, 1).await;
+    memcached.stop();
+    // Looks occupy the connections, so that the delete comes after them in the queue and is never sent.
+    let mut waiting = JoinSet::new();
+    for id in 2..2 + LOOKS {
+        let url = format!("http://{}/users/{id}", aside.address);
+        let look = Answer::to(aside.client.get(url));
+        waiting.spawn(async move { look.await.is_ok() });
+        aside.get("/healthz").await;
+    }
+    let write = request(&aside, Method::PATCH, "/users/1", &json!({ "name": "Ada" }));
+    waiting.spawn(async move { Answer::to(write).await.is_ok() });
+    eventually("it is committed", async || (intents(&aside.place).await == 1).then_some(())).await;
+    aside.signal(Signal::KILL);
+    aside.ended().await;
+    assert!(waiting.join_all().await.iter().all(|answered| !answered), "nothing was acknowledged");
+    memcached.go_on();
+    let stored = stored(&memcached, "user:1").await;
+    assert!(
+        stored.contains(&old),
+        "the delete has reached memcached, so this proves nothing: {stored}"
+    );
+
+    let aside = Aside::start_at(&aside.place, &arguments).await;
+    assert_eq!(name(&aside, 1).await, "Ada");
+    all_forgotten(&aside.place).await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_kill() {
+    let mut aside = Aside::start(&["--slow-query", "0s"]).await;
+    let mut acknowledged = HashMap::new();
+    for round in 0..3 {
+        let mut writers = JoinSet::new();
+        for writer in 0..4 {
+            let post = aside.client.post(format!("http://{}/users", aside.address));
+            writers.spawn(async move {
+                let mut created = Vec::new();
+                // Until the service is killed.
+                for count in 0.. {
+                    let name = format!("Name {round} {writer} {count}");
+                    let email = format!("{round}.{writer}.{count}@example.com");
+                    let post = post.try_clone().unwrap();
+                    let new = post.json(&json!({ "name": name, "email": email }));
+                    let Ok(answer) = Answer::to(new).await else { break };
+                    assert_eq!(answer.status, 201, "{answer:?}");
+                    created.push((answer.header("location").to_owned(), answer.body));
+                }
+                created
+            });
+        }
+        let before = users(&aside).await;
+        eventually("writes", async || (users(&aside).await > before + 100).then_some(())).await;
+        aside.signal(Signal::KILL);
+        aside.ended().await;
+        acknowledged.extend(writers.join_all().await.into_iter().flatten());
+        aside = Aside::start_at(&aside.place, &["--slow-query", "0s"]).await;
+        for (location, body) in &acknowledged {
+            assert_eq!(aside.get(location).await.body, body, "{location} in round {round}");
+        }
+    }
+    assert!(acknowledged.len() >= 300, "{}", acknowledged.len());
+    let integrity = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
+    assert_eq!(number(&aside.place, integrity).await, 0);
+    let last = json!({ "name": "Ada", "email": "ada@example.com" });
+    assert_eq!(send(&aside, Method::POST, "/users", &last).await.status, 201);
+}
+
+async fn users(aside: &Aside) -> i64 {
+    number(&aside.place, "SELECT count(*) FROM users").await
+}

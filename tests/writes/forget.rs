@@ -1,0 +1,174 @@
+//! What a write leaves in the cache: nothing, at once, or as soon as memcached can be reached.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    request::{all_forgotten, assert_written, intents, name, rename, send},
+    support::{
+        aside::{Aside, Place},
+        eventually,
+        memcached::Memcached,
+        proxy::Proxy,
+    },
+};
+
+/// What memcached has under `key`, asked past the service.
+pub(crate) async fn stored(memcached: &Memcached, key: &str) -> String {
+    memcached.ask(&format!("mg {key} v\r\nmn\r\n"), "MN\r\n").await.unwrap()
+}
+
+/// Waits until the service says `state` of its one memcached.
+async fn memcached_is(aside: &Aside, state: &str) {
+    eventually(state, async || {
+        let stats = aside.get("/stats").await.json();
+        (stats["memcached"][0]["state"] == state).then_some(())
+    })
+    .await;
+}
+
+/// Reads until the service has found out that memcached is away.
+async fn out_of_service(aside: &Aside) {
+    eventually("out of service", async || {
+        aside.get("/users/9999").await.user(9999);
+        let stats = aside.get("/stats").await.json();
+        (stats["memcached"][0]["state"] == "out of service").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_through_one_replica_is_seen_by_the_next_read_through_another() {
+    let (memcached, place) = (Memcached::start().await, Place::seeded().await);
+    let arguments = &["--memcached", &memcached.address().to_string(), "--slow-query", "2ms"];
+    let a = Aside::start_at(&place, arguments).await;
+    let b = Aside::start_at(&place, arguments).await;
+    let (mut writer, mut reader) = (&a, &b);
+    for round in 0..200 {
+        let id = 1 + round % 3;
+        name(reader, id).await;
+        let new = format!("Name {round}");
+        assert_written(&rename(writer, id, &new).await, &format!("user:{id}"), "forgotten");
+        assert_eq!(name(reader, id).await, new, "round {round}");
+        assert_eq!(name(writer, id).await, new, "round {round}");
+        (writer, reader) = (reader, writer);
+    }
+    // The same for users that come and go.
+    for round in 0..20 {
+        let path = format!("/users/{}", 10_001 + round);
+        reader.get(&path).await.problem(404);
+        let new = json!({ "name": "Ada", "email": format!("ada.{round}@example.com") });
+        assert_eq!(send(writer, Method::POST, "/users", &new).await.status, 201);
+        reader.get(&path).await.user(10_001 + round);
+        assert_eq!(writer.send(Method::DELETE, &path, &[]).await.status, 204);
+        reader.get(&path).await.problem(404);
+        (writer, reader) = (reader, writer);
+    }
+    all_forgotten(&place).await;
+}
+
+#[tokio::test]
+async fn a_write_whose_delete_hangs_is_acknowledged_as_pending_and_delivered_later() {
+    let memcached = Memcached::start().await;
+    let arguments =
+        ["--memcached", &memcached.address().to_string(), "--memcached-timeout", "100ms"];
+    let aside = Aside::start(&arguments).await;
+    name(&aside, 1).await;
+    memcached.stop();
+    assert_written(&rename(&aside, 1, "Ada").await, "user:1", "pending");
+    assert_eq!(intents(&aside.place).await, 1);
+    let read = aside.get("/users/1").await;
+    assert_eq!(read.user(1).json()["name"], "Ada", "this replica knows of its own write");
+    assert_eq!(read.cache_status()["detail"], "fallback");
+    memcached.go_on();
+    all_forgotten(&aside.place).await;
+    assert_eq!(name(&aside, 1).await, "Ada");
+}
+
+#[tokio::test]
+async fn memcached_is_not_used_again_before_it_has_forgotten_what_it_missed() {
+    let memcached = Memcached::start().await;
+    let arguments = [
+        "--memcached",
+        &memcached.address().to_string(),
+        "--memcached-timeout",
+        "250ms",
+        "--slow-query",
+        "0s",
+    ];
+    let aside = Aside::start(&arguments).await;
+    let ids = 1..=20;
+    for id in ids.clone() {
+        name(&aside, id).await;
+    }
+    memcached.stop();
+    out_of_service(&aside).await;
+    for id in ids.clone() {
+        assert_written(&rename(&aside, id, "Ada").await, &format!("user:{id}"), "pending");
+    }
+    memcached.go_on();
+    assert!(!stored(&memcached, "user:20").await.contains("Ada"), "it still has the old value");
+    memcached_is(&aside, "in service").await;
+    for id in ids {
+        assert_eq!(name(&aside, id).await, "Ada");
+    }
+    all_forgotten(&aside.place).await;
+}
+
+#[tokio::test]
+async fn a_write_while_memcached_is_dead_is_delivered_to_the_one_that_takes_its_place() {
+    let mut memcached = Memcached::start().await;
+    let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    name(&aside, 1).await;
+    memcached.kill();
+    assert_written(&rename(&aside, 1, "Ada").await, "user:1", "pending");
+    assert_eq!(name(&aside, 1).await, "Ada");
+    memcached.restart().await;
+    all_forgotten(&aside.place).await;
+    assert_eq!(name(&aside, 1).await, "Ada");
+    eventually("the next write reaches it", async || {
+        let written = rename(&aside, 1, "Grace").await;
+        (written.cache_status()["detail"] == "forgotten").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_cut_off_replica_cant_forget_another_forgets() {
+    let (memcached, place) = (Memcached::start().await, Place::seeded().await);
+    let mut proxy = Proxy::start(memcached.address()).await;
+    let a = Aside::start_at(&place, &["--memcached", &proxy.address().to_string()]).await;
+    let b = Aside::start_at(&place, &["--memcached", &memcached.address().to_string()]).await;
+    let old = name(&b, 1).await;
+    assert!(stored(&memcached, "user:1").await.contains(&old));
+    proxy.cut();
+    assert_written(&rename(&a, 1, "Ada").await, "user:1", "pending");
+    eventually("the write is seen", async || (name(&b, 1).await == "Ada").then_some(())).await;
+    all_forgotten(&place).await;
+    proxy.mend().await;
+    eventually("the cut is mended", async || {
+        let written = rename(&a, 1, "Grace").await;
+        (written.cache_status()["detail"] == "forgotten").then_some(())
+    })
+    .await;
+    assert_eq!(name(&b, 1).await, "Grace");
+}
+
+#[tokio::test]
+async fn what_a_dead_writer_has_left_over_is_swept_up() {
+    let memcached = Memcached::start().await;
+    let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    name(&aside, 1).await;
+    // As a replica leaves it that commits a write and is killed.
+    aside
+        .place
+        .execute(
+            "BEGIN IMMEDIATE;
+             UPDATE users SET name = 'Ada' WHERE id = 1;
+             INSERT INTO invalidations (key, version) VALUES ('user:1', 7);
+             COMMIT",
+        )
+        .await;
+    eventually("the write is seen", async || (name(&aside, 1).await == "Ada").then_some(())).await;
+    all_forgotten(&aside.place).await;
+}

@@ -1,0 +1,24 @@
+//! Writes through the program itself: real processes, a real memcached, real SQLite files.
+
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+#[cfg(test)]
+mod request;
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod conditions;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod create;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod forget;
+#[cfg(test)]
+mod lock;
