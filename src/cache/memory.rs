@@ -152,7 +152,9 @@ impl Store for Memory {
     }
 
     async fn forget(&self, key: &Key) -> Result<(), StoreError> {
-        self.slots.invalidate(key);
+        // By the same lock as a fill. `invalidate` does not take it, and may fall between the moment when
+        // a fill compares the versions and the moment when it puts its value, which is then back again.
+        self.slots.entry_by_ref(key).and_compute_with(|_| Op::Remove);
         Ok(())
     }
 }
