@@ -132,6 +132,16 @@ enum Waited {
     Claim(Option<Claim>),
 }
 
+impl Waited {
+    fn value(Entry { body, age_s, .. }: Entry, detail: Option<Detail>) -> Self {
+        Self::Value(Loaded { body, age_s, collapsed: true, stored: None, detail })
+    }
+
+    fn claim(lease: Lease, role: Role) -> Self {
+        Self::Claim(Some(Claim { lease, role }))
+    }
+}
+
 impl<T: Store> Shared<T> {
     /// Looks again and again until the holder of `lease` has filled, failed, or taken too long.
     async fn wait(&self, key: &Key, mut lease: Lease) -> Waited {
@@ -143,28 +153,23 @@ impl<T: Store> Shared<T> {
             sleep_until(next.min(take_over_at)).await;
             pause = (pause * 3 / 2).min(PAUSE_MAX);
             if Instant::now() >= take_over_at {
-                return Waited::Claim(Some(Claim { lease, role: Role::Hold }));
+                return Waited::claim(lease, Role::Hold);
             }
             match self.store.lookup(key, self.policy.ask(true)).await {
-                Ok(Look::Found { found, lease, token: Token::Won }) => {
-                    return Waited::Claim(Some(Claim { lease, role: Role::Refresh(found) }));
-                }
-                // Still the stale entry whose refresh is waited for, or one put back after a failure.
-                Ok(Look::Found { lease: seen, token: Token::Taken, .. }) => lease = seen,
-                Ok(Look::Found { found, lease, token: Token::Unclaimed }) => {
-                    return match Entry::read(&found, &self.policy) {
-                        Some(Entry { body, age_s, .. }) => Waited::Value(Loaded {
-                            body,
-                            age_s,
-                            collapsed: true,
-                            stored: None,
-                            detail: fallback(&lease),
-                        }),
-                        None => Waited::Claim(Some(Claim { lease, role: Role::Replace })),
-                    };
+                Ok(Look::Found { found, lease: seen, token }) => {
+                    match (Entry::read(&found, &self.policy), token) {
+                        // Whoever has the token: "no such thing" is fresh, however soon it is gone.
+                        (Some(entry), _) if entry.fresh_s >= 0 => {
+                            return Waited::value(entry, fallback(&seen));
+                        }
+                        (_, Token::Won) => return Waited::claim(seen, Role::Refresh(found)),
+                        // Still the stale entry whose refresh is waited for, or one put back.
+                        (_, Token::Taken) => lease = seen,
+                        (_, Token::Unclaimed) => return Waited::claim(seen, Role::Replace),
+                    }
                 }
                 Ok(Look::Placeholder { lease, token: Token::Won }) => {
-                    return Waited::Claim(Some(Claim { lease, role: Role::Hold }));
+                    return Waited::claim(lease, Role::Hold);
                 }
                 Ok(Look::Placeholder { lease: seen, .. }) => lease = seen,
                 Ok(Look::Absent) | Err(_) => return Waited::Claim(None),
