@@ -77,7 +77,7 @@ fn one_misfortune_of_every_kind_keeps_every_promise() {
 }
 
 #[test]
-#[ignore = "takes minutes and gigabytes: run it after a change to the protocol"]
+#[ignore = "takes a minute or two: run it after a change to the protocol"]
 fn more_of_everything_keeps_every_promise() {
     let bounds = Bounds { reads: 3, writes: 2, restarts: 1, crashes: 1, ..Bounds::NONE };
     holds(bounds, &[SHARED, HANDED_OVER, SUPERSEDED, VOID, TAKEN_OVER], 1_000_000);
