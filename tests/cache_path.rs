@@ -458,6 +458,24 @@ async fn callers_past_the_grace_wait_for_the_one_that_refreshes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_takes_a_refresh_over_and_fails_leaves_the_stale_entry_as_it_was() {
+    let store = store();
+    let mut replica = Replica::new(&store, &policy());
+    replica.warm(1, 1).await;
+    advance(Duration::from_secs(30)).await;
+    let dead = store.lookup(&key(1), Ask { lease_s: None, refresh_s: Some(100) }).await.unwrap();
+    assert!(matches!(dead, Look::Found { token: Token::Won, .. }));
+    let get = replica.get(1);
+    replica.load().await.answer(Err(failed()));
+    let stood_in = get.await.unwrap();
+    assert_eq!(account(&stood_in).served, Served::StaleIfError { ttl_s: -26 });
+    let at_once = replica.get(1);
+    replica.no_load().await;
+    let at_once = at_once.await.unwrap();
+    assert_eq!((outcome(&at_once), version_of(&at_once)), (Outcome::Stale, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_store_asks_no_store_and_no_cache_replaces_what_is_stored() {
     let mut replica = Replica::new(&store(), &policy());
     replica.warm(1, 1).await;

@@ -144,7 +144,9 @@ impl Waited {
 
 impl<T: Store> Shared<T> {
     /// Looks again and again until the holder of `lease` has filled, failed, or taken too long.
-    async fn wait(&self, key: &Key, mut lease: Lease) -> Waited {
+    async fn wait(&self, key: &Key, lease: Lease) -> Waited {
+        // What is taken over in the end: of a stale entry the duty to put it back, too, if the load fails.
+        let mut last = Waited::claim(lease, Role::Hold);
         // The holder's own deadline has passed by then: it is dead, or its fill was lost.
         let take_over_at = Instant::now() + self.policy.load_timeout;
         let mut pause = PAUSE_FIRST;
@@ -153,7 +155,7 @@ impl<T: Store> Shared<T> {
             sleep_until(next.min(take_over_at)).await;
             pause = (pause * 3 / 2).min(PAUSE_MAX);
             if Instant::now() >= take_over_at {
-                return Waited::claim(lease, Role::Hold);
+                return last;
             }
             match self.store.lookup(key, self.policy.ask(true)).await {
                 Ok(Look::Found { found, lease: seen, token }) => {
@@ -164,14 +166,14 @@ impl<T: Store> Shared<T> {
                         }
                         (_, Token::Won) => return Waited::claim(seen, Role::Refresh(found)),
                         // Still the stale entry whose refresh is waited for, or one put back.
-                        (_, Token::Taken) => lease = seen,
+                        (_, Token::Taken) => last = Waited::claim(seen, Role::Refresh(found)),
                         (_, Token::Unclaimed) => return Waited::claim(seen, Role::Replace),
                     }
                 }
                 Ok(Look::Placeholder { lease, token: Token::Won }) => {
                     return Waited::claim(lease, Role::Hold);
                 }
-                Ok(Look::Placeholder { lease: seen, .. }) => lease = seen,
+                Ok(Look::Placeholder { lease, .. }) => last = Waited::claim(lease, Role::Hold),
                 Ok(Look::Absent) | Err(_) => return Waited::Claim(None),
             }
         }
