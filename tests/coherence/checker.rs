@@ -1,0 +1,330 @@
+//! Looks in a history for reads that are older than they may be.
+//!
+//! A read may be older than a write that was acknowledged before the read began in two cases, both of which
+//! the answers themselves tell of, and for so long only:
+//!
+//! - The read says `detail=fallback`. The replica can't reach memcached and so can't hear of other replicas'
+//!   writes; what it keeps meanwhile lives for [`FALLBACK_AGE_MAX`].
+//! - The write was acknowledged with `detail=pending`. Its key could not be deleted from memcached; that is
+//!   made up for within [`DELIVERY_MAX`] of calm, or when memcached loses all that it has.
+//!
+//! A write that was not acknowledged, because it was refused or its replica was killed, may have been made
+//! or not: no read must see it, and any read may. It can't be made after its writer was told so, or after
+//! the connection broke: the process had ended by then, and so had its lock on the database.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    time::Duration,
+};
+
+use crate::history::{History, Read, Said, Seen, Write};
+
+/// How old an answer may be that says `detail=fallback`: an entry lives for 5 s at most in the memory that
+/// stands in for memcached, and the load that it comes from began at most a query's deadline, 1 s, before.
+const FALLBACK_AGE_MAX: Duration = Duration::from_secs(6);
+
+/// How long memcached may go on with an old value after a write that said `detail=pending`, counted from the
+/// last outage. A replica whose breaker is open probes after 2 s at the latest, and delivers first; one that
+/// is not sweeps every second what the sweep before has seen already. The rest is for a busy machine.
+const DELIVERY_MAX: Duration = Duration::from_secs(4);
+
+/// What came of the check.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    reads: BTreeMap<String, usize>,
+    writes: BTreeMap<String, usize>,
+    /// Reads that are older than an acknowledged write, but no older than they may be.
+    allowed_as_fallback: usize,
+    allowed_as_pending: usize,
+    pub(crate) violations: Vec<Violation>,
+}
+
+/// A read that should not have been.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Violation {
+    /// It is older than `write`, which had been acknowledged before it began.
+    Stale { read: Read, write: Write },
+    /// Its version had not been written yet.
+    FromNowhere(Read),
+    /// It is no version at all.
+    Wrong(Read),
+}
+
+/// The writes of one key, in the order of their versions, and so of time.
+#[derive(Debug, Default)]
+struct Versions<'history> {
+    all: Vec<&'history Write>,
+    /// When each acknowledged write must be seen, whatever is allowed for its being pending.
+    due: Vec<(Duration, &'history Write)>,
+}
+
+pub(crate) fn check(history: &History) -> Report {
+    let mut report = Report::default();
+    let mut keys: HashMap<i64, Versions> = HashMap::new();
+    for write in &history.writes {
+        *report.writes.entry(format!("{:?}", write.said)).or_default() += 1;
+        let versions = keys.entry(write.key).or_default();
+        versions.all.push(write);
+        if write.said.is_acknowledgement() {
+            versions.due.push((history.due_at(write), write));
+        }
+    }
+    for versions in keys.values_mut() {
+        versions.all.sort_by_key(|write| write.version);
+        versions.due.sort_by_key(|(due_at, _)| *due_at);
+    }
+    let none = Versions::default();
+    for read in &history.reads {
+        report.judge(read, keys.get(&read.key).unwrap_or(&none));
+    }
+    for read in &history.last {
+        report.judge_last(read, keys.get(&read.key).unwrap_or(&none));
+    }
+    report
+}
+
+impl History {
+    /// From when on no read may be older than `write`, unless it comes out of the fallback.
+    fn due_at(&self, write: &Write) -> Duration {
+        let acknowledged_at = write.span.ended_at;
+        if write.said == Said::Forgotten {
+            return acknowledged_at;
+        }
+        let mut calm_since = acknowledged_at;
+        for outage in &self.outages {
+            if outage.ended_at > calm_since && outage.begun_at < calm_since + DELIVERY_MAX {
+                calm_since = outage.ended_at;
+            }
+        }
+        let delivered_at = calm_since + DELIVERY_MAX;
+        let renewed_at = self.renewals.iter().find(|at| **at > acknowledged_at);
+        renewed_at.map_or(delivered_at, |at| delivered_at.min(*at))
+    }
+}
+
+impl<'history> Versions<'history> {
+    /// The latest write that was acknowledged before `moment`.
+    fn acknowledged_before(&self, moment: Duration) -> Option<&'history Write> {
+        let begun = self.all.partition_point(|write| write.span.ended_at < moment);
+        self.all[..begun].iter().rev().find(|write| write.said.is_acknowledgement()).copied()
+    }
+
+    /// The latest write that had to be seen by a read that began at `moment`.
+    fn due_before(&self, moment: Duration) -> Option<&'history Write> {
+        let due = self.due.partition_point(|(due_at, _)| *due_at < moment);
+        self.due[..due].iter().map(|(_, write)| *write).max_by_key(|write| write.version)
+    }
+}
+
+impl Report {
+    fn judge(&mut self, read: &Read, versions: &Versions) {
+        *self.reads.entry(read.seen.word()).or_default() += 1;
+        let Some((version, fallback)) = self.version(read, versions) else { return };
+        let begun_at = read.span.begun_at;
+        let newest = versions.acknowledged_before(begun_at);
+        if newest.is_none_or(|write| version >= write.version) {
+            return;
+        }
+        let required = if fallback {
+            versions.acknowledged_before(begun_at.saturating_sub(FALLBACK_AGE_MAX))
+        } else {
+            versions.due_before(begun_at)
+        };
+        match required {
+            Some(write) if version < write.version => {
+                self.violations.push(Violation::Stale { read: read.clone(), write: write.clone() });
+            }
+            _ if fallback => self.allowed_as_fallback += 1,
+            _ => self.allowed_as_pending += 1,
+        }
+    }
+
+    fn judge_last(&mut self, read: &Read, versions: &Versions) {
+        let Some((version, _)) = self.version(read, versions) else { return };
+        let last = versions.all.iter().rev().find(|write| write.said.is_acknowledgement());
+        if let Some(write) = last.filter(|write| version < write.version) {
+            let (read, write) = (read.clone(), (*write).clone());
+            self.violations.push(Violation::Stale { read, write });
+        }
+    }
+
+    /// The version that was read, if the answer has one, and whether it comes out of the fallback.
+    fn version(&mut self, read: &Read, versions: &Versions) -> Option<(u64, bool)> {
+        match read.seen {
+            Seen::Version { version, fallback, .. } => {
+                let write = versions.all.binary_search_by_key(&version, |write| write.version);
+                let written =
+                    write.is_ok_and(|place| versions.all[place].span.begun_at < read.span.ended_at);
+                if !written {
+                    self.violations.push(Violation::FromNowhere(read.clone()));
+                }
+                written.then_some((version, fallback))
+            }
+            Seen::Wrong(_) => {
+                self.violations.push(Violation::Wrong(read.clone()));
+                None
+            }
+            Seen::Refused(_) | Seen::None => None,
+        }
+    }
+
+    /// Whether there were hits to be stale and writes to make them so.
+    pub(crate) fn proves_something(&self) -> bool {
+        let hits = self.reads.get("HIT").copied().unwrap_or_default();
+        hits > 1000 && self.writes.get("Forgotten").is_some_and(|writes| *writes > 100)
+    }
+}
+
+impl Seen {
+    fn word(&self) -> String {
+        match self {
+            Self::Version { x_cache, collapsed, fallback, .. } => {
+                let collapsed = if *collapsed { " collapsed" } else { "" };
+                let fallback = if *fallback { " fallback" } else { "" };
+                format!("{x_cache}{collapsed}{fallback}")
+            }
+            Self::Wrong(_) => "wrong".to_owned(),
+            Self::Refused(status) => status.to_string(),
+            Self::None => "no answer".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [reads, writes] = [&self.reads, &self.writes].map(|map| map.values().sum::<usize>());
+        writeln!(f, "{} operations", reads + writes)?;
+        writeln!(f, "{reads} reads: {:?}", self.reads)?;
+        writeln!(f, "{writes} writes: {:?}", self.writes)?;
+        writeln!(
+            f,
+            "older than an acknowledged write, as allowed: {} fallback, {} pending",
+            self.allowed_as_fallback, self.allowed_as_pending
+        )?;
+        write!(f, "{} violations", self.violations.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Span;
+
+    fn span(begun_ms: u64, ended_ms: u64) -> Span {
+        let [begun_at, ended_at] = [begun_ms, ended_ms].map(Duration::from_millis);
+        Span { begun_at, ended_at }
+    }
+
+    fn write(version: u64, begun_ms: u64, ended_ms: u64, said: Said) -> Write {
+        Write { key: 1, version, span: span(begun_ms, ended_ms), said }
+    }
+
+    fn read(version: u64, begun_ms: u64, fallback: bool) -> Read {
+        let seen = Seen::Version { version, x_cache: "HIT", collapsed: false, fallback };
+        Read { key: 1, replica: 0, span: span(begun_ms, begun_ms + 10), seen }
+    }
+
+    /// Version 1, and version 2 written from 100 ms to 200 ms, of which the writer was told this.
+    fn second(said: Said) -> History {
+        let writes = vec![write(1, 0, 10, Said::Forgotten), write(2, 100, 200, said)];
+        History { writes, ..History::default() }
+    }
+
+    /// How a single read is judged: stale, allowed as fallback, allowed as pending.
+    fn judged(mut history: History, read: Read) -> (usize, usize, usize) {
+        history.reads = vec![read];
+        let report = check(&history);
+        (report.violations.len(), report.allowed_as_fallback, report.allowed_as_pending)
+    }
+
+    #[test]
+    fn an_old_version_after_the_acknowledgement_is_found() {
+        assert_eq!(judged(second(Said::Forgotten), read(1, 201, false)), (1, 0, 0));
+        assert_eq!(judged(second(Said::Forgotten), read(1, 200, false)), (0, 0, 0), "not after it");
+        assert_eq!(judged(second(Said::Forgotten), read(1, 50, false)), (0, 0, 0));
+        assert_eq!(
+            judged(second(Said::Forgotten), read(2, 150, false)),
+            (0, 0, 0),
+            "may be seen early"
+        );
+        assert_eq!(
+            judged(second(Said::Forgotten), read(2, 80, false)),
+            (1, 0, 0),
+            "but not that early"
+        );
+        assert_eq!(
+            judged(second(Said::Forgotten), read(3, 500, false)),
+            (1, 0, 0),
+            "never written"
+        );
+    }
+
+    #[test]
+    fn a_write_that_was_not_acknowledged_may_be_seen_or_not() {
+        for said in [Said::Nothing, Said::Refused(503)] {
+            for version in [1, 2] {
+                assert_eq!(judged(second(said), read(version, 9000, false)), (0, 0, 0), "{said:?}");
+            }
+        }
+        let mut history = second(Said::Nothing);
+        history.writes.push(write(3, 300, 400, Said::Forgotten));
+        assert_eq!(judged(history, read(2, 401, false)), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_fallback_may_be_old_but_not_older_than_an_entry_lives_there() {
+        assert_eq!(judged(second(Said::Forgotten), read(1, 6200, true)), (0, 1, 0));
+        assert_eq!(judged(second(Said::Forgotten), read(1, 6201, true)), (1, 0, 0));
+        assert_eq!(judged(second(Said::Pending), read(1, 6201, true)), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_pending_write_may_go_unseen_until_memcached_has_been_well_for_long_enough() {
+        assert_eq!(judged(second(Said::Pending), read(1, 4200, false)), (0, 0, 1));
+        assert_eq!(judged(second(Said::Pending), read(1, 4201, false)), (1, 0, 0));
+        let away = || {
+            let outages =
+                vec![span(50, 90), span(150, 3000), span(6900, 7000), span(11_001, 12_000)];
+            History { outages, ..second(Said::Pending) }
+        };
+        assert_eq!(judged(away(), read(1, 11_000, false)), (0, 0, 1));
+        assert_eq!(judged(away(), read(1, 11_001, false)), (1, 0, 0));
+        // What memcached had is gone.
+        let renewals = [100, 1000].map(Duration::from_millis).to_vec();
+        let renewed = || History { renewals: renewals.clone(), ..away() };
+        assert_eq!(judged(renewed(), read(1, 1000, false)), (0, 0, 1));
+        assert_eq!(judged(renewed(), read(1, 1001, false)), (1, 0, 0));
+        // A pending write excuses nothing but itself.
+        let mut history = second(Said::Forgotten);
+        history.writes.push(write(3, 300, 400, Said::Pending));
+        assert_eq!(judged(history, read(1, 401, false)), (1, 0, 0));
+    }
+
+    #[test]
+    fn when_all_has_come_to_rest_nothing_is_excused() {
+        for fallback in [false, true] {
+            let last = vec![read(1, 201, fallback)];
+            assert_eq!(check(&History { last, ..second(Said::Pending) }).violations.len(), 1);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_no_version_is_a_violation_and_a_refusal_is_none() {
+        let judged = |seen| {
+            let read = Read { seen, ..read(1, 500, false) };
+            check(&History { reads: vec![read], ..second(Said::Forgotten) }).violations.len()
+        };
+        assert_eq!(judged(Seen::Wrong("user 2".to_owned())), 1);
+        assert_eq!(judged(Seen::Refused(503)), 0);
+        assert_eq!(judged(Seen::None), 0);
+    }
+
+    #[test]
+    fn keys_have_nothing_to_do_with_each_other() {
+        let other = Read { key: 2, ..read(1, 500, false) };
+        let mut history = second(Said::Forgotten);
+        history.writes.push(Write { key: 2, ..write(1, 0, 10, Said::Forgotten) });
+        assert_eq!(judged(history, other), (0, 0, 0));
+    }
+}

@@ -1,0 +1,198 @@
+//! Readers and writers at work on a few users through random replicas.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use fastrand::Rng;
+use reqwest::Client;
+use serde_json::json;
+use tokio::{sync::Mutex, task::JoinSet};
+
+use crate::{
+    cluster::Cluster,
+    history::{Clock, Read, Said, Seen, Span, Write},
+    support::answer::Answer,
+};
+
+const READERS: usize = 16;
+const WRITERS: usize = 4;
+
+/// How long a client waits for an answer: longer than any deadline of the service, so that no write whose
+/// client has given up is made later.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The users 1 to this are hot: most reads and writes are theirs, and few of their entries live long enough
+/// to be refreshed.
+const HOT_KEYS: i64 = 10;
+
+/// In ten operations, how many are of a hot user.
+const HOT_IN_TEN: u8 = 8;
+
+/// How often a reader asks for the source's word: `no-cache` beside plain reads.
+const NO_CACHE_ONE_IN: u8 = 20;
+
+/// The clients of a run.
+pub(crate) struct Clients {
+    stop: Arc<AtomicBool>,
+    readers: JoinSet<Vec<Read>>,
+    writers: JoinSet<Vec<Write>>,
+    first: Vec<Write>,
+}
+
+/// The way to the replicas, whichever processes they are at the moment.
+#[derive(Clone)]
+pub(crate) struct Reach {
+    client: Client,
+    clock: Clock,
+    replicas: Arc<[RwLock<SocketAddr>]>,
+}
+
+/// The last version of each user that a writer has tried. A writer holds the lock until it is told what
+/// became of its write.
+type Versions = Arc<[Mutex<u64>]>;
+
+impl Clients {
+    /// Writes the first version of the users 1 to `keys`, and begins.
+    pub(crate) async fn start(cluster: &Cluster, keys: i64, random: &mut Rng) -> Self {
+        let reach = cluster.reach.clone();
+        let versions: Versions = (0..keys).map(|_| Mutex::new(0)).collect();
+        let mut first = Vec::new();
+        for key in 1..=keys {
+            first.push(reach.write(key, &versions, random).await);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let (mut readers, mut writers) = (JoinSet::new(), JoinSet::new());
+        for _ in 0..READERS {
+            let (reach, stop, mut random) = (reach.clone(), stop.clone(), random.fork());
+            readers.spawn(async move {
+                let mut reads = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let replica = random.usize(..reach.replicas.len());
+                    let no_cache = random.u8(..NO_CACHE_ONE_IN) == 0;
+                    reads.push(reach.read(some_key(keys, &mut random), replica, no_cache).await);
+                    rest_after(reads.last().unwrap().seen == Seen::None).await;
+                }
+                reads
+            });
+        }
+        for _ in 0..WRITERS {
+            let (reach, stop, mut random) = (reach.clone(), stop.clone(), random.fork());
+            let versions = versions.clone();
+            writers.spawn(async move {
+                let mut writes = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let key = some_key(keys, &mut random);
+                    writes.push(reach.write(key, &versions, &mut random).await);
+                    rest_after(writes.last().unwrap().said == Said::Nothing).await;
+                }
+                writes
+            });
+        }
+        Self { stop, readers, writers, first }
+    }
+
+    /// Lets every client finish what it is at.
+    pub(crate) async fn stop(self) -> (Vec<Read>, Vec<Write>) {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut writes = self.first;
+        writes.extend(self.writers.join_all().await.into_iter().flatten());
+        (self.readers.join_all().await.into_iter().flatten().collect(), writes)
+    }
+}
+
+fn some_key(keys: i64, random: &mut Rng) -> i64 {
+    let hot = random.u8(..10) < HOT_IN_TEN;
+    if hot { random.i64(1..=HOT_KEYS) } else { random.i64(HOT_KEYS + 1..=keys) }
+}
+
+/// A client whose connection was refused is not to spend the machine on that.
+async fn rest_after(failed: bool) {
+    if failed {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+impl Reach {
+    pub(crate) fn new(clock: Clock, replicas: impl Iterator<Item = SocketAddr>) -> Self {
+        let client = Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build().unwrap();
+        Self { client, clock, replicas: replicas.map(RwLock::new).collect() }
+    }
+
+    /// A process has taken the place of one that was killed.
+    pub(crate) fn moved(&self, replica: usize, address: SocketAddr) {
+        *self.replicas[replica].write().unwrap() = address;
+    }
+
+    fn url(&self, key: i64, replica: usize) -> String {
+        format!("http://{}/users/{key}", self.replicas[replica].read().unwrap())
+    }
+
+    pub(crate) async fn read(&self, key: i64, replica: usize, no_cache: bool) -> Read {
+        let mut request = self.client.get(self.url(key, replica));
+        if no_cache {
+            request = request.header("cache-control", "no-cache");
+        }
+        let begun_at = self.clock.now();
+        let answer = Answer::to(request).await;
+        let span = Span { begun_at, ended_at: self.clock.now() };
+        Read { key, replica, span, seen: answer.map_or(Seen::None, |answer| seen(key, &answer)) }
+    }
+
+    async fn write(&self, key: i64, versions: &Versions, random: &mut Rng) -> Write {
+        let place = usize::try_from(key - 1).unwrap();
+        let mut last = versions[place].lock().await;
+        let version = *last + 1;
+        *last = version;
+        let url = self.url(key, random.usize(..self.replicas.len()));
+        let name = format!("User {key} version {version}");
+        let request = if random.bool() {
+            self.client.patch(url).json(&json!({ "name": name }))
+        } else {
+            let email = format!("user.{key}@example.com");
+            self.client.put(url).json(&json!({ "name": name, "email": email }))
+        };
+        let begun_at = self.clock.now();
+        let answer = Answer::to(request).await;
+        let span = Span { begun_at, ended_at: self.clock.now() };
+        Write { key, version, span, said: answer.map_or(Said::Nothing, |answer| said(&answer)) }
+    }
+}
+
+fn seen(key: i64, answer: &Answer) -> Seen {
+    let wrong = || Seen::Wrong(format!("{answer:?}"));
+    match answer.status {
+        200 => {}
+        status @ (503 | 504) => return Seen::Refused(status),
+        _ => return wrong(),
+    }
+    let body = answer.json();
+    let version = body["name"]
+        .as_str()
+        .and_then(|name| name.strip_prefix(&format!("User {key} version "))?.parse().ok());
+    let x_cache = ["HIT", "MISS", "STALE", "BYPASS"];
+    let x_cache = x_cache.into_iter().find(|word| *word == answer.x_cache());
+    let (Some(version), Some(x_cache), true) = (version, x_cache, body["id"] == key) else {
+        return wrong();
+    };
+    let status = answer.cache_status();
+    let is = |parameter, value| status.get(parameter).is_some_and(|given| given == value);
+    let (collapsed, fallback) = (is("collapsed", "true"), is("detail", "fallback"));
+    Seen::Version { version, x_cache, collapsed, fallback }
+}
+
+fn said(answer: &Answer) -> Said {
+    match answer.status {
+        200 => match answer.cache_status()["detail"].as_str() {
+            "forgotten" => Said::Forgotten,
+            "pending" => Said::Pending,
+            detail => panic!("a write says {detail}"),
+        },
+        status => Said::Refused(status),
+    }
+}

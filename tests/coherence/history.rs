@@ -1,0 +1,97 @@
+//! What clients saw. All times count from the start of the run, by one clock.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The clock of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A span of time, from a moment before something happened to a moment after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) begun_at: Duration,
+    pub(crate) ended_at: Duration,
+}
+
+/// A read of one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) key: i64,
+    pub(crate) replica: usize,
+    pub(crate) span: Span,
+    pub(crate) seen: Seen,
+}
+
+/// What a read was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// This version of the user.
+    Version {
+        version: u64,
+        /// `X-Cache`.
+        x_cache: &'static str,
+        /// Another caller's load was waited for.
+        collapsed: bool,
+        /// `detail=fallback`: the replica could not reach memcached.
+        fallback: bool,
+    },
+    /// An answer that no read of a user that is there may get: another user's data, 404, 500.
+    Wrong(String),
+    /// A refusal that says so: 503, 504.
+    Refused(u16),
+    /// No answer at all: the replica was killed.
+    None,
+}
+
+/// A write of one user. Those of one user come one after the other, and count its versions up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Write {
+    pub(crate) key: i64,
+    pub(crate) version: u64,
+    pub(crate) span: Span,
+    pub(crate) said: Said,
+}
+
+/// What the writer was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It is made, and forgotten by the cache.
+    Forgotten,
+    /// It is made, and the cache will be told.
+    Pending,
+    /// It is refused, but for all that is known of the database it may have been made.
+    Refused(u16),
+    /// Nothing: the replica was killed. It may have been made.
+    Nothing,
+}
+
+impl Said {
+    pub(crate) fn is_acknowledgement(self) -> bool {
+        matches!(self, Self::Forgotten | Self::Pending)
+    }
+}
+
+/// All of a run.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    pub(crate) reads: Vec<Read>,
+    /// Reads after everything had come to rest, for which nothing is allowed.
+    pub(crate) last: Vec<Read>,
+    pub(crate) writes: Vec<Write>,
+    /// When memcached could not be reached, in the order of time.
+    pub(crate) outages: Vec<Span>,
+    /// When memcached had lost all that it had, in the order of time.
+    pub(crate) renewals: Vec<Duration>,
+}

@@ -1,0 +1,81 @@
+//! The promise of the whole, held against the real thing: a read that begins after a write was acknowledged
+//! never sees an older value, on any replica, whatever becomes of memcached and of the replicas meanwhile.
+//!
+//! Three processes, one memcached and one SQLite file are worked by readers and writers while memcached is
+//! restarted, flushed and stopped and replicas are killed and stopped. All that the clients saw goes into a
+//! history, and `checker` looks for a read in it that is older than it may be.
+//!
+//! `ASIDE_SOAK_SECONDS` makes it last longer (`bench/soak`), `ASIDE_SOAK_SEED` repeats the choices of a run.
+
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+#[cfg(test)]
+mod checker;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod history;
+
+#[cfg(test)]
+mod tests {
+    use std::{env, time::Duration};
+
+    use crate::{
+        checker::check,
+        clients::Clients,
+        cluster::{Cluster, Fault},
+        history::History,
+    };
+
+    /// How long clients and faults are at it in an ordinary test run.
+    const SECONDS: u64 = 8;
+
+    /// Users that are read and written: so few that reads and writes of one meet all the time.
+    const KEYS: i64 = 30;
+
+    /// How often there is a calm between two faults in which all must come to rest. Otherwise one follows
+    /// upon the other.
+    const CALM_ONE_IN: u8 = 15;
+
+    fn number(name: &str) -> Option<u64> {
+        let text = env::var(name).ok()?;
+        Some(text.parse().unwrap_or_else(|_| panic!("{name} takes a whole number, not {text:?}")))
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_read_that_begins_after_an_acknowledged_write_is_older_than_it() {
+        let seconds = number("ASIDE_SOAK_SECONDS").unwrap_or(SECONDS);
+        let seed = number("ASIDE_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
+        println!("ASIDE_SOAK_SEED={seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut cluster = Cluster::start().await;
+        let clients = Clients::start(&cluster, KEYS, &mut random).await;
+        let end = cluster.clock.now() + Duration::from_secs(seconds);
+        loop {
+            let calm = random.u8(..CALM_ONE_IN) == 0 && seconds > SECONDS;
+            let pause_ms = if calm { 8000 } else { random.u64(20..1000) };
+            let left = end.saturating_sub(cluster.clock.now());
+            tokio::time::sleep(Duration::from_millis(pause_ms).min(left)).await;
+            if cluster.clock.now() >= end {
+                break;
+            }
+            cluster.inflict(random.choice(Fault::ALL).unwrap(), &mut random).await;
+        }
+        let (reads, writes) = clients.stop().await;
+        let last = cluster.last_reads(KEYS).await;
+        let Cluster { faults, outages, renewals, .. } = cluster;
+        let history = History { reads, last, writes, outages, renewals };
+        let report = check(&history);
+        println!("{seconds} s, {faults:?}\n{report}");
+        for violation in report.violations.iter().take(10) {
+            println!("violation: {violation:?}");
+        }
+        assert!(report.violations.is_empty(), "{} violations", report.violations.len());
+        assert!(report.proves_something(), "too little was done to prove anything");
+    }
+}
