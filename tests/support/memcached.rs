@@ -2,7 +2,6 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
-    path::Path,
     process::{Child, Command},
     time::Duration,
 };
@@ -131,10 +130,12 @@ impl Memcached {
         let asking = async {
             match &self.address {
                 Address::Tcp { host, port } => {
-                    ask(TcpStream::connect((host.as_str(), *port)).await.ok()?, command, end).await
+                    let mut stream = TcpStream::connect((host.as_str(), *port)).await.ok()?;
+                    converse(&mut stream, command, end).await
                 }
                 Address::Unix(path) => {
-                    ask(UnixStream::connect(Path::new(path)).await.ok()?, command, end).await
+                    let mut stream = UnixStream::connect(path).await.ok()?;
+                    converse(&mut stream, command, end).await
                 }
             }
         };
@@ -169,8 +170,9 @@ fn spawn(address: &Address, arguments: &[String]) -> Child {
     command.spawn().expect("these tests need memcached; script/test installs it")
 }
 
-async fn ask(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+/// Sends `command` over `stream`, and gives the answer up to `end`; `None` if the server ends it before.
+pub(crate) async fn converse(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     command: &str,
     end: &str,
 ) -> Option<String> {
