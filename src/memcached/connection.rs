@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_channel::Receiver;
 use async_memcached::Client;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{
     Backlog,
+    deadline::within,
     health::{Health, State},
     operation::{Lookup, Operation},
     wire::{self, Wire, WireError},
@@ -17,7 +18,7 @@ use crate::{cache::Origin, metrics::ServerMetrics};
 /// Operations taken from the queue at once. What is over stays queued for the next round trip.
 const BATCH_MAX: usize = 256;
 
-/// Deadline, in operation deadlines, of making a connection: it takes several round trips and a name lookup.
+/// Deadline, in operation deadlines, of making a connection: it takes a round trip and a name lookup.
 const CONNECT_TIMEOUTS: u32 = 4;
 
 /// One of a server's connections: makes it, works the queue over it, and makes it anew when it breaks.
@@ -49,28 +50,35 @@ impl Worker {
                 }
                 self.health.failed(&error);
             }
+            self.refuse_queued();
+        }
+    }
+
+    /// Tells those who wait for a server that is out of service so, rather than let each wait out its deadline.
+    fn refuse_queued(&self) {
+        while self.health.state() == State::OutOfService
+            && let Ok(operation) = self.queued.try_recv()
+        {
+            drop(operation);
         }
     }
 
     /// Connects, reads once, as a stopped server still accepts connections, and lets a server that is
     /// not in service forget what it has missed, which puts it into service.
     async fn connect(&self) -> Result<Wire, WireError> {
-        let connect = async {
-            let client = Client::new(&self.dsn).await?;
-            let mut wire = Wire::new(client, self.origin, Instant::now());
-            wire.probe().await?;
-            Ok::<_, WireError>(wire)
-        };
         let limit = self.round_trip_timeout * CONNECT_TIMEOUTS;
-        let mut wire = timeout(limit, connect).await.map_err(|_| WireError::TimedOut)??;
+        let client = within(limit, Client::new(&self.dsn)).await;
+        let client = client.map_err(|_| WireError::TimedOut)??;
+        let mut wire = Wire::new(client, self.origin, Instant::now());
+        // A probe has no more time than any operation: what is too slow for those must not pass it.
+        let probe = within(self.round_trip_timeout, wire.probe());
+        probe.await.map_err(|_| WireError::TimedOut)??;
         if self.health.state() != State::InService {
             for key in (self.backlog)().await.map_err(WireError::Backlog)? {
-                let forget = timeout(self.round_trip_timeout, wire.forget(&key));
+                let forget = within(self.round_trip_timeout, wire.forget(&key));
                 forget.await.map_err(|_| WireError::TimedOut)??;
             }
-            self.health.succeeded();
-        } else {
-            self.health.answered();
+            self.health.reached();
         }
         Ok(wire)
     }
@@ -98,8 +106,8 @@ impl Worker {
             }
             #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
             self.metrics.batch_size.observe(batch.len() as f64);
-            match timeout(self.round_trip_timeout, carry_out(&mut wire, &mut batch)).await {
-                Ok(Ok(())) => self.health.answered(),
+            match within(self.round_trip_timeout, carry_out(&mut wire, &mut batch)).await {
+                Ok(Ok(())) => self.health.succeeded(),
                 Ok(Err(error)) => return Some(error),
                 Err(_) => return Some(WireError::TimedOut),
             }

@@ -72,37 +72,39 @@ impl Health {
         let _ = self.state.subscribe().wait_for(|state| *state == State::OutOfService).await;
     }
 
-    /// Waits for the turn to connect. While the server is out of service only one connection at a time
-    /// has it, and the others wait here for how that one fares.
+    /// Waits for the turn to connect. A connection that breaks is made anew at once; but while the server is
+    /// out of service only one connection at a time has the turn, after a pause, and the others wait here
+    /// for how that one fares.
     pub(crate) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
-        let probe = match self.state() {
-            State::InService => None,
-            State::Starting | State::OutOfService => Some(self.probing.lock().await),
-        };
-        let failures = self.failures.load(Ordering::Relaxed);
-        if failures > 0 {
+        if self.state() == State::InService {
+            return None;
+        }
+        let probe = self.probing.lock().await;
+        // Nothing is known yet, or whoever had the turn before has just found it in service.
+        if self.state() == State::OutOfService {
+            let failures = self.failures.load(Ordering::Relaxed);
             let pause = PAUSE_FIRST.saturating_mul(1 << failures.min(16)).min(PAUSE_MAX);
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         }
-        probe
+        Some(probe)
     }
 
-    /// A round trip succeeded. That alone does not put a server back into service: it may have begun before
-    /// the server went out of it, and the server has not forgotten yet what was written since.
-    pub(crate) fn answered(&self) {
-        if self.failures.load(Ordering::Relaxed) > 0 && self.state() == State::InService {
-            self.failures.store(0, Ordering::Relaxed);
+    /// A probe succeeded, and the server has forgotten what it must: it is used.
+    ///
+    /// The failures still count until some work is done. A server that answers probes and nothing else is
+    /// out of service again at its next failure, each time for longer.
+    pub(crate) fn reached(&self) {
+        if self.state.send_replace(State::InService) != State::InService {
+            self.metrics.in_service.set(1);
+            tracing::info!(server = self.server, "memcached is in service");
         }
     }
 
-    /// A connection is made, and the server has forgotten all that it missed.
+    /// A round trip succeeded. One that ends after the server was put out of service changes nothing: the
+    /// way back is by a probe, and by forgetting what was missed.
     pub(crate) fn succeeded(&self) {
-        if self.failures.load(Ordering::Relaxed) > 0 || self.state() != State::InService {
+        if self.failures.load(Ordering::Relaxed) > 0 && self.state() == State::InService {
             self.failures.store(0, Ordering::Relaxed);
-            if self.state.send_replace(State::InService) != State::InService {
-                self.metrics.in_service.set(1);
-                tracing::info!(server = self.server, "memcached is in service");
-            }
         }
     }
 
@@ -133,21 +135,63 @@ mod tests {
     #[test]
     fn three_failures_in_a_row_open_the_breaker_and_a_success_between_does_not_let_them_add_up() {
         let health = health();
-        health.succeeded();
+        health.reached();
         for _ in 0..5 {
             health.failed(&"reset");
             health.failed(&"reset");
             assert_eq!(health.state(), State::InService);
-            health.answered();
+            health.succeeded();
         }
         for _ in 0..3 {
             health.failed(&"reset");
         }
         assert_eq!(health.state(), State::OutOfService);
-        health.answered();
-        assert_eq!(health.state(), State::OutOfService, "it has not forgotten what it missed");
-        health.succeeded();
+        health.reached();
         assert_eq!(health.state(), State::InService);
+    }
+
+    #[test]
+    fn a_probe_between_them_is_no_success() {
+        let health = health();
+        for _ in 0..3 {
+            health.reached();
+            health.failed(&"reset");
+        }
+        assert_eq!(health.state(), State::OutOfService);
+        health.reached();
+        health.failed(&"reset");
+        assert_eq!(health.state(), State::OutOfService, "it has answered nothing but probes");
+        health.reached();
+        health.succeeded();
+        health.failed(&"reset");
+        assert_eq!(health.state(), State::InService);
+    }
+
+    #[test]
+    fn a_round_trip_that_ends_late_does_not_put_a_server_back_into_service() {
+        let health = health();
+        health.failed(&"refused");
+        health.succeeded();
+        assert_eq!(health.state(), State::OutOfService);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_probe_that_succeeds_connects_without_a_pause() {
+        let health = health();
+        health.failed(&"refused");
+        let probe = health.turn().await;
+        let second = tokio::spawn({
+            let health = health.clone();
+            async move {
+                health.turn().await;
+                tokio::time::Instant::now()
+            }
+        });
+        tokio::task::yield_now().await;
+        health.reached();
+        drop(probe);
+        let reached_at = tokio::time::Instant::now();
+        assert_eq!(second.await.unwrap(), reached_at);
     }
 
     #[test]

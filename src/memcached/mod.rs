@@ -7,6 +7,7 @@
 
 mod address;
 mod connection;
+mod deadline;
 mod health;
 mod operation;
 mod routing;

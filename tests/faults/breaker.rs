@@ -1,0 +1,57 @@
+//! What the service says of a server that is lost and found: `/stats`, `/readyz`, `/metrics`, and the log.
+
+use serde_json::{Value, json};
+
+use crate::{
+    lost::aside,
+    support::{aside::Aside, eventually, memcached::Memcached},
+    trial::sum,
+};
+
+/// Lines of the log that tell of a change.
+fn changes(aside: &Aside) -> Vec<&'static str> {
+    let log = aside.log();
+    let states = ["memcached is in service", "memcached is out of service"];
+    let change = |line: &str| states.into_iter().find(|state| line.contains(state));
+    log.lines().filter_map(change).collect()
+}
+
+/// Waits until all three places say the same of one of two servers.
+async fn eventually_says(aside: &Aside, servers: &[Memcached; 2], states: [&str; 2]) {
+    let report = |(server, state): (&Memcached, &str)| json!({ "server": server.address().to_string(), "state": state });
+    let reports: Vec<Value> = servers.iter().zip(states).map(report).collect();
+    eventually("the state in /stats and /readyz", async || {
+        // Somebody must ask for a server to be found missing.
+        for id in 1..=20 {
+            aside.get(&format!("/users/{id}")).await.user(id);
+        }
+        let (stats, ready) = (aside.get("/stats").await, aside.get("/readyz").await);
+        assert_eq!(ready.status, 200, "a lost memcached does not make the service unready");
+        let says = |answer: Value| answer["memcached"].as_array() == Some(&reports);
+        (says(stats.json()) && says(ready.json())).then_some(())
+    })
+    .await;
+    let metrics = String::from_utf8(aside.get("/metrics").await.body.to_vec()).unwrap();
+    for (server, state) in servers.iter().zip(states) {
+        let series = format!("aside_memcached_in_service{{server=\"{}\"}}", server.address());
+        let used = sum(&metrics, &series) > 0.5;
+        assert_eq!(used, state == "in service", "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn each_change_is_in_the_stats_the_metrics_and_one_line_of_the_log() {
+    let mut servers = [Memcached::start().await, Memcached::start().await];
+    let addresses = servers.each_ref().map(|server| server.address().to_string());
+    let aside = aside(&addresses.join(",")).await;
+    eventually_says(&aside, &servers, ["in service", "in service"]).await;
+    servers[1].kill();
+    eventually_says(&aside, &servers, ["in service", "out of service"]).await;
+    servers[1].restart().await;
+    eventually_says(&aside, &servers, ["in service", "in service"]).await;
+    let [used, lost] = ["memcached is in service", "memcached is out of service"];
+    assert_eq!(changes(&aside), [used, used, lost, used]);
+    let lines = aside.log();
+    let lost = lines.lines().find(|line| line.contains(lost)).unwrap();
+    assert!(lost.contains(&addresses[1]) && lost.contains("cause="), "{lost}");
+}

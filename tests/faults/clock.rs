@@ -1,0 +1,36 @@
+//! The wall clock may jump: nothing that expires, pauses or gives up looks at it.
+
+use std::{fs, path::Path};
+
+/// Names by which the wall clock is read.
+const WALL_CLOCKS: &[&str] = &[
+    "SystemTime",
+    "UNIX_EPOCH",
+    "'now'",
+    "CURRENT_TIMESTAMP",
+    "chrono::",
+    "jiff::",
+    "OffsetDateTime",
+];
+
+/// Who may read it: the dates that a user is shown.
+const MAY: &[&str] = &["src/users/write.rs"];
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn only_dates_that_are_shown_come_from_the_wall_clock() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut readers = Vec::new();
+    for path in files(&root.join("src")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+        let reads = |line: &&str| WALL_CLOCKS.iter().any(|clock| line.contains(clock));
+        readers.extend(text.lines().filter(reads).map(|line| format!("{name}: {}", line.trim())));
+    }
+    readers.retain(|reader| !MAY.iter().any(|name| reader.starts_with(name)));
+    assert!(readers.is_empty(), "{}", readers.join("\n"));
+}

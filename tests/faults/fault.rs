@@ -1,0 +1,85 @@
+//! What can be wrong with the way to a memcached.
+
+use std::time::Duration;
+
+/// What the proxy does to what passes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// Everything passes as it is.
+    None,
+    /// Connections are closed as soon as they are made, and those that are open at once.
+    Refused,
+    /// Connections are accepted; nothing passes either way.
+    BlackHole,
+    /// Every reply comes so much later.
+    Late(Duration),
+    /// Every reply comes in pieces of one byte.
+    Sliced,
+    /// A reply comes as this makes it.
+    Altered(fn(&[u8]) -> Vec<u8>),
+    /// Of a reply that holds a value only a part comes, and then the connection ends so.
+    Cut(End),
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a reset.
+    Reset,
+    /// In one direction only: no more replies, but requests are still read.
+    HalfClose,
+    /// Not at all: what is missing never comes.
+    Silence,
+}
+
+/// Whether a reply holds a value or a placeholder; a probe's and a write's do not.
+pub(crate) fn is_value(reply: &[u8]) -> bool {
+    reply.starts_with(b"VA ")
+}
+
+/// Where a reply is cut: after its header, within its value, or just before its end.
+pub(crate) fn cut_at(reply: &[u8]) -> usize {
+    let header_bytes = reply.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let last = reply.len().saturating_sub(1);
+    fastrand::choice([header_bytes, usize::midpoint(header_bytes, last), last]).unwrap_or(0)
+}
+
+/// What no memcached sends.
+pub(crate) fn garbage(_: &[u8]) -> Vec<u8> {
+    match fastrand::u8(0..4) {
+        0 => b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        1 => b"VA 4294967295 t60 f0 c1 kuser:1 O1\r\n{\"id\":1}\r\nMN\r\n".to_vec(),
+        2 => b"\0\r\n\xff\xfe\r\n\r\n\r\nVALUE \r\nEND\r\n".to_vec(),
+        _ => std::iter::repeat_with(|| fastrand::u8(..)).take(200).collect(),
+    }
+}
+
+/// Garbage instead of values only: a probe finds nothing wrong.
+pub(crate) fn garbage_for_values(reply: &[u8]) -> Vec<u8> {
+    if is_value(reply) { garbage(reply) } else { reply.to_vec() }
+}
+
+/// Two replies for one command.
+pub(crate) fn doubled(reply: &[u8]) -> Vec<u8> {
+    if is_value(reply) { reply.repeat(2) } else { reply.to_vec() }
+}
+
+/// Bytes after the reply that belong to none.
+pub(crate) fn with_more(reply: &[u8]) -> Vec<u8> {
+    if is_value(reply) { [reply, b"VA 2 t60\r\n{}\r\n"].concat() } else { reply.to_vec() }
+}
+
+/// Another user's data: whole, sound, and under the other's key.
+pub(crate) fn of_another(reply: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(reply.to_vec()).unwrap();
+    text.replace("kuser:", "kuser:1").into_bytes()
+}
+
+/// What memcached answers to a write when it has no memory left for it.
+pub(crate) fn out_of_memory(reply: &[u8]) -> Vec<u8> {
+    if reply.starts_with(b"HD ") {
+        b"SERVER_ERROR out of memory storing object\r\n".to_vec()
+    } else {
+        reply.to_vec()
+    }
+}

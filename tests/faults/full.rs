@@ -1,0 +1,106 @@
+//! A memcached with too little of something.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{
+    fault::Fault,
+    fault_proxy::FaultProxy,
+    lost::aside,
+    support::{aside::Aside, eventually, memcached::Memcached},
+    trial::{READS, Trial},
+};
+
+/// Connections that the memcached of these tests allows.
+const CONNECTIONS_MAX: &str = "16";
+
+/// More of these than a page of memcached's holds in the class of a user.
+const FOREIGN_ENTRIES: u32 = 8000;
+
+/// A connection past the limit is told so within this time.
+const REFUSAL_TIMEOUT: Duration = Duration::from_millis(500);
+
+#[tokio::test]
+async fn full_and_evicting() {
+    let memcached = Memcached::start_with(&["-m", "2"]).await;
+    let servers = memcached.address().to_string();
+    let aside = Aside::start(&["--memcached", &servers, "--memcached-timeout", "2s"]).await;
+    let mut trial = Trial::start(&aside).await;
+    trial.begins();
+    // As long as a user, and never read.
+    let body = "x".repeat(150);
+    let mut rounds = 0..;
+    eventually("users are evicted", async || {
+        let round = rounds.next();
+        let set = |entry| format!("set foreign:{round:?}:{entry} 0 0 150 noreply\r\n{body}\r\n");
+        let sets: String = (0..FOREIGN_ENTRIES).map(set).collect();
+        memcached.ask(&format!("{sets}mn\r\n"), "MN\r\n").await.unwrap();
+        let evicted = memcached.statistic("evictions").await.unwrap();
+        (evicted > u64::from(FOREIGN_ENTRIES)).then_some(())
+    })
+    .await;
+    trial.reads(READS).await;
+    trial.ends();
+    let outcome = trial.recovers().await;
+    let miss = r#"aside_cache_gets_total{source="users",outcome="miss"}"#;
+    outcome.enter("it is full and evicts", miss);
+    let failures = outcome.moved("aside_memcached_failures_total");
+    assert!(failures < 0.5, "nothing else changes");
+}
+
+#[tokio::test]
+async fn no_connection_left() {
+    let memcached = Memcached::start_with(&["-c", CONNECTIONS_MAX]).await;
+    let proxy = FaultProxy::start(memcached.address()).await;
+    let aside = aside(&proxy.address()).await;
+    let mut trial = Trial::start(&aside).await;
+    trial.begins();
+    // Others come first when the service has to connect again.
+    proxy.set(Fault::Refused);
+    let others = every_connection(&memcached.address().to_string()).await;
+    proxy.set(Fault::None);
+    trial.is_out_of_service().await;
+    trial.reads(READS).await;
+    trial.ends();
+    drop(others);
+    let outcome = trial.recovers().await;
+    outcome.enter("it has no connection left", "aside_memcached_failures_total");
+}
+
+/// Takes connections until memcached has none to give.
+async fn every_connection(address: &str) -> Vec<TcpStream> {
+    let mut taken = Vec::new();
+    loop {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let mut answer = [0; 5];
+        let asking = async {
+            connection.write_all(b"mn\r\n").await?;
+            connection.read(&mut answer).await
+        };
+        match timeout(REFUSAL_TIMEOUT, asking).await {
+            Ok(Ok(_)) if answer.starts_with(b"MN") => taken.push(connection),
+            refused => {
+                assert!(!taken.is_empty(), "it refuses everybody: {refused:?}");
+                return taken;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_finds_no_connection_left_at_its_start_serves_all_the_same() {
+    let memcached = Memcached::start_with(&["-c", CONNECTIONS_MAX]).await;
+    let others = every_connection(&memcached.address().to_string()).await;
+    let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    assert_eq!(aside.get("/users/1").await.user(1).cache_status()["detail"], "fallback");
+    drop(others);
+    eventually("memcached is used", async || {
+        (!aside.get("/users/1").await.user(1).cache_status().contains_key("detail")).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,138 @@
+//! A server that comes back with what it held: what was written meanwhile is forgotten before it is used.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    fault::Fault,
+    fault_proxy::FaultProxy,
+    lost::SETTINGS,
+    support::{
+        answer::Answer,
+        aside::{Aside, Place},
+        eventually,
+        memcached::Memcached,
+    },
+    trial::states,
+};
+
+const IDS: std::ops::RangeInclusive<i64> = 1..=20;
+
+async fn rename(aside: &Aside, id: i64, name: &str) -> Answer {
+    let url = format!("http://{}/users/{id}", aside.address);
+    let request = aside.client.request(Method::PATCH, url).json(&json!({ "name": name }));
+    let answer = Answer::to(request).await.unwrap();
+    answer.user(id);
+    answer
+}
+
+async fn name(aside: &Aside, id: i64) -> String {
+    let user = aside.get(&format!("/users/{id}")).await;
+    user.user(id).json()["name"].as_str().unwrap().to_owned()
+}
+
+/// Reads until the one server is in that state.
+async fn is(aside: &Aside, state: &str) {
+    eventually(state, async || {
+        name(aside, 9999).await;
+        (states(aside).await == [state]).then_some(())
+    })
+    .await;
+}
+
+/// What memcached holds under a user's key, asked past the service.
+async fn held(memcached: &Memcached, id: i64) -> String {
+    memcached.ask(&format!("mg user:{id} v\r\nmn\r\n"), "MN\r\n").await.unwrap()
+}
+
+/// A memcached behind a proxy, and a service in front of that, which has read all of `IDS`.
+async fn warm(place: &Place) -> (Memcached, FaultProxy, Aside) {
+    let memcached = Memcached::start().await;
+    let proxy = FaultProxy::start(memcached.address()).await;
+    let servers = proxy.address();
+    let aside = Aside::start_at(place, &[&["--memcached", &servers], &SETTINGS[..]].concat()).await;
+    for id in IDS {
+        name(&aside, id).await;
+    }
+    (memcached, proxy, aside)
+}
+
+#[tokio::test]
+async fn what_was_written_meanwhile_is_never_served_as_it_was_before() {
+    let (memcached, proxy, aside) = warm(&Place::seeded().await).await;
+    proxy.set(Fault::BlackHole);
+    is(&aside, "out of service").await;
+    for id in IDS {
+        let written = rename(&aside, id, "Ada").await;
+        assert_eq!(written.cache_status()["detail"], "pending");
+        assert_eq!(name(&aside, id).await, "Ada");
+    }
+    for id in IDS {
+        assert!(!held(&memcached, id).await.contains("Ada"), "memcached has kept the old values");
+    }
+    proxy.set(Fault::None);
+    // Readers do not wait for it to be in service; whatever answers, it is the new value.
+    eventually("in service", async || {
+        for id in IDS {
+            assert_eq!(name(&aside, id).await, "Ada");
+        }
+        (states(&aside).await == ["in service"]).then_some(())
+    })
+    .await;
+    for id in IDS {
+        assert_eq!(name(&aside, id).await, "Ada");
+        assert!(held(&memcached, id).await.contains("Ada"), "user {id} was read from memcached");
+    }
+}
+
+#[tokio::test]
+async fn what_stood_in_for_memcached_is_dropped_when_it_is_back() {
+    let (_memcached, proxy, aside) = warm(&Place::seeded().await).await;
+    proxy.set(Fault::BlackHole);
+    is(&aside, "out of service").await;
+    let loads = aside.ledger("loads").await;
+    let id = *IDS.start();
+    name(&aside, id).await;
+    let hit = aside.get(&format!("/users/{id}")).await;
+    assert_eq!((hit.x_cache(), &*hit.cache_status()["detail"]), ("HIT", "fallback"));
+    proxy.set(Fault::None);
+    is(&aside, "in service").await;
+    // Lost once more at once, sooner than an entry's few seconds have passed.
+    proxy.set(Fault::BlackHole);
+    is(&aside, "out of service").await;
+    let miss = aside.get(&format!("/users/{id}")).await;
+    assert_eq!((miss.x_cache(), &*miss.cache_status()["detail"]), ("MISS", "fallback"));
+    assert!(aside.ledger("loads").await >= loads + 2);
+}
+
+#[tokio::test]
+async fn a_write_by_a_replica_that_is_cut_off_reaches_the_others() {
+    let place = Place::seeded().await;
+    let (memcached, proxy, cut_off) = warm(&place).await;
+    let servers = memcached.address().to_string();
+    let other =
+        Aside::start_at(&place, &[&["--memcached", &servers], &SETTINGS[..]].concat()).await;
+    proxy.set(Fault::BlackHole);
+    for id in IDS {
+        assert_ne!(name(&other, id).await, "Ada");
+        let written = rename(&cut_off, id, "Ada").await;
+        assert_eq!(written.cache_status()["detail"], "pending");
+        assert_eq!(name(&cut_off, id).await, "Ada", "it knows of its own write");
+    }
+    // The other replica finds the intents, and delivers them.
+    for id in IDS {
+        let seen = async || (name(&other, id).await == "Ada").then_some(());
+        eventually("the other replica serves the new value", seen).await;
+    }
+    // While it is cut off it hears of the other's writes when its own few seconds have passed.
+    rename(&other, 1, "Grace").await;
+    eventually("the cut-off replica serves it, too", async || {
+        (name(&cut_off, 1).await == "Grace").then_some(())
+    })
+    .await;
+    proxy.set(Fault::None);
+    is(&cut_off, "in service").await;
+    for id in IDS {
+        assert_eq!(name(&cut_off, id).await, if id == 1 { "Grace" } else { "Ada" });
+    }
+}

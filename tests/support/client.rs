@@ -1,0 +1,106 @@
+//! Aside's side of one memcached server.
+
+use std::time::Duration;
+
+use aside::{
+    cache::{Ask, Filled, Key, Look, Store, StoreError, Value},
+    memcached::{self, Address, State},
+    metrics::Metrics,
+};
+use bytes::Bytes;
+
+use super::{eventually::eventually, memcached::Memcached};
+
+/// A look that takes the lease of what is absent.
+pub(crate) const LEASED: Ask = Ask { lease_s: Some(30), refresh_s: None };
+
+/// A look that takes nothing.
+pub(crate) const UNLEASED: Ask = Ask { lease_s: None, refresh_s: None };
+
+/// A store over one server, and what it has measured.
+pub(crate) struct Client {
+    pub(crate) store: memcached::Memcached,
+    metrics: Metrics,
+}
+
+impl Client {
+    pub(crate) fn start(address: Address, operation_timeout: Duration) -> Self {
+        let metrics = Metrics::default();
+        let store =
+            memcached::Memcached::start(&[address], operation_timeout, &metrics, nothing_missed());
+        Self { store, metrics }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.store.states().next().unwrap().1
+    }
+
+    /// Waits until the server is used.
+    pub(crate) async fn is_in_service(&self) {
+        let used = async || (self.state() == State::InService).then_some(());
+        eventually("the server is in service", used).await;
+    }
+
+    /// Waits until both connections to `server`, which has no other client, are made. What is asked over
+    /// one of them before would be void on the other.
+    pub(crate) async fn is_connected_to(&self, server: &Memcached) {
+        eventually("two connections", async || {
+            // A connection that was lost in idleness is made anew when it is used.
+            let _ = self.store.forget(&key("nothing")).await;
+            // Each begins with a look at a key that is not there.
+            server.statistic("get_misses").await.filter(|&misses| misses >= 2).map(drop)
+        })
+        .await;
+    }
+
+    /// Waits until the server is not used any more, and does `meanwhile` again and again.
+    pub(crate) async fn is_out_of_service_after(&self, meanwhile: impl AsyncFn()) {
+        eventually("the server is out of service", async || {
+            meanwhile().await;
+            (self.state() == State::OutOfService).then_some(())
+        })
+        .await;
+    }
+
+    /// The value of `aside_memcached_<name>`.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics.render().unwrap();
+        let prefix = format!("aside_memcached_{name}{{");
+        let line = text.lines().find(|line| line.starts_with(&prefix));
+        let number = line.and_then(|line| line.rsplit(' ').next());
+        number.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    }
+
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Look, StoreError> {
+        self.store.lookup(&key(name), LEASED).await
+    }
+
+    /// Takes the lease of `name`, which must be absent, and fills it.
+    pub(crate) async fn fill(&self, name: &str, body: Bytes) -> Result<Filled, StoreError> {
+        let look = self.look_up(name).await?;
+        let Look::Placeholder { lease, .. } = look else { panic!("{name} is there: {look:?}") };
+        self.store.fill(&key(name), &lease, value(body)).await
+    }
+}
+
+pub(crate) fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+/// A value that lives for a minute.
+pub(crate) fn value(body: impl Into<Bytes>) -> Value {
+    Value { body: body.into(), flags: 7, left_s: 60 }
+}
+
+/// The body of an answer that found one.
+pub(crate) fn body(look: &Result<Look, StoreError>) -> Option<&Bytes> {
+    match look {
+        Ok(Look::Found { found, .. }) => Some(&found.body),
+        _ => None,
+    }
+}
+
+/// Nothing was written while the server was away.
+fn nothing_missed() -> memcached::Backlog {
+    std::sync::Arc::new(|| Box::pin(async { Ok(Vec::new()) }))
+}
