@@ -36,7 +36,7 @@ macro_rules! contract {
             async fn $promise() {
                 let server = Memcached::start().await;
                 let client = Client::start(server.address(), Duration::from_secs(5));
-                client.is_connected_to(&server).await;
+                client.is_connected().await;
                 super::$promise(client.store.clone()).await;
             })+
         }

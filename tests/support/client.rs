@@ -9,7 +9,7 @@ use aside::{
 };
 use bytes::Bytes;
 
-use super::{eventually::eventually, memcached::Memcached};
+use super::eventually::eventually;
 
 /// A look that takes the lease of what is absent.
 pub(crate) const LEASED: Ask = Ask { lease_s: Some(30), refresh_s: None };
@@ -41,14 +41,14 @@ impl Client {
         eventually("the server is in service", used).await;
     }
 
-    /// Waits until both connections to `server`, which has no other client, are made. What is asked over
-    /// one of them before would be void on the other.
-    pub(crate) async fn is_connected_to(&self, server: &Memcached) {
+    /// Waits until both connections are made. What is asked over one of them before would be void on the
+    /// other.
+    pub(crate) async fn is_connected(&self) {
         eventually("two connections", async || {
             // A connection that was lost in idleness is made anew when it is used.
-            let _ = self.store.forget(&key("nothing")).await;
-            // Each begins with a look at a key that is not there.
-            server.statistic("get_misses").await.filter(|&misses| misses >= 2).map(drop)
+            let looked = self.store.lookup(&key("nothing"), UNLEASED).await;
+            let forgotten = self.store.forget(&key("nothing")).await;
+            looked.and(forgotten.map(|()| Look::Absent)).ok()
         })
         .await;
     }
