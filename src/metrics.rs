@@ -115,6 +115,7 @@ pub struct Metrics {
     registry: Registry,
     gets: Family<OutcomeLabels, Counter>,
     loads: Family<ResultLabels, Counter>,
+    loads_running: Family<SourceLabel, Gauge>,
     fills: Family<ResultLabels, Counter>,
     hit_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
     load_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
@@ -156,6 +157,9 @@ impl Default for Metrics {
         );
         let loads = Family::default();
         registry.register("loads", "Loads from the source by result", loads.clone());
+        let loads_running = Family::default();
+        let help = "Loads that occupy the source now";
+        registry.register("loads_running", help, loads_running.clone());
         let fills = Family::default();
         registry.register("fills", "Values offered to the store by result", fills.clone());
         let hit_seconds = Family::new_with_constructor(hit_histogram as fn() -> Histogram);
@@ -170,7 +174,17 @@ impl Default for Metrics {
         registry.register("connections_open", help, edge.open.clone());
         let help = "HTTP connections that were refused, as too many were open";
         registry.register("connections_refused", help, edge.refused.clone());
-        Self { registry, gets, loads, fills, hit_seconds, load_seconds, servers, edge }
+        Self {
+            registry,
+            gets,
+            loads,
+            loads_running,
+            fills,
+            hit_seconds,
+            load_seconds,
+            servers,
+            edge,
+        }
     }
 }
 
@@ -213,6 +227,7 @@ impl Metrics {
                 .map(|labels| self.gets.get_or_create_owned(&labels))
                 .collect(),
             loads: LoadResult::ALL.iter().map(|case| counter(&self.loads, case.word())).collect(),
+            loads_running: self.loads_running.get_or_create_owned(&SourceLabel { source }),
             fills: FillResult::ALL.iter().map(|case| counter(&self.fills, case.word())).collect(),
             hit_seconds: self.hit_seconds.get_or_create_owned(&SourceLabel { source }),
             load_seconds: self.load_seconds.get_or_create_owned(&SourceLabel { source }),
@@ -252,6 +267,8 @@ pub struct CacheMetrics {
     gets: Box<[Counter]>,
     loads: Box<[Counter]>,
     fills: Box<[Counter]>,
+    /// Loads that occupy the source now, those among them that nobody waits for any more.
+    pub loads_running: Gauge,
     /// Seconds from the request to the answer of a hit.
     pub hit_seconds: Histogram,
     /// Seconds of a load, its wait for a permit included.

@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
@@ -99,12 +100,12 @@ impl Limits {
     async fn load<S: Source>(&self, source: Arc<S>, id: S::Id) -> Result<Option<Bytes>, LoadError> {
         let begun_at = Instant::now();
         let deadline = begun_at + self.load_timeout;
-        let permit = self.admit(begun_at).await?;
-        // The load is a task of its own and takes the permit along: whoever asked may leave, and a
+        let place = Place::taken(self.admit(begun_at).await?, &self.metrics.loads_running);
+        // The load is a task of its own and takes the place along: whoever asked may leave, and a
         // source that overruns its deadline still occupies its place until it has really stopped.
         let load = tokio::spawn(async move {
             let result = source.load(id, deadline).await;
-            drop(permit);
+            drop(place);
             result
         });
         let result = match timeout_at(deadline, load).await {
@@ -128,5 +129,24 @@ impl Limits {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(LoadError::Overloaded),
         }
+    }
+}
+
+/// A place at the source, given back and counted off when the load ends, by a panic too.
+struct Place {
+    running: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    fn taken(permit: OwnedSemaphorePermit, running: &Gauge) -> Self {
+        running.inc();
+        Self { running: running.clone(), _permit: permit }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.running.dec();
     }
 }
