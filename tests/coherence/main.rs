@@ -19,6 +19,8 @@ mod clients;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod history;
 
 #[cfg(test)]
@@ -26,10 +28,7 @@ mod tests {
     use std::{env, time::Duration};
 
     use crate::{
-        checker::check,
-        clients::Clients,
-        cluster::{Cluster, Fault},
-        history::History,
+        checker::check, clients::Clients, cluster::Cluster, faults::torment, history::History,
     };
 
     /// How long clients and faults are at it in an ordinary test run.
@@ -37,10 +36,6 @@ mod tests {
 
     /// Users that are read and written: so few that reads and writes of one meet all the time.
     const KEYS: i64 = 30;
-
-    /// How often there is a calm between two faults in which all must come to rest. Otherwise one follows
-    /// upon the other.
-    const CALM_ONE_IN: u8 = 15;
 
     fn number(name: &str) -> Option<u64> {
         let text = env::var(name).ok()?;
@@ -56,22 +51,13 @@ mod tests {
         let mut cluster = Cluster::start().await;
         let clients = Clients::start(&cluster, KEYS, &mut random).await;
         let end = cluster.clock.now() + Duration::from_secs(seconds);
-        loop {
-            let calm = random.u8(..CALM_ONE_IN) == 0 && seconds > SECONDS;
-            let pause_ms = if calm { 8000 } else { random.u64(20..1000) };
-            let left = end.saturating_sub(cluster.clock.now());
-            tokio::time::sleep(Duration::from_millis(pause_ms).min(left)).await;
-            if cluster.clock.now() >= end {
-                break;
-            }
-            cluster.inflict(random.choice(Fault::ALL).unwrap(), &mut random).await;
-        }
+        let faults = torment(&mut cluster, end, seconds > SECONDS, &mut random).await;
         let (reads, writes) = clients.stop().await;
         let last = cluster.last_reads(KEYS).await;
-        let Cluster { faults, outages, renewals, .. } = cluster;
-        let history = History { reads, last, writes, outages, renewals };
-        let report = check(&history);
-        println!("{seconds} s, {faults:?}\n{report}");
+        println!("{seconds} s; {:?}", faults.counts);
+        let (outages, renewals) = (faults.outages, faults.renewals);
+        let report = check(&History { reads, last, writes, outages, renewals });
+        println!("{report}");
         for violation in report.violations.iter().take(10) {
             println!("violation: {violation:?}");
         }
