@@ -16,8 +16,8 @@ pub(crate) const FAILURES_MAX: u32 = 3;
 /// Pause before the first new attempt to connect; doubled with each failure.
 const PAUSE_FIRST: Duration = Duration::from_millis(25);
 
-/// The longest pause, so that a server that is back is in use again within two seconds.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The longest pause, so that a server that is back is in use again within seconds even if one probe more fails.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Whether a server is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
