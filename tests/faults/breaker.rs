@@ -47,6 +47,17 @@ async fn each_change_is_in_the_stats_the_metrics_and_one_line_of_the_log() {
     eventually_says(&aside, &servers, ["in service", "in service"]).await;
     servers[1].kill();
     eventually_says(&aside, &servers, ["in service", "out of service"]).await;
+    eventually("the second choice takes over, and not this process's memory", async || {
+        let mut hits = 0;
+        for id in 1..=20 {
+            let answer = aside.get(&format!("/users/{id}")).await;
+            hits += u32::from(
+                answer.x_cache() == "HIT" && !answer.cache_status().contains_key("detail"),
+            );
+        }
+        (hits == 20).then_some(())
+    })
+    .await;
     servers[1].restart().await;
     eventually_says(&aside, &servers, ["in service", "in service"]).await;
     let [used, lost] = ["memcached is in service", "memcached is out of service"];

@@ -71,8 +71,12 @@ pub(crate) fn with_more(reply: &[u8]) -> Vec<u8> {
 
 /// Another user's data: whole, sound, and under the other's key.
 pub(crate) fn of_another(reply: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8(reply.to_vec()).unwrap();
-    text.replace("kuser:", "kuser:1").into_bytes()
+    let mut text = String::from_utf8(reply.to_vec()).unwrap();
+    for digit in 0..10 {
+        let next = (digit + 1) % 10;
+        text = text.replace(&format!(r#""id":{digit}"#), &format!(r#""id":<{next}"#));
+    }
+    text.replace(r#""id":<"#, r#""id":"#).replace("kuser:", "kuser:1").into_bytes()
 }
 
 /// What memcached answers to a write when it has no memory left for it.

@@ -43,8 +43,6 @@ async fn one_of_three_killed_and_started_again() {
     servers[1].restart().await;
     let outcome = trial.recovers().await;
     outcome.enter("one of three is killed", "aside_memcached_failures_total");
-    let seen = outcome.seen();
-    assert!(seen["HIT"] > 0.5, "the second choice takes over, not this process's memory: {seen:?}");
 }
 
 #[tokio::test]

@@ -190,11 +190,10 @@ impl Outcome {
         shares
     }
 
-    /// How many users were asked for since the failure began.
+    /// How many users were asked for in all.
     #[expect(clippy::cast_precision_loss, reason = "there are a few thousand")]
     pub(crate) fn keys(&self) -> f64 {
-        let since = self.samples.iter().filter(|sample| sample.ended_at >= self.begun_at);
-        since.map(|sample| sample.id).collect::<BTreeSet<_>>().len() as f64
+        self.samples.iter().map(|sample| sample.id).collect::<BTreeSet<_>>().len() as f64
     }
 
     fn added(&self, from: Instant, to: Instant) -> Vec<f64> {
