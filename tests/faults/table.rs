@@ -66,14 +66,17 @@ pub(crate) fn enter(name: &'static str, row: Row) {
     println!("{table}");
 }
 
+/// What fewer clients saw than one in a hundred is left out.
+const SHARE_MIN: f64 = 0.01;
+
 fn line(name: &str, row: &Row) -> String {
-    let mut seen: Vec<_> = row.seen.iter().collect();
+    let mut seen: Vec<_> = row.seen.iter().filter(|(_, share)| **share >= SHARE_MIN).collect();
     seen.sort_unstable_by(|one, other| other.1.total_cmp(one.1));
     let seen: Vec<_> =
-        seen.iter().map(|(kind, share)| format!("{kind} {:.1} %", **share * 100.0)).collect();
-    let after = row.added_after_p99_ms.map_or_else(String::new, |ms| format!(", then {ms:.2} ms"));
+        seen.iter().map(|(kind, share)| format!("{kind} {:.0} %", **share * 100.0)).collect();
+    let after = row.added_after_p99_ms.map_or_else(String::new, |ms| format!(", then {ms:.1} ms"));
     format!(
-        "| {name} | 200 ({} reads): {} | {:.1} ms{after} | {} | {:.2} s |",
+        "| {name} | 200 for all of {}: {} | {:.1} ms{after} | {} | {:.1} s |",
         row.reads,
         seen.join(", "),
         row.added_ms,
