@@ -37,6 +37,24 @@ async fn entries_of_another_schema_and_no_json() {
 }
 
 #[tokio::test]
+async fn everything_flushed() {
+    let memcached = Memcached::start().await;
+    let servers = memcached.address().to_string();
+    let aside = Aside::start(&["--memcached", &servers, "--memcached-timeout", "2s"]).await;
+    let mut trial = Trial::start(&aside).await;
+    trial.begins();
+    memcached.ask("flush_all\r\n", "OK\r\n").await.unwrap();
+    trial.ends();
+    let outcome = trial.recovers().await;
+    outcome.enter(
+        "everything in it is flushed",
+        r#"aside_loads_total{source="users",result="found"}"#,
+    );
+    let (loads, keys) = (outcome.moved("aside_loads_total{"), outcome.keys());
+    assert!(loads <= keys, "{loads} loads of {keys} keys");
+}
+
+#[tokio::test]
 async fn no_memory_left_for_a_write() {
     let outcome = bears(Fault::Altered(out_of_memory)).await;
     let failed = r#"aside_fills_total{source="users",result="failed"}"#;

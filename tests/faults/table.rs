@@ -26,6 +26,7 @@ const ROWS: &[&str] = &[
     "it answers garbage, but not to probes",
     "it answers with another user's entry",
     "it holds entries of another schema, or not JSON",
+    "everything in it is flushed",
     "it has no memory left for a write",
     "it is full and evicts",
     "it has no connection left",

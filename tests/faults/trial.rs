@@ -17,10 +17,10 @@ use crate::{
 const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
 /// Reads that must be hits one after the other before a failure begins, and after it has ended.
-const STEADY_READS: usize = 150;
+const STEADY_READS: usize = 100;
 
 /// Reads that are looked at while the failure holds.
-pub(crate) const READS: usize = 600;
+pub(crate) const READS: usize = 400;
 
 /// A service under load, and what has happened to it so far.
 pub(crate) struct Trial<'a> {
