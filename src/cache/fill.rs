@@ -196,6 +196,10 @@ impl<T: Store> Shared<T> {
                 Ok(Loaded { body, age_s: 0, collapsed: false, stored: Some(stored), detail })
             }
             Err(error) => {
+                // One line a load, however many wait for it. Those that were not begun are only counted.
+                if !matches!(error, LoadError::Overloaded) {
+                    tracing::warn!(%key, %error, "a load failed");
+                }
                 if let Some(claim) = claim {
                     // Only where there is an entry to be served meanwhile: what is absent is always tried.
                     if matches!(claim.role, Role::Refresh(_)) {

@@ -1,0 +1,35 @@
+//! A database that goes away while the service runs.
+
+use std::fs;
+
+use crate::support::{aside::Aside, eventually};
+
+#[tokio::test]
+async fn without_its_file_it_is_not_ready_and_says_why() {
+    let aside = Aside::start(&[]).await;
+    aside.get("/users/1").await.user(1);
+    fs::remove_file(aside.place.database()).unwrap();
+    assert_eq!(aside.get("/readyz").await.problem(503), "The database file is gone.");
+    assert_eq!(aside.get("/healthz").await.status, 200);
+    assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "HIT");
+}
+
+#[tokio::test]
+async fn a_corrupt_file_is_an_error_without_its_insides_and_entries_are_still_served() {
+    let aside = Aside::start(&[]).await;
+    aside.get("/users/1").await.user(1);
+    let bytes = fs::metadata(aside.place.database()).unwrap().len();
+    let length = usize::try_from(bytes).unwrap();
+    fs::write(aside.place.database(), vec![0xff; length]).unwrap();
+    let not_ready = async || (aside.get("/readyz").await.status == 503).then_some(());
+    eventually("not ready", not_ready).await;
+    assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "HIT");
+    // Pages that a connection has in memory may still be read; what is not there is an error.
+    for id in [2, 5000, 9999] {
+        let answer = aside.get(&format!("/users/{id}")).await;
+        if answer.status != 200 {
+            let told = answer.problem(500);
+            assert!(!told.contains("malformed") && !told.contains("sqlite"), "{told}");
+        }
+    }
+}

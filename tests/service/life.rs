@@ -1,0 +1,103 @@
+//! How the service ends, and what it writes while it lives.
+
+use rustix::process::Signal;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{
+    support::{
+        PATIENCE,
+        answer::Answer,
+        aside::{Aside, command},
+        memcached::Memcached,
+    },
+    wire::until_loading,
+};
+
+#[tokio::test]
+async fn on_sigterm_requests_under_way_finish_and_the_exit_status_is_0() {
+    let memcached = Memcached::start().await;
+    let address = memcached.address().to_string();
+    let mut aside = Aside::start(&["--memcached", &address, "--slow-query", "1s"]).await;
+    let get = aside.client.get(format!("http://{}/users/7", aside.address));
+    let under_way = tokio::spawn(Answer::to(get));
+    until_loading(&memcached, "user:7").await;
+    let status = aside.terminate().await;
+    under_way.await.unwrap().unwrap().user(7);
+    assert_eq!(status.code(), Some(0));
+    assert!(TcpStream::connect(aside.address).await.is_err(), "it still listens");
+}
+
+#[tokio::test]
+async fn a_second_sigterm_ends_it_at_once() {
+    let memcached = Memcached::start().await;
+    let address = memcached.address().to_string();
+    let slow = ["--memcached", &address, "--slow-query", "60s", "--query-timeout", "60s"];
+    let mut aside = Aside::start(&slow).await;
+    let get = aside.client.get(format!("http://{}/users/7", aside.address));
+    let under_way = tokio::spawn(Answer::to(get));
+    until_loading(&memcached, "user:7").await;
+    aside.signal(Signal::TERM);
+    crate::support::eventually("it drains", async || {
+        aside.log().contains("shutting down").then_some(())
+    })
+    .await;
+    let status = aside.terminate().await;
+    assert!(!status.success());
+    assert!(under_way.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn while_it_drains_it_is_not_ready() {
+    let memcached = Memcached::start().await;
+    let address = memcached.address().to_string();
+    let mut aside = Aside::start(&["--memcached", &address, "--slow-query", "1s"]).await;
+    // Both requests are sent at once: the second is read when the first is answered, after the signal.
+    let mut socket = TcpStream::connect(aside.address).await.unwrap();
+    let requests =
+        "GET /users/7 HTTP/1.1\r\nHost: a\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\n\r\n";
+    socket.write_all(requests.as_bytes()).await.unwrap();
+    until_loading(&memcached, "user:7").await;
+    let status = aside.terminate().await;
+    let mut answers = String::new();
+    timeout(PATIENCE, socket.read_to_string(&mut answers)).await.unwrap().unwrap();
+    assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
+    // The connection may be closed after the answer that was under way; ready it must not be.
+    assert!(!answers.contains("\"ready\":true"), "{answers}");
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_log_is_plain_lines_or_json_and_no_colours() {
+    for format in ["text", "json"] {
+        let mut aside = Aside::start(&["--log-format", format]).await;
+        aside.terminate().await;
+        let log = aside.log();
+        assert!(log.lines().count() >= 2 && !log.contains('\u{1b}'), "{log}");
+        if format == "json" {
+            for line in log.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert!(line["level"].is_string() && line["timestamp"].is_string(), "{line}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_healthcheck_asks_the_service() {
+    let mut aside = Aside::start(&[]).await;
+    let address = aside.address.to_string();
+    let check = async || {
+        let mut command = command(&aside.place, &["healthcheck"]);
+        command.env("ASIDE_LISTEN", &address).output().await.unwrap().status.code()
+    };
+    assert_eq!(check().await, Some(0));
+    aside.terminate().await;
+    let mut command = command(&aside.place, &["healthcheck"]);
+    let gone = command.env("ASIDE_LISTEN", &address).output().await.unwrap();
+    assert_eq!(gone.status.code(), Some(1));
+    assert_eq!(String::from_utf8(gone.stderr).unwrap().lines().count(), 1);
+}

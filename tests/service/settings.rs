@@ -1,0 +1,97 @@
+//! Settings: what is refused, and how it is said.
+
+use std::fs;
+
+use crate::support::aside::{Aside, Place, command};
+
+/// Starts the program, which must refuse, and returns the one line that says why.
+async fn refused(place: &Place, arguments: &[&str], variable: Option<(&str, &str)>) -> String {
+    let mut command = command(place, arguments);
+    if let Some((name, value)) = variable {
+        command.env(name, value);
+    }
+    let output = command.output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!((lines.len(), text.lines().count()), (1, 1), "{arguments:?}: {text}");
+    lines[0].to_owned()
+}
+
+#[tokio::test]
+async fn a_bad_setting_is_refused_with_one_line_that_names_it_and_what_it_takes() {
+    let place = Place::empty();
+    for (arguments, names, takes) in [
+        (&["--ttl", "10ms"][..], "--ttl", "1s to 30d"),
+        (&["--ttl", "31d"], "--ttl", "1s to 30d"),
+        (&["--ttl", "10"], "--ttl", "1s to 30d"),
+        (&["--ttl", "20d", "--stale-if-error", "20d"], "30 days", ""),
+        (&["--negative-ttl=-1s"], "--negative-ttl", "0s to 30d"),
+        (&["--listen", "nonsense"], "--listen", ""),
+        (&["--memcached", ":x"], "--memcached", "host:port"),
+        (&["--memcached", ""], "--memcached", "host:port"),
+        (&["--max-queries", "0"], "--max-queries", "1 to 256"),
+        (&["--log-format", "xml"], "--log-format", ""),
+        (&["--unknown"], "--unknown", ""),
+        (&["--api-token", "sec ret"], "--api-token", "letters"),
+    ] {
+        let line = refused(&place, arguments, None).await;
+        assert!(line.contains(names) && line.contains(takes), "{arguments:?}: {line}");
+        assert!(!line.contains("sec ret"), "{line}");
+    }
+    let line = refused(&place, &[], Some(("ASIDE_TTL", "rubbish"))).await;
+    assert!(line.contains("--ttl") && line.contains("rubbish"), "{line}");
+}
+
+#[tokio::test]
+async fn a_database_that_cant_be_opened_is_refused_with_its_path() {
+    let place = Place::empty();
+    let text = place.file("text");
+    fs::write(&text, "this is no database, however long it is looked at").unwrap();
+    let missing = place.file("missing/aside.db");
+    let folder = place.file("");
+    for path in [&missing, &folder, &text] {
+        let url = format!("sqlite://{}", path.display());
+        let line = refused(&place, &["--database", &url], None).await;
+        assert!(line.contains(&path.display().to_string()), "{line}");
+    }
+    refused(&place, &["--database", "sqlite::memory:"], None).await;
+    refused(&place, &["--database", "postgres://localhost/x"], None).await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_refused() {
+    let aside = Aside::start(&[]).await;
+    let line = refused(&aside.place, &["--listen", &aside.address.to_string()], None).await;
+    assert!(line.contains(&aside.address.to_string()), "{line}");
+}
+
+#[tokio::test]
+async fn the_help_names_every_setting_and_the_database_url_of_others_is_not_read() {
+    let place = Place::seeded().await;
+    let help = command(&place, &["--help"]).output().await.unwrap();
+    assert!(help.status.success());
+    let help = String::from_utf8(help.stdout).unwrap();
+    for setting in [
+        "listen",
+        "database",
+        "memcached",
+        "ttl",
+        "stale-while-revalidate",
+        "stale-if-error",
+        "negative-ttl",
+        "slow-query",
+        "query-timeout",
+        "max-queries",
+        "max-waiting",
+        "api-token",
+        "shutdown-grace",
+        "log-format",
+    ] {
+        let variable = format!("ASIDE_{}", setting.replace('-', "_").to_uppercase());
+        assert!(help.contains(&format!("--{setting} ")) && help.contains(&variable), "{setting}");
+    }
+    let mut command = command(&place, &["serve"]);
+    command.env("DATABASE_URL", "postgres://nowhere/nothing");
+    Aside::run(&place, command).await.get("/users/1").await.user(1);
+}
