@@ -172,7 +172,7 @@ impl Report {
     /// Whether there were hits to be stale and writes to make them so.
     pub(crate) fn proves_something(&self) -> bool {
         let hits = self.reads.get("HIT").copied().unwrap_or_default();
-        hits > 1000 && self.writes.get("Forgotten").is_some_and(|writes| *writes > 100)
+        hits > 300 && self.writes.get("Forgotten").is_some_and(|writes| *writes > 30)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Three replicas over one memcached and one database.
+//! Three replicas over one database and a memcached or several.
 
 use sqlx::SqliteConnection;
 
@@ -19,16 +19,18 @@ pub(crate) struct Cluster {
     pub(crate) clock: Clock,
     pub(crate) reach: Reach,
     pub(crate) place: Place,
-    pub(crate) memcached: Memcached,
+    pub(crate) memcached: Vec<Memcached>,
     pub(crate) replicas: Vec<Aside>,
 }
 
 impl Cluster {
-    pub(crate) async fn start() -> Self {
-        let (place, memcached) = (Place::seeded().await, Memcached::start().await);
-        let mut replicas = Vec::new();
+    pub(crate) async fn start(servers: usize) -> Self {
+        let (place, mut memcached, mut replicas) = (Place::seeded().await, vec![], vec![]);
+        for _ in 0..servers {
+            memcached.push(Memcached::start().await);
+        }
         for _ in 0..REPLICAS {
-            replicas.push(start_replica(&place, &memcached.address().to_string()).await);
+            replicas.push(start_replica(&place, &addresses(&memcached)).await);
         }
         let clock = Clock::start();
         let reach = Reach::new(clock, replicas.iter().map(|replica| replica.address));
@@ -44,7 +46,8 @@ impl Cluster {
         for replica in &self.replicas {
             eventually("in service", async || {
                 let stats = replica.get("/stats").await.json();
-                (stats["memcached"][0]["state"] == "in service").then_some(())
+                let mut servers = stats["memcached"].as_array().unwrap().iter();
+                servers.all(|server| server["state"] == "in service").then_some(())
             })
             .await;
         }
@@ -56,6 +59,12 @@ impl Cluster {
         }
         reads
     }
+}
+
+/// The setting `--memcached`.
+pub(crate) fn addresses(memcached: &[Memcached]) -> String {
+    let addresses: Vec<_> = memcached.iter().map(|server| server.address().to_string()).collect();
+    addresses.join(",")
 }
 
 async fn left(connection: &mut SqliteConnection) -> i64 {

@@ -1,14 +1,15 @@
-//! What is done to memcached and to the replicas, one thing after the other, to either at the same time.
+//! What is done to each memcached and to the replicas: one thing after the other, but to all of them at once.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use fastrand::Rng;
+use futures_util::future::{join, join_all};
 use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::{
     clients::Reach,
-    cluster::{Cluster, start_replica},
+    cluster::{Cluster, addresses, start_replica},
     history::{Clock, Span},
     support::{
         aside::{Aside, Place},
@@ -32,9 +33,9 @@ const LONG_ONE_IN: u8 = 15;
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) counts: BTreeMap<&'static str, usize>,
-    /// When memcached could not be reached.
+    /// When a memcached could not be reached.
     pub(crate) outages: Vec<Span>,
-    /// When memcached had lost all that it had.
+    /// When nothing was left in any memcached.
     pub(crate) renewals: Vec<Duration>,
 }
 
@@ -54,13 +55,23 @@ pub(crate) async fn torment(
     random: &mut Rng,
 ) -> Faults {
     let clock = cluster.clock;
-    let [one, other] = [(); 2].map(|()| Pace { clock, end, long, random: random.fork() });
-    let address = cluster.memcached.address().to_string();
-    let of_replicas =
-        torment_replicas(&mut cluster.replicas, &cluster.place, &address, &cluster.reach, other);
-    let (mut faults, counts) =
-        tokio::join!(torment_memcached(&mut cluster.memcached, one), of_replicas);
-    faults.counts.extend(counts);
+    let mut pace = || Pace { clock, end, long, random: random.fork() };
+    let Cluster { memcached, replicas, place, reach, .. } = cluster;
+    let addresses = addresses(memcached);
+    let of_replicas = torment_replicas(replicas, place, &addresses, reach, pace());
+    let of_memcached = memcached.iter_mut().map(|server| torment_memcached(server, pace()));
+    let (of_memcached, counts) = join(join_all(of_memcached), of_replicas).await;
+    let mut faults = Faults { counts, ..Faults::default() };
+    let alone = of_memcached.len() == 1;
+    for of_one in of_memcached {
+        for (what, count) in of_one.counts {
+            *faults.counts.entry(what).or_default() += count;
+        }
+        faults.outages.extend(of_one.outages);
+        // With several servers, another one may still have it.
+        faults.renewals.extend(of_one.renewals.into_iter().filter(|_| alone));
+    }
+    faults.outages.sort_by_key(|outage| outage.begun_at);
     faults
 }
 

@@ -90,8 +90,8 @@ pub(crate) struct History {
     /// Reads after everything had come to rest, for which nothing is allowed.
     pub(crate) last: Vec<Read>,
     pub(crate) writes: Vec<Write>,
-    /// When memcached could not be reached, in the order of time.
+    /// When a memcached could not be reached, in the order in which that began.
     pub(crate) outages: Vec<Span>,
-    /// When memcached had lost all that it had, in the order of time.
+    /// When nothing was left in any memcached, in the order of time.
     pub(crate) renewals: Vec<Duration>,
 }

@@ -1,9 +1,9 @@
 //! The promise of the whole, held against the real thing: a read that begins after a write was acknowledged
 //! never sees an older value, on any replica, whatever becomes of memcached and of the replicas meanwhile.
 //!
-//! Three processes, one memcached and one SQLite file are worked by readers and writers while memcached is
-//! restarted, flushed and stopped and replicas are killed and stopped. All that the clients saw goes into a
-//! history, and `checker` looks for a read in it that is older than it may be.
+//! Three processes over one SQLite file and one memcached, or two, are worked by readers and writers while
+//! memcached is restarted, flushed and stopped and replicas are killed and stopped. All that the clients saw
+//! goes into a history, and `checker` looks for a read in it that is older than it may be.
 //!
 //! `ASIDE_SOAK_SECONDS` makes it last longer (`bench/soak`), `ASIDE_SOAK_SEED` repeats the choices of a run.
 
@@ -44,20 +44,28 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_read_that_begins_after_an_acknowledged_write_is_older_than_it() {
+        run(1).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nor_is_it_with_two_memcached_of_which_one_stands_in_for_the_other() {
+        run(2).await;
+    }
+
+    async fn run(servers: usize) {
         let seconds = number("ASIDE_SOAK_SECONDS").unwrap_or(SECONDS);
         let seed = number("ASIDE_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
-        println!("ASIDE_SOAK_SEED={seed}");
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut cluster = Cluster::start().await;
+        let mut cluster = Cluster::start(servers).await;
         let clients = Clients::start(&cluster, KEYS, &mut random).await;
         let end = cluster.clock.now() + Duration::from_secs(seconds);
         let faults = torment(&mut cluster, end, seconds > SECONDS, &mut random).await;
         let (reads, writes) = clients.stop().await;
         let last = cluster.last_reads(KEYS).await;
-        println!("{seconds} s; {:?}", faults.counts);
         let (outages, renewals) = (faults.outages, faults.renewals);
         let report = check(&History { reads, last, writes, outages, renewals });
-        println!("{report}");
+        println!("{servers} memcached, {seconds} s, ASIDE_SOAK_SEED={seed}");
+        println!("{:?}\n{report}", faults.counts);
         for violation in report.violations.iter().take(10) {
             println!("violation: {violation:?}");
         }
