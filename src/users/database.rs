@@ -4,6 +4,7 @@ use std::{io, os::unix::fs::MetadataExt, path::Path, str::FromStr, sync::Arc, ti
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlitePool};
+use tokio::time::Instant;
 
 use super::error::{OpenError, OpenFailure};
 use super::{migration::migrate, slow::Slowness, write::WRITE_WAIT};
@@ -63,10 +64,7 @@ impl Database {
         let migrating = migrate(&options, OPEN_WAIT).await.map_err(failed)?;
         let file = FileIdentity::of(&path)
             .map_err(|error| failed(OpenFailure::Other(error.to_string())))?;
-        let readers = reader_pool(max_queries)
-            .connect_with(options.clone())
-            .await
-            .map_err(|error| failed(error.into()))?;
+        let readers = connect(max_queries, &options).await.map_err(|error| failed(error.into()))?;
         let writer = writer_pool().connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
         let probe = probe_pool().connect_lazy_with(options);
         migrating.close().await.map_err(|error| failed(error.into()))?;
@@ -130,6 +128,20 @@ fn reader_pool(connections: usize) -> SqlitePoolOptions {
                 Ok(true)
             })
         })
+}
+
+/// Makes the first connection for loads. On a busy machine that may take longer than a load would wait.
+async fn connect(
+    max_queries: usize,
+    options: &SqliteConnectOptions,
+) -> Result<SqlitePool, sqlx::Error> {
+    let deadline = Instant::now() + OPEN_WAIT;
+    loop {
+        match reader_pool(max_queries).connect_with(options.clone()).await {
+            Err(sqlx::Error::PoolTimedOut) if Instant::now() < deadline => {}
+            connected => return connected,
+        }
+    }
 }
 
 /// Writes that come together wait for the connection for as long as one may wait for the lock.

@@ -25,7 +25,7 @@ use crate::history::{History, Read, Said, Seen, Write};
 const FALLBACK_AGE_MAX: Duration = Duration::from_secs(6);
 
 /// How long memcached may go on with an old value after a write that said `detail=pending`, counted from the
-/// last outage. A replica whose breaker is open probes after 2 s at the latest, and delivers first; one that
+/// last outage. A replica whose breaker is open probes after 1 s at the latest, and delivers first; one that
 /// is not sweeps every second what the sweep before has seen already. The rest is for a busy machine.
 const DELIVERY_MAX: Duration = Duration::from_secs(4);
 
