@@ -2,7 +2,7 @@
 
 use super::{
     Guards, State, Version,
-    memcached::{Claim, Filled, Lease, Role},
+    memcached::{Claim, Filled, Item, Lease, Role},
     reading::Read,
 };
 
@@ -119,6 +119,9 @@ impl State {
     pub(crate) fn fill(&mut self, guards: Guards, flight: &mut Flight) {
         if let Stage::Loaded(claim, version) = flight.stage {
             let filled = self.store(guards, flight.at, claim.lease, version, false);
+            if filled == Filled::Void {
+                self.release(guards, flight.at, claim.lease);
+            }
             flight.offered = None;
             flight.stage = Stage::Settled { answer: Some(version), filled: Some(filled) };
         }
@@ -139,13 +142,20 @@ impl State {
     fn abandon(&mut self, guards: Guards, at: usize, claim: Claim) -> Option<Filled> {
         match claim.role {
             Role::Hold => {
-                if !self.is_void(guards, at, claim.lease) {
-                    self.memcached.delete_under(claim.lease.cas);
-                }
+                self.release(guards, at, claim.lease);
                 None
             }
             Role::Refresh(version) => Some(self.store(guards, at, claim.lease, version, true)),
             Role::Replace | Role::Wait => None,
+        }
+    }
+
+    /// `Wire::delete` with a lease. One that is void can't say what it was given for: all is forgotten.
+    fn release(&mut self, guards: Guards, at: usize, lease: Lease) {
+        if self.is_void(guards, at, lease) {
+            self.memcached.item = Item::Absent;
+        } else {
+            self.memcached.delete_under(lease.cas);
         }
     }
 
