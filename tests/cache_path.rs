@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use aside::{
     cache::{
-        Account, Answer, Ask, Cache, Detail, Directives, Failure, Flags, Forward, Get, GetError,
-        Key, LoadError, Look, Memory, Origin, Policy, SCHEMA, Served, Store, Token, Value, stack,
+        Account, Answer, Ask, Cache, Detail, Directives, Failure, Filled, Flags, Forward, Get,
+        GetError, Key, Lease, LoadError, Look, Memory, Origin, Policy, SCHEMA, Served, Store,
+        StoreError, Token, Value, stack,
     },
     metrics::{CacheMetrics, FillResult, LoadResult, Metrics, Outcome},
 };
@@ -32,7 +33,7 @@ struct Replica {
 }
 
 impl Replica {
-    fn new(store: &Memory, policy: &Policy) -> Self {
+    fn new<T: Store>(store: &T, policy: &Policy) -> Self {
         let (source, loads) = by_hand();
         let metrics = Metrics::default().cache("things");
         let cache = stack(source, store.clone(), policy, &metrics);
@@ -529,6 +530,42 @@ async fn what_another_client_stored_is_replaced_and_never_an_error() {
         replica.warm(id, 1).await;
         assert_eq!(outcome(&replica.get(id).await.unwrap()), Outcome::Hit);
     }
+}
+
+/// A store whose fills are lost on the way.
+#[derive(Clone)]
+struct LosesFills(Memory);
+
+impl Store for LosesFills {
+    async fn lookup(&self, key: &Key, ask: Ask) -> std::result::Result<Look, StoreError> {
+        self.0.lookup(key, ask).await
+    }
+
+    async fn fill(&self, _: &Key, _: &Lease, _: Value) -> std::result::Result<Filled, StoreError> {
+        Err(StoreError::NoAnswer)
+    }
+
+    async fn release(&self, key: &Key, lease: &Lease) -> std::result::Result<(), StoreError> {
+        self.0.release(key, lease).await
+    }
+
+    async fn forget(&self, key: &Key) -> std::result::Result<(), StoreError> {
+        self.0.forget(key).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fill_that_is_lost_leaves_nothing_to_wait_for() {
+    let mut replica = Replica::new(&LosesFills(store()), &policy());
+    let begun_at = Instant::now();
+    for version in [1, 2] {
+        let get = replica.get(1);
+        replica.load().await.version(version);
+        let get = get.await.unwrap();
+        assert_eq!((version_of(&get), account(&get).detail), (version, Some(Detail::NotStored)));
+        settle().await;
+    }
+    assert_eq!(begun_at.elapsed(), Duration::ZERO, "a lease was waited for");
 }
 
 #[tokio::test(start_paused = true)]

@@ -183,6 +183,22 @@ async fn a_lease_from_before_a_restart_is_void() {
     won(&client, "user:1").await;
 }
 
+#[tokio::test]
+async fn a_lease_whose_winner_has_left_is_given_to_the_next() {
+    let server = Memcached::start().await;
+    let client = connected(&server, UNHURRIED).await;
+    server.stop();
+    let before = client.metric("batch_size_count");
+    let store = client.store.clone();
+    let leaver = tokio::spawn(async move { store.lookup(&key("user:1"), LEASED).await });
+    eventually("it is sent", async || (client.metric("batch_size_count") > before).then_some(()))
+        .await;
+    leaver.abort();
+    assert!(leaver.await.unwrap_err().is_cancelled());
+    server.go_on();
+    won(&client, "user:1").await;
+}
+
 /// F03.
 #[tokio::test]
 async fn a_stopped_server_holds_nobody_up_and_its_late_replies_are_nobodys() {

@@ -13,7 +13,9 @@ use tower::{Layer, Service};
 
 use super::{
     Backoff, Claim, Detail, Entry, Filled, Key, Lease, Load, LoadError, Look, Policy, Store, Token,
-    Value, entry, lookup::fallback, single_flight::Role,
+    Value, entry,
+    lookup::fallback,
+    single_flight::{Grant, Role},
 };
 use crate::metrics::{CacheMetrics, FillResult};
 
@@ -102,20 +104,15 @@ where
         let Self { shared, mut bulkhead } = self.clone();
         async move {
             let waited = match claim {
-                Some(Claim { lease, role: Role::Wait }) => tokio::select! {
-                    // A caller that joined this flight was chosen to load: its claim is used here.
-                    claim = grant.claim() => Waited::Claim(Some(claim)),
-                    waited = shared.wait(&key, lease) => waited,
-                },
+                Some(Claim { lease, role: Role::Wait }) => shared.wait(&key, lease, &grant).await,
                 claim => Waited::Claim(claim),
             };
             let result = match waited {
                 Waited::Value(loaded) => Ok(loaded),
                 Waited::Claim(claim) => shared.settle(&key, claim, bulkhead.call(id).await).await,
             };
-            if let Some(unused) = grant.close()
-                && result.is_err()
-            {
+            // One that was handed over too late to be used. If its version is gone by now, this does nothing.
+            if let Some(unused) = grant.close() {
                 shared.abandon(&key, unused).await;
             }
             result
@@ -143,8 +140,9 @@ impl Waited {
 }
 
 impl<T: Store> Shared<T> {
-    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long.
-    async fn wait(&self, key: &Key, lease: Lease) -> Waited {
+    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long, or until a
+    /// caller that joins this flight hands over that it was chosen to load.
+    async fn wait(&self, key: &Key, lease: Lease, grant: &Grant) -> Waited {
         // What is taken over in the end: of a stale entry the duty to put it back, too, if the load fails.
         let mut last = Waited::claim(lease, Role::Hold);
         // The holder's own deadline has passed by then: it is dead, or its fill was lost.
@@ -152,7 +150,11 @@ impl<T: Store> Shared<T> {
         let mut pause = PAUSE_FIRST;
         loop {
             let next = Instant::now() + pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-            sleep_until(next.min(take_over_at)).await;
+            // Only the pause is cut short: a look that is under way may win a lease, and must be heard.
+            tokio::select! {
+                claim = grant.claim() => return Waited::Claim(Some(claim)),
+                () = sleep_until(next.min(take_over_at)) => {}
+            }
             pause = (pause * 3 / 2).min(PAUSE_MAX);
             if Instant::now() >= take_over_at {
                 return last;
@@ -231,7 +233,12 @@ impl<T: Store> Shared<T> {
                 let _ = self.store.release(key, lease).await;
                 (FillResult::TooLarge, Some(Detail::TooLarge))
             }
-            Err(_) => (FillResult::Failed, Some(Detail::NotStored)),
+            Err(_) => {
+                // What was leased must not be waited for. Nobody waits for this, though: the store is not well.
+                let (store, key, lease) = (self.store.clone(), key.clone(), *lease);
+                tokio::spawn(async move { store.release(&key, &lease).await });
+                (FillResult::Failed, Some(Detail::NotStored))
+            }
         };
         self.metrics.fill(result);
         (result == FillResult::Stored, detail)

@@ -74,13 +74,21 @@ impl Worker {
         let probe = within(self.round_trip_timeout, wire.probe());
         probe.await.map_err(|_| WireError::TimedOut)??;
         if self.health.state() != State::InService {
-            for key in (self.backlog)().await.map_err(WireError::Backlog)? {
-                let forget = within(self.round_trip_timeout, wire.forget(&key));
-                forget.await.map_err(|_| WireError::TimedOut)??;
-            }
+            self.catch_up(&mut wire).await?;
             self.health.reached();
+            // A write between the two could neither reach the server nor be in the first backlog.
+            self.catch_up(&mut wire).await?;
         }
         Ok(wire)
+    }
+
+    /// Lets the server forget all that was written while it was away.
+    async fn catch_up(&self, wire: &mut Wire) -> Result<(), WireError> {
+        for key in (self.backlog)().await.map_err(WireError::Backlog)? {
+            let forget = within(self.round_trip_timeout, wire.forget(&key));
+            forget.await.map_err(|_| WireError::TimedOut)??;
+        }
+        Ok(())
     }
 
     /// Works the queue until the connection breaks (the cause is returned), the server goes out of

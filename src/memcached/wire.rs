@@ -68,6 +68,7 @@ impl Wire {
         flags.extend(refresh_flag.as_deref());
         let mut replies = self.client.meta_get_multi(&lookups, Some(&flags)).await?.into_iter();
         let mut reply = replies.next();
+        let mut unheard = Vec::new();
         for lookup in lookups {
             let look = match reply {
                 Some(meta) if is_for(&meta, &lookup.key, opaque) => {
@@ -81,10 +82,21 @@ impl Wire {
                 }
                 _ => return Err(WireError::Crosstalk),
             };
-            let _ = lookup.reply.send(Ok(look));
+            if let Err(Ok(Look::Placeholder { lease, token: Token::Won })) =
+                lookup.reply.send(Ok(look))
+            {
+                unheard.push((lookup.key, lease));
+            }
         }
         // A reply is left over: it is nobody's.
-        if reply.is_some() { Err(WireError::Crosstalk) } else { Ok(()) }
+        if reply.is_some() {
+            return Err(WireError::Crosstalk);
+        }
+        // Who was chosen to load has left before it heard of it: another is chosen at the next look.
+        for (key, lease) in unheard {
+            let _ = self.delete(&key, Some(&lease)).await?;
+        }
+        Ok(())
     }
 
     fn look(&self, meta: MetaValue, asked_at: Instant) -> Result<Look, WireError> {
