@@ -66,6 +66,7 @@ impl Store for Shared {
 
 struct Replica {
     cache: Cache<i64>,
+    store: Fallback<Shared>,
     loads: UnboundedReceiver<Asked>,
     away: Arc<AtomicBool>,
 }
@@ -76,8 +77,8 @@ impl Replica {
         let away = Arc::new(AtomicBool::new(false));
         let shared = Shared { memory: memory.clone(), away: away.clone() };
         let store = Fallback::new(shared, Memory::new(1 << 20, LIFE_MAX, Origin::Fallback));
-        let cache = stack(source, store, policy, &Metrics::default().cache("things"));
-        Self { cache, loads, away }
+        let cache = stack(source, store.clone(), policy, &Metrics::default().cache("things"));
+        Self { cache, store, loads, away }
     }
 
     fn lose(&self, away: bool) {
@@ -131,6 +132,23 @@ async fn a_waiter_that_is_answered_out_of_memory_says_so() {
     assert_eq!(answer.account.detail, Some(Detail::Fallback), "it is an old one");
     load.version(2);
     assert_eq!(body(&holder.await.unwrap().unwrap()), r#"{"version":2}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_the_place_of_memcached_says_so_whatever_becomes_of_its_fill() {
+    let mut replica = Replica::new(&shared(), &Policy::default());
+    replica.lose(true);
+    let first = replica.get();
+    let load = replica.load().await;
+    // Another replica writes version 2, of which this one can't hear; then somebody joins the old load.
+    let joined = replica.get();
+    settle().await;
+    replica.store.forget(&Key::numbered("thing", 1)).await.unwrap_err();
+    load.version(1);
+    for answer in [first.await.unwrap().unwrap(), joined.await.unwrap().unwrap()] {
+        let Served::Forwarded { stored, .. } = answer.account.served else { panic!("{answer:?}") };
+        assert_eq!((stored, answer.account.detail), (Some(false), Some(Detail::Fallback)));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -254,7 +254,12 @@ where
             (Ok(loaded), _) => {
                 let Loaded { body, age_s, collapsed, stored, detail: of_load } = loaded;
                 let served = Served::Forwarded { why, collapsed, stored };
-                Ok(Answer { body, age_s, account: account(served, of_load.or(detail)) })
+                let detail = match detail {
+                    // That it may be old matters more than why it was not stored.
+                    Some(Detail::Fallback) => detail,
+                    _ => of_load.or(detail),
+                };
+                Ok(Answer { body, age_s, account: account(served, detail) })
             }
             (Err(_), Some(Entry { body, age_s, fresh_s })) => {
                 let gone_s = seconds(begun_at.elapsed());

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use crate::history::{History, Read, Said, Seen, Write};
+use crate::history::{FALLBACK, History, Read, Said, Seen, Write};
 
 /// How old an answer may be that says `detail=fallback`: an entry lives for 5 s at most in the memory that
 /// stands in for memcached, and the load that it comes from began at most a query's deadline, 1 s, before.
@@ -152,14 +152,14 @@ impl Report {
     /// The version that was read, if the answer has one, and whether it comes out of the fallback.
     fn version(&mut self, read: &Read, versions: &Versions) -> Option<(u64, bool)> {
         match read.seen {
-            Seen::Version { version, fallback, .. } => {
+            Seen::Version { version, detail, .. } => {
                 let write = versions.all.binary_search_by_key(&version, |write| write.version);
                 let written =
                     write.is_ok_and(|place| versions.all[place].span.begun_at < read.span.ended_at);
                 if !written {
                     self.violations.push(Violation::FromNowhere(read.clone()));
                 }
-                written.then_some((version, fallback))
+                written.then_some((version, detail == FALLBACK))
             }
             Seen::Wrong(_) => {
                 self.violations.push(Violation::Wrong(read.clone()));
@@ -179,10 +179,10 @@ impl Report {
 impl Seen {
     fn word(&self) -> String {
         match self {
-            Self::Version { x_cache, collapsed, fallback, .. } => {
+            Self::Version { x_cache, collapsed, detail, .. } => {
                 let collapsed = if *collapsed { " collapsed" } else { "" };
-                let fallback = if *fallback { " fallback" } else { "" };
-                format!("{x_cache}{collapsed}{fallback}")
+                let separator = if detail.is_empty() { "" } else { " " };
+                format!("{x_cache}{collapsed}{separator}{detail}")
             }
             Self::Wrong(_) => "wrong".to_owned(),
             Self::Refused(status) => status.to_string(),
@@ -221,7 +221,8 @@ mod tests {
     }
 
     fn read(version: u64, begun_ms: u64, fallback: bool) -> Read {
-        let seen = Seen::Version { version, x_cache: "HIT", collapsed: false, fallback };
+        let detail = if fallback { FALLBACK } else { "" };
+        let seen = Seen::Version { version, x_cache: "HIT", collapsed: false, detail };
         Read { key: 1, replica: 0, span: span(begun_ms, begun_ms + 10), seen }
     }
 

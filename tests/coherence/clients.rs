@@ -16,7 +16,7 @@ use tokio::{sync::Mutex, task::JoinSet};
 
 use crate::{
     cluster::Cluster,
-    history::{Clock, Read, Said, Seen, Span, Write},
+    history::{Clock, FALLBACK, Read, Said, Seen, Span, Write},
     support::answer::Answer,
 };
 
@@ -27,12 +27,16 @@ const WRITERS: usize = 4;
 /// client has given up is made later.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The users 1 to this are hot: most reads and writes are theirs, and few of their entries live long enough
-/// to be refreshed.
+/// The users 1 to this are hot: nearly every write is one of theirs, and so are most reads. The entries of
+/// the others live long enough to be refreshed.
 const HOT_KEYS: i64 = 10;
 
-/// In ten operations, how many are of a hot user.
-const HOT_IN_TEN: u8 = 8;
+/// One write, and one read, in so many is of another user.
+const COLD_WRITE_ONE_IN: u8 = 50;
+const COLD_READ_ONE_IN: u8 = 4;
+
+/// What a read may say in `detail`; most say nothing.
+const DETAILS: [&str; 5] = ["", FALLBACK, "unavailable", "superseded", "not-stored"];
 
 /// How often a reader asks for the source's word: `no-cache` beside plain reads.
 const NO_CACHE_ONE_IN: u8 = 20;
@@ -75,7 +79,8 @@ impl Clients {
                 while !stop.load(Ordering::Relaxed) {
                     let replica = random.usize(..reach.replicas.len());
                     let no_cache = random.u8(..NO_CACHE_ONE_IN) == 0;
-                    reads.push(reach.read(some_key(keys, &mut random), replica, no_cache).await);
+                    let key = some_key(keys, COLD_READ_ONE_IN, &mut random);
+                    reads.push(reach.read(key, replica, no_cache).await);
                     rest_after(reads.last().unwrap().seen == Seen::None).await;
                 }
                 reads
@@ -87,7 +92,7 @@ impl Clients {
             writers.spawn(async move {
                 let mut writes = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
-                    let key = some_key(keys, &mut random);
+                    let key = some_key(keys, COLD_WRITE_ONE_IN, &mut random);
                     writes.push(reach.write(key, &versions, &mut random).await);
                     rest_after(writes.last().unwrap().said == Said::Nothing).await;
                 }
@@ -106,9 +111,9 @@ impl Clients {
     }
 }
 
-fn some_key(keys: i64, random: &mut Rng) -> i64 {
-    let hot = random.u8(..10) < HOT_IN_TEN;
-    if hot { random.i64(1..=HOT_KEYS) } else { random.i64(HOT_KEYS + 1..=keys) }
+fn some_key(keys: i64, cold_one_in: u8, random: &mut Rng) -> i64 {
+    let cold = random.u8(..cold_one_in) == 0;
+    if cold { random.i64(HOT_KEYS + 1..=keys) } else { random.i64(1..=HOT_KEYS) }
 }
 
 /// A client whose connection was refused is not to spend the machine on that.
@@ -181,9 +186,9 @@ fn seen(key: i64, answer: &Answer) -> Seen {
         return wrong();
     };
     let status = answer.cache_status();
-    let is = |parameter, value| status.get(parameter).is_some_and(|given| given == value);
-    let (collapsed, fallback) = (is("collapsed", "true"), is("detail", "fallback"));
-    Seen::Version { version, x_cache, collapsed, fallback }
+    let given = status.get("detail").map_or("", String::as_str);
+    let Some(detail) = DETAILS.into_iter().find(|detail| *detail == given) else { return wrong() };
+    Seen::Version { version, x_cache, collapsed: status.contains_key("collapsed"), detail }
 }
 
 fn said(answer: &Answer) -> Said {

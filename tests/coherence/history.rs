@@ -44,8 +44,8 @@ pub(crate) enum Seen {
         x_cache: &'static str,
         /// Another caller's load was waited for.
         collapsed: bool,
-        /// `detail=fallback`: the replica could not reach memcached.
-        fallback: bool,
+        /// `detail` of `Cache-Status`; empty if there is none.
+        detail: &'static str,
     },
     /// An answer that no read of a user that is there may get: another user's data, 404, 500.
     Wrong(String),
@@ -76,6 +76,9 @@ pub(crate) enum Said {
     /// Nothing: the replica was killed. It may have been made.
     Nothing,
 }
+
+/// What a read says that comes out of the memory of a replica that could not reach memcached.
+pub(crate) const FALLBACK: &str = "fallback";
 
 impl Said {
     pub(crate) fn is_acknowledgement(self) -> bool {
