@@ -4,6 +4,9 @@ use super::{Ask, Filled, Key, Lease, Look, Memory, Origin, Store, StoreError, Va
 
 /// A store that asks `P` and, where `P` gives no answer, a small [`Memory`] in its place.
 ///
+/// Only for what can be loaded again. A session can't: it must be kept in the memcached store itself, and
+/// when that gives no answer the answer is 503, never "no such session".
+///
 /// What was leased by one is filled into that one. Entries in the memory live a few seconds at most:
 /// while this process can't reach memcached, it can't hear of another replica's writes either.
 #[derive(Clone, Debug)]
