@@ -1,0 +1,54 @@
+//! The command line: one binary, `serve` unless told otherwise. One file a subcommand.
+
+mod healthcheck;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::{healthcheck::Healthcheck, serve::serve};
+use crate::config::Settings;
+
+/// Exit status when a setting is refused.
+const REFUSED: u8 = 2;
+
+/// A caching HTTP service in front of a slow backend: cache-aside over memcached.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve HTTP (the default)
+    Serve(Box<Settings>),
+    /// Ask a running service whether it is alive; exit status 0 if it is
+    Healthcheck(Healthcheck),
+}
+
+/// Runs the program as its arguments and its environment say.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return refuse(&error.to_string()),
+        Err(help) => help.exit(),
+    };
+    match cli.command {
+        None => serve(&cli.settings),
+        Some(Command::Serve(settings)) => serve(&settings),
+        Some(Command::Healthcheck(check)) => check.run(),
+    }
+}
+
+/// Says in one line what is refused.
+fn refuse(error: &str) -> ExitCode {
+    let line = error.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    eprintln!("error: {line}");
+    ExitCode::from(REFUSED)
+}
