@@ -11,24 +11,34 @@ pub struct Settings {
     #[arg(long, env = "ASIDE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
+    /// The cache and what is behind it.
+    #[command(flatten)]
+    pub stacks: StackSettings,
+
+    /// Token that writes must bring as `Authorization: Bearer ...`; without one they are open on a
+    /// loopback address and closed on any other
+    #[arg(long, env = "ASIDE_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub api_token: Option<Token>,
+
+    /// How long requests under way may take to end after SIGTERM or Ctrl-C
+    #[arg(long, env = "ASIDE_SHUTDOWN_GRACE", default_value = "20s", value_parser = pause, value_name = "DURATION")]
+    pub shutdown_grace: Duration,
+
+    /// How the log is written, to standard error; levels by RUST_LOG
+    #[arg(long, env = "ASIDE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// Settings of the cache and of what is behind it: also for those who use them without serving.
+#[derive(Args, Clone, Debug)]
+pub struct StackSettings {
     /// SQLite database; created, migrated and seeded with 10,000 users on first start
     #[arg(long, env = "ASIDE_DATABASE", default_value = "sqlite://aside.db", value_name = "URL")]
     pub database: String,
 
-    /// memcached servers, comma-separated: host:port or unix:///path; `none` keeps entries in this
-    /// process's own memory only
-    #[arg(
-        long,
-        env = "ASIDE_MEMCACHED",
-        default_value = "127.0.0.1:11211",
-        value_delimiter = ',',
-        value_name = "SERVERS"
-    )]
-    pub memcached: Vec<String>,
-
-    /// Deadline of one memcached operation
-    #[arg(long, env = "ASIDE_MEMCACHED_TIMEOUT", default_value = "50ms", value_parser = timeout, value_name = "DURATION")]
-    pub memcached_timeout: Duration,
+    /// Where the cache is.
+    #[command(flatten)]
+    pub servers: ServerSettings,
 
     /// How long an entry is fresh, in whole seconds; shortened at random by up to 10 %
     #[arg(long, env = "ASIDE_TTL", default_value = "60s", value_parser = ttl, value_name = "DURATION")]
@@ -61,19 +71,25 @@ pub struct Settings {
     /// Loads that may wait for one of those; the rest get 503 and Retry-After
     #[arg(long, env = "ASIDE_MAX_WAITING", default_value_t = 256, value_parser = waiting, value_name = "COUNT")]
     pub max_waiting: usize,
+}
 
-    /// Token that writes must bring as `Authorization: Bearer ...`; without one they are open on a
-    /// loopback address and closed on any other
-    #[arg(long, env = "ASIDE_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub api_token: Option<Token>,
+/// Settings of the memcached servers.
+#[derive(Args, Clone, Debug)]
+pub struct ServerSettings {
+    /// memcached servers, comma-separated: host:port or unix:///path; `none` keeps entries in this
+    /// process's own memory only
+    #[arg(
+        long,
+        env = "ASIDE_MEMCACHED",
+        default_value = "127.0.0.1:11211",
+        value_delimiter = ',',
+        value_name = "SERVERS"
+    )]
+    pub memcached: Vec<String>,
 
-    /// How long requests under way may take to end after SIGTERM or Ctrl-C
-    #[arg(long, env = "ASIDE_SHUTDOWN_GRACE", default_value = "20s", value_parser = pause, value_name = "DURATION")]
-    pub shutdown_grace: Duration,
-
-    /// How the log is written, to standard error; levels by RUST_LOG
-    #[arg(long, env = "ASIDE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
-    pub log_format: LogFormat,
+    /// Deadline of one memcached operation
+    #[arg(long, env = "ASIDE_MEMCACHED_TIMEOUT", default_value = "50ms", value_parser = timeout, value_name = "DURATION")]
+    pub memcached_timeout: Duration,
 }
 
 /// A secret: it is written to no log, and not checked by clap, which would repeat it in its complaint.

@@ -1,26 +1,15 @@
-//! The composition root: makes everything, in order, and serves until told to stop.
+//! The cache and what is behind it: opened by the service, and by whoever works for it.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use axum::Router;
-use axum_server::Handle;
-
+use super::StartError;
 use crate::{
-    cache::{Fallback, Memory, Origin, Policy, forget, stack},
+    cache::{Cache, Fallback, Memory, Origin, Policy, forget, stack},
     calculations,
-    config::{Settings, Token},
-    http::{self, Access, Context, ServerReport, edge},
+    config::StackSettings,
     jobs::{self, Invalidations},
     memcached::{Address, Backlog, Memcached},
-    metrics::{EdgeCounters, Metrics},
+    metrics::{CacheMetrics, Metrics},
     users::{Database, Users},
 };
 
@@ -34,34 +23,31 @@ const FALLBACK_BYTES_MAX: u64 = 16 << 20;
 /// replica is not heard of here until then.
 const FALLBACK_LIFE_MAX: Duration = Duration::from_secs(5);
 
-/// The service, ready to be served.
-pub struct App {
-    router: Router,
-    connections: Arc<EdgeCounters>,
-    draining: Arc<AtomicBool>,
+/// Every source with its stack, the database, and the servers of the cache.
+pub struct Stacks {
+    /// The stack in front of the users.
+    pub users: Cache<i64>,
+    /// The stack in front of the slow calculation.
+    pub calculations: Cache<i64>,
+    /// What each stack counts, by the name of its source.
+    pub ledgers: Vec<(&'static str, CacheMetrics)>,
+    /// Where the users are.
+    pub database: Database,
+    /// Makes the cache forget what a write has changed.
+    pub invalidations: Invalidations,
+    /// The servers; `None` if the setting says so.
+    pub memcached: Option<Memcached>,
 }
 
-/// Why the service can't start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting that is no use, or two that do not go together.
-    #[error("{0}")]
-    Setting(String),
-    /// The database can't be opened.
-    #[error(transparent)]
-    Database(#[from] crate::users::OpenError),
-}
-
-impl App {
-    /// Opens the database, connects to memcached and stacks the layers.
+impl Stacks {
+    /// Opens the database, connects to memcached and stacks the layers. What earlier writes left over is
+    /// forgotten first.
     ///
     /// # Errors
     /// [`StartError`]; its text is one line that names the setting or the path.
-    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+    pub async fn open(settings: &StackSettings, metrics: &Metrics) -> Result<Self, StartError> {
         let policy = policy(settings)?;
-        let servers = servers(&settings.memcached)?;
-        let access = access(settings)?;
-        let metrics = Metrics::default();
+        let servers = servers(&settings.servers.memcached)?;
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
         let (ledger, of_calculations) = (metrics.cache("users"), metrics.cache("calculations"));
@@ -76,7 +62,7 @@ impl App {
             let memory = Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback);
             let backlog = backlog(database.clone(), memory.clone());
             let memcached =
-                Memcached::start(&servers, settings.memcached_timeout, &metrics, backlog);
+                Memcached::start(&servers, settings.servers.memcached_timeout, metrics, backlog);
             memcached.known().await;
             let store = Fallback::new(memcached.clone(), memory);
             let users = stack(users, store.clone(), &policy, &ledger);
@@ -87,35 +73,8 @@ impl App {
         if let Err(error) = invalidations.deliver().await {
             tracing::warn!(%error, "what earlier writes left over can't be forgotten yet");
         }
-        let draining = Arc::new(AtomicBool::new(false));
-        let connections = metrics.edge();
-        let context = Context {
-            users,
-            calculations,
-            ledgers: vec![("users", ledger), ("calculations", of_calculations)],
-            database,
-            invalidations,
-            access,
-            metrics,
-            servers: Box::new(move || memcached.as_ref().map_or_else(Vec::new, reports)),
-            draining: draining.clone(),
-        };
-        Ok(Self { router: http::router(context), connections, draining })
-    }
-
-    /// Serves on `listener` until `handle` says to stop.
-    ///
-    /// # Errors
-    /// Only if the listener can't be used at all; a failed connection is that connection's affair.
-    pub async fn serve(self, listener: TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
-        let limits = edge::Limits::default();
-        edge::serve(listener, self.router, limits, self.connections, handle).await
-    }
-
-    /// Set it, and the service is not ready any more.
-    pub fn draining(&self) -> impl Fn() + use<> {
-        let draining = self.draining.clone();
-        move || draining.store(true, Ordering::Relaxed)
+        let ledgers = vec![("users", ledger), ("calculations", of_calculations)];
+        Ok(Self { users, calculations, ledgers, database, invalidations, memcached })
     }
 }
 
@@ -132,32 +91,7 @@ fn backlog(database: Database, memory: Memory) -> Backlog {
     })
 }
 
-fn access(settings: &Settings) -> Result<Access, StartError> {
-    let token = settings.api_token.as_ref();
-    if token.is_some_and(|token| !token.is_sound()) {
-        let takes = "it takes letters, digits and -._~+/=";
-        return Err(StartError::Setting(format!(
-            "invalid value for '--api-token <TOKEN>': {takes}"
-        )));
-    }
-    let access = Access::new(token.map(Token::reveal), settings.listen);
-    if matches!(access, Access::Closed) {
-        tracing::warn!(
-            listen = %settings.listen,
-            "no API token is set and other machines can reach this: writes are closed"
-        );
-    }
-    Ok(access)
-}
-
-fn reports(memcached: &Memcached) -> Vec<ServerReport> {
-    memcached
-        .states()
-        .map(|(address, state)| ServerReport { server: address.to_string(), state: state.word() })
-        .collect()
-}
-
-fn policy(settings: &Settings) -> Result<Policy, StartError> {
+fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
     let policy = Policy {
         ttl: settings.ttl,
         stale_while_revalidate: settings.stale_while_revalidate,
@@ -173,7 +107,10 @@ fn policy(settings: &Settings) -> Result<Policy, StartError> {
 }
 
 /// The servers of `--memcached`; none of them if it says `none`.
-fn servers(setting: &[String]) -> Result<Vec<Address>, StartError> {
+///
+/// # Errors
+/// [`StartError::Setting`], which repeats the setting and says what it takes.
+pub fn servers(setting: &[String]) -> Result<Vec<Address>, StartError> {
     if setting == ["none"] {
         return Ok(Vec::new());
     }

@@ -1,0 +1,107 @@
+//! The composition root: makes everything, in order, and serves until told to stop.
+
+mod stacks;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use axum::Router;
+use axum_server::Handle;
+
+pub use self::stacks::{Stacks, servers};
+use crate::{
+    config::{Settings, Token},
+    http::{self, Access, Context, ServerReport, edge},
+    memcached::Memcached,
+    metrics::{EdgeCounters, Metrics},
+};
+
+/// The service, ready to be served.
+pub struct App {
+    router: Router,
+    connections: Arc<EdgeCounters>,
+    draining: Arc<AtomicBool>,
+}
+
+/// Why the service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that is no use, or two that do not go together.
+    #[error("{0}")]
+    Setting(String),
+    /// The database can't be opened.
+    #[error(transparent)]
+    Database(#[from] crate::users::OpenError),
+}
+
+impl App {
+    /// Opens everything and puts the routes before it.
+    ///
+    /// # Errors
+    /// [`StartError`]; its text is one line that names the setting or the path.
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let access = access(settings)?;
+        let metrics = Metrics::default();
+        let stacks = Stacks::open(&settings.stacks, &metrics).await?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let (connections, memcached) = (metrics.edge(), stacks.memcached);
+        let context = Context {
+            users: stacks.users,
+            calculations: stacks.calculations,
+            ledgers: stacks.ledgers,
+            database: stacks.database,
+            invalidations: stacks.invalidations,
+            access,
+            metrics,
+            servers: Box::new(move || memcached.as_ref().map_or_else(Vec::new, reports)),
+            draining: draining.clone(),
+        };
+        Ok(Self { router: http::router(context), connections, draining })
+    }
+
+    /// Serves on `listener` until `handle` says to stop.
+    ///
+    /// # Errors
+    /// Only if the listener can't be used at all; a failed connection is that connection's affair.
+    pub async fn serve(self, listener: TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
+        let limits = edge::Limits::default();
+        edge::serve(listener, self.router, limits, self.connections, handle).await
+    }
+
+    /// Set it, and the service is not ready any more.
+    pub fn draining(&self) -> impl Fn() + use<> {
+        let draining = self.draining.clone();
+        move || draining.store(true, Ordering::Relaxed)
+    }
+}
+
+fn access(settings: &Settings) -> Result<Access, StartError> {
+    let token = settings.api_token.as_ref();
+    if token.is_some_and(|token| !token.is_sound()) {
+        let takes = "it takes letters, digits and -._~+/=";
+        return Err(StartError::Setting(format!(
+            "invalid value for '--api-token <TOKEN>': {takes}"
+        )));
+    }
+    let access = Access::new(token.map(Token::reveal), settings.listen);
+    if matches!(access, Access::Closed) {
+        tracing::warn!(
+            listen = %settings.listen,
+            "no API token is set and other machines can reach this: writes are closed"
+        );
+    }
+    Ok(access)
+}
+
+fn reports(memcached: &Memcached) -> Vec<ServerReport> {
+    memcached
+        .states()
+        .map(|(address, state)| ServerReport { server: address.to_string(), state: state.word() })
+        .collect()
+}
