@@ -545,8 +545,8 @@ impl Store for LosesFills {
         Err(StoreError::NoAnswer)
     }
 
-    async fn release(&self, key: &Key, lease: &Lease) -> std::result::Result<(), StoreError> {
-        self.0.release(key, lease).await
+    fn release(&self, key: &Key, lease: &Lease) {
+        self.0.release(key, lease);
     }
 
     async fn forget(&self, key: &Key) -> std::result::Result<(), StoreError> {

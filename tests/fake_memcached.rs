@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use support::{
     client::{Client, UNLEASED, body, key, value},
     eventually::eventually,
-    fake::{Act, Asked, Fake, Verb, block, value_of},
+    fake::{Act, Asked, CONNECTIONS, Fake, Verb, block, value_of},
 };
 use tokio::{
     sync::Semaphore,
@@ -36,7 +36,7 @@ type Looked = Result<Look, StoreError>;
 async fn connected(operation_timeout: Duration) -> (Fake, Client) {
     let fake = Fake::start().await;
     let client = Client::start(fake.address(), operation_timeout);
-    fake.is_connected(2).await;
+    fake.is_connected(CONNECTIONS).await;
     client.is_in_service().await;
     (fake, client)
 }
@@ -77,7 +77,7 @@ async fn struck(fault: impl FnOnce(&Asked) -> Vec<Act> + Send + 'static) -> (Loo
     let mut fault = Some(fault);
     fake.once(move |asked| looks_up(asked, "user:1").then(|| fault.take().unwrap()(asked)));
     let look = client.look_up("user:1").await;
-    fake.is_connected(3).await;
+    fake.is_connected(CONNECTIONS + 1).await;
     serves_again(&client).await;
     (look, client.metric("crosstalk_total"))
 }
@@ -129,7 +129,35 @@ async fn a_reply_in_pieces_of_one_byte_is_put_together() {
     assert_eq!(client.store.fill(&key("user:1"), &lease, value("{}")).await, Ok(Filled::Stored));
     fake.once(pieces);
     assert_eq!(client.store.forget(&key("user:1")).await, Ok(()));
-    assert_eq!((fake.connections(), client.metric("failures_total")), (2, 0.0));
+    assert_eq!((fake.connections(), client.metric("failures_total")), (CONNECTIONS, 0.0));
+}
+
+/// A server that is far away takes its time for each, and is well.
+#[tokio::test]
+async fn changes_that_were_queued_together_have_a_deadline_each() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    const COUNT: usize = 3;
+    let (fake, client) = connected(TIMEOUT).await;
+    let Ok(Look::Found { lease, .. }) = client.look_up("user:1").await else { unreachable!() };
+    let released = Arc::new(Semaphore::new(0));
+    for _ in 0..COUNT {
+        let released = released.clone();
+        fake.once(move |asked| {
+            assert_eq!(asked.verb, Verb::Delete);
+            released.add_permits(1);
+            Some(vec![Act::Pause(TIMEOUT * 6 / 10), Act::Send(asked.honest())])
+        });
+        client.store.release(&key("user:1"), &lease);
+    }
+    eventually("they are sent", async || (released.available_permits() == COUNT).then_some(()))
+        .await;
+    // The next over the same connection: by then they are all answered.
+    client.store.release(&key("user:1"), &lease);
+    eventually("all are carried out", async || {
+        (client.metric("batch_size_sum") >= 1.0 + 4.0).then_some(())
+    })
+    .await;
+    assert_eq!((fake.connections(), client.metric("failures_total")), (CONNECTIONS, 0.0));
 }
 
 #[tokio::test]
@@ -201,7 +229,7 @@ async fn a_reply_for_another_key_is_nobodys_when_none_need_come() {
     fake.once(|asked| Some(vec![Act::send(block("user:2", asked.opaque) + "MN\r\n")]));
     let look = client.store.lookup(&key("user:1"), UNLEASED).await;
     assert!(matches!(look, Ok(Look::Absent)), "{look:?}");
-    fake.is_connected(3).await;
+    fake.is_connected(CONNECTIONS + 1).await;
     assert_eq!(client.metric("crosstalk_total"), 1.0);
     serves_again(&client).await;
 }
@@ -327,7 +355,7 @@ async fn a_change_that_is_not_answered_by_its_own_reply_has_no_answer() {
         let (filled, deleted, fake, client) = struck_changes(wrong).await;
         let no_answer = (Err(StoreError::NoAnswer), Err(StoreError::NoAnswer));
         assert_eq!((filled, deleted), no_answer, "the wrong at {place}");
-        fake.is_connected(4).await;
+        fake.is_connected(CONNECTIONS + 2).await;
         serves_again(&client).await;
     }
 }
@@ -340,7 +368,11 @@ async fn what_the_server_refuses_is_refused_and_the_connection_is_kept() {
         assert_eq!(filled, Err(StoreError::Refused), "{refusal}");
         assert_eq!(deleted, Err(StoreError::Refused), "{refusal}");
         serves_again(&client).await;
-        assert_eq!((fake.connections(), client.metric("failures_total")), (2, 0.0), "{refusal}");
+        assert_eq!(
+            (fake.connections(), client.metric("failures_total")),
+            (CONNECTIONS, 0.0),
+            "{refusal}"
+        );
     }
 }
 
@@ -350,7 +382,7 @@ async fn a_value_that_the_server_finds_too_large_is_too_large() {
         struck_changes(|_| "SERVER_ERROR object too large for cache\r\n".to_owned()).await;
     assert_eq!(filled, Ok(Filled::TooLarge));
     serves_again(&client).await;
-    assert_eq!((fake.connections(), client.metric("failures_total")), (2, 0.0));
+    assert_eq!((fake.connections(), client.metric("failures_total")), (CONNECTIONS, 0.0));
 }
 
 #[tokio::test]
@@ -366,7 +398,7 @@ async fn silence_ends_at_the_deadline_with_the_connection() {
     let look = client.look_up("user:1").await;
     assert!(matches!(look, Err(StoreError::NoAnswer)), "{look:?}");
     assert!(begun.elapsed() < HURRIED * 10, "{:?}", begun.elapsed());
-    fake.is_connected(3).await;
+    fake.is_connected(CONNECTIONS + 1).await;
     late.add_permits(1);
     serves_again(&client).await;
     assert_eq!(client.metric("crosstalk_total"), 0.0);

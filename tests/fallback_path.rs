@@ -55,8 +55,10 @@ impl Store for Shared {
         self.reached()?.fill(key, lease, value).await
     }
 
-    async fn release(&self, key: &Key, lease: &Lease) -> Result<(), StoreError> {
-        self.reached()?.release(key, lease).await
+    fn release(&self, key: &Key, lease: &Lease) {
+        if let Ok(memory) = self.reached() {
+            memory.release(key, lease);
+        }
     }
 
     async fn forget(&self, key: &Key) -> Result<(), StoreError> {

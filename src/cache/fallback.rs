@@ -37,10 +37,10 @@ impl<P: Store> Store for Fallback<P> {
         }
     }
 
-    async fn release(&self, key: &Key, lease: &Lease) -> Result<(), StoreError> {
+    fn release(&self, key: &Key, lease: &Lease) {
         match lease.origin {
-            Origin::Fallback => self.memory.release(key, lease).await,
-            Origin::Server(_) | Origin::Memory => self.primary.release(key, lease).await,
+            Origin::Fallback => self.memory.release(key, lease),
+            Origin::Server(_) | Origin::Memory => self.primary.release(key, lease),
         }
     }
 

@@ -217,7 +217,7 @@ impl<T: Store> Shared<T> {
     async fn fill(&self, key: &Key, lease: &Lease, body: Option<&Bytes>) -> (bool, Option<Detail>) {
         let Some(value) = entry::value(body, &self.policy) else {
             // Nothing of the kind is kept, but nobody shall wait for it either.
-            let _ = self.store.release(key, lease).await;
+            self.store.release(key, lease);
             return (false, None);
         };
         let (result, detail) = match self.store.fill(key, lease, value).await {
@@ -225,18 +225,17 @@ impl<T: Store> Shared<T> {
             Ok(Filled::Superseded) => (FillResult::Superseded, Some(Detail::Superseded)),
             Ok(Filled::Void) => {
                 // The connection is new, memcached may not be: its placeholder must not be waited for.
-                let _ = self.store.release(key, lease).await;
+                self.store.release(key, lease);
                 (FillResult::Void, Some(Detail::NotStored))
             }
             Ok(Filled::TooLarge) => {
                 // What was stored before is outdated, and a placeholder would only be waited for.
-                let _ = self.store.release(key, lease).await;
+                self.store.release(key, lease);
                 (FillResult::TooLarge, Some(Detail::TooLarge))
             }
             Err(_) => {
-                // What was leased must not be waited for. Nobody waits for this, though: the store is not well.
-                let (store, key, lease) = (self.store.clone(), key.clone(), *lease);
-                tokio::spawn(async move { store.release(&key, &lease).await });
+                // What was leased must not be waited for.
+                self.store.release(key, lease);
                 (FillResult::Failed, Some(Detail::NotStored))
             }
         };
@@ -249,7 +248,7 @@ impl<T: Store> Shared<T> {
     async fn abandon(&self, key: &Key, Claim { lease, role }: Claim) {
         match role {
             Role::Hold => {
-                let _ = self.store.release(key, &lease).await;
+                self.store.release(key, &lease);
             }
             // memcached never takes a refresh token back, so the entry is stored anew, with the life
             // that it had left.

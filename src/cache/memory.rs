@@ -146,9 +146,8 @@ impl Store for Memory {
         Ok(self.replace(key, lease, Some(self.slot(Some(value), life_s))))
     }
 
-    async fn release(&self, key: &Key, lease: &Lease) -> Result<(), StoreError> {
+    fn release(&self, key: &Key, lease: &Lease) {
         self.replace(key, lease, None);
-        Ok(())
     }
 
     async fn forget(&self, key: &Key) -> Result<(), StoreError> {

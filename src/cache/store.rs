@@ -26,13 +26,10 @@ pub trait Store: Clone + Send + Sync + 'static {
         value: Value,
     ) -> impl Future<Output = Result<Filled, StoreError>> + Send;
 
-    /// Removes what `lease` was given for, so that the next look may take a new lease at once. A store that
-    /// can't tell any more whether the key still holds that removes whatever it holds.
-    fn release(
-        &self,
-        key: &Key,
-        lease: &Lease,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Lets what `lease` was given for be removed, soon, so that another look may take a new lease. Nobody waits
+    /// for it; where it can't be done the lease lapses by itself. A store that can't tell any more whether
+    /// the key still holds that version removes whatever it holds.
+    fn release(&self, key: &Key, lease: &Lease);
 
     /// Removes `key` whatever it holds. A key that is not there is forgotten already.
     fn forget(&self, key: &Key) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use super::{
     Backlog,
+    batch::carry_out,
     deadline::within,
     health::{Health, State},
-    operation::{Lookup, Operation},
-    wire::{self, Wire, WireError},
+    operation::Operation,
+    wire::{Wire, WireError},
 };
 use crate::{cache::Origin, metrics::ServerMetrics};
 
@@ -35,12 +36,14 @@ pub(crate) struct Worker {
 impl Worker {
     /// Runs until the queue is closed.
     pub(crate) async fn run(self) {
+        // What is left over from a connection that broke.
+        let mut batch = Vec::new();
         while !self.queued.is_closed() {
             let turn = self.health.turn().await;
             let broken = match self.connect().await {
                 Ok(wire) => {
                     drop(turn);
-                    self.work(wire).await
+                    self.work(wire, &mut batch).await
                 }
                 Err(error) => Some(error),
             };
@@ -50,12 +53,15 @@ impl Worker {
                 }
                 self.health.failed(&error);
             }
-            self.refuse_queued();
+            self.refuse_queued(&mut batch);
         }
     }
 
     /// Tells those who wait for a server that is out of service so, rather than let each wait out its deadline.
-    fn refuse_queued(&self) {
+    fn refuse_queued(&self, batch: &mut Vec<Operation>) {
+        if self.health.state() == State::OutOfService {
+            batch.clear();
+        }
         while self.health.state() == State::OutOfService
             && let Ok(operation) = self.queued.try_recv()
         {
@@ -93,16 +99,17 @@ impl Worker {
 
     /// Works the queue until the connection breaks (the cause is returned), the server goes out of
     /// service, or the queue is closed.
-    async fn work(&self, mut wire: Wire) -> Option<WireError> {
+    async fn work(&self, mut wire: Wire, batch: &mut Vec<Operation>) -> Option<WireError> {
         let mut broken = std::pin::pin!(self.health.broken());
-        let mut batch = Vec::new();
         loop {
-            let first = tokio::select! {
-                biased;
-                () = &mut broken => return None,
-                first = self.queued.recv() => first.ok()?,
-            };
-            batch.push(first);
+            if batch.is_empty() {
+                let first = tokio::select! {
+                    biased;
+                    () = &mut broken => return None,
+                    first = self.queued.recv() => first.ok()?,
+                };
+                batch.push(first);
+            }
             while batch.len() < BATCH_MAX
                 && let Ok(next) = self.queued.try_recv()
             {
@@ -114,33 +121,10 @@ impl Worker {
             }
             #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
             self.metrics.batch_size.observe(batch.len() as f64);
-            match within(self.round_trip_timeout, carry_out(&mut wire, &mut batch)).await {
-                Ok(Ok(())) => self.health.succeeded(),
-                Ok(Err(error)) => return Some(error),
-                Err(_) => return Some(WireError::TimedOut),
+            match carry_out(&mut wire, batch, self.round_trip_timeout).await {
+                Ok(()) => self.health.succeeded(),
+                Err(error) => return Some(error),
             }
         }
     }
-}
-
-/// Carries out all of `batch`: one round trip for the lookups that ask the same, one for each change.
-/// After an error the operations that are left are dropped, and their callers told so by that.
-async fn carry_out(wire: &mut Wire, batch: &mut Vec<Operation>) -> Result<(), WireError> {
-    let mut lookups: Vec<Lookup> = Vec::with_capacity(batch.len());
-    let mut result = Ok(());
-    for operation in batch.drain(..) {
-        match operation {
-            Operation::Lookup(lookup) => lookups.push(lookup),
-            change if result.is_ok() => result = wire.change(change).await,
-            dropped => drop(dropped),
-        }
-    }
-    result?;
-    while let Some(ask) = lookups.first().map(|lookup| lookup.ask) {
-        let others = lookups.iter().position(|lookup| lookup.ask != ask);
-        let rest = others.map_or_else(Vec::new, |others| lookups.split_off(others));
-        wire.look_up(wire::Batch { ask, lookups }).await?;
-        lookups = rest;
-    }
-    Ok(())
 }

@@ -6,10 +6,12 @@
 //! that batches form by themselves when there is much to do.
 
 mod address;
+mod batch;
 mod connection;
 mod deadline;
 mod health;
 mod operation;
+mod plain;
 mod routing;
 mod server;
 mod wire;
@@ -21,6 +23,7 @@ use futures_util::future::{BoxFuture, join};
 pub use self::{
     address::{Address, InvalidAddress},
     health::State,
+    plain::Kept,
 };
 use self::{
     operation::{Lookup, Operation},
@@ -116,10 +119,10 @@ impl Store for Memcached {
         self.grantor(lease)?.call(fill).await
     }
 
-    async fn release(&self, key: &Key, lease: &Lease) -> Result<(), StoreError> {
-        let (key, granted) = (key.clone(), Some(*lease));
-        let delete = |reply| Operation::Delete { key, lease: granted, reply };
-        self.grantor(lease)?.call(delete).await
+    fn release(&self, key: &Key, lease: &Lease) {
+        if let Ok(server) = self.grantor(lease) {
+            server.release(key, lease);
+        }
     }
 
     /// Forgets `key` on both of its choices, as another replica may use the other one. It is forgotten when
@@ -127,8 +130,9 @@ impl Store for Memcached {
     async fn forget(&self, key: &Key) -> Result<(), StoreError> {
         let Choices { first, second } = self.routing.choices(key).ok_or(StoreError::Unavailable)?;
         let forget = async |place: usize| {
-            let delete = |reply| Operation::Delete { key: key.clone(), lease: None, reply };
-            self.servers.get(place).ok_or(StoreError::Unavailable)?.call(delete).await
+            let delete = |reply| Operation::Delete { key: key.clone(), reply };
+            let server = self.servers.get(place).ok_or(StoreError::Unavailable)?;
+            server.call(delete).await.map(drop)
         };
         match second {
             None => forget(first).await,

@@ -1,7 +1,9 @@
 //! One operation on a server, from the caller's side to the connection that carries it out.
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::plain::Kept;
 use crate::cache::{Ask, Filled, Key, Lease, Look, StoreError, Value};
 
 /// Where the answer of an operation goes. A caller may have left; then nobody minds.
@@ -10,12 +12,19 @@ pub(crate) type Reply<R> = oneshot::Sender<Result<R, StoreError>>;
 /// What a server is asked to do.
 #[derive(Debug)]
 pub(crate) enum Operation {
-    /// `mg`; all that are queued with the same `ask` share a round trip.
+    /// `mg` under leases; all that are queued with the same `ask` share a round trip.
     Lookup(Lookup),
+    /// `mg`; all that are queued with the same `renew_s` share a round trip.
+    Read(Read),
     /// `ms` under a CAS.
     Fill { key: Key, lease: Lease, value: Value, reply: Reply<Filled> },
-    /// `md`, under a CAS if there is a lease.
-    Delete { key: Key, lease: Option<Lease>, reply: Reply<()> },
+    /// `ms`.
+    Keep { key: Key, value: Bytes, life_s: u32, reply: Reply<()> },
+    /// `md`; answered with whether it was there.
+    Delete { key: Key, reply: Reply<bool> },
+    /// `md` under a CAS, for which nobody waits; so nobody but the connection can try it `again`, once, where
+    /// the connection turns out to be broken.
+    Release { key: Key, lease: Lease, again: bool },
 }
 
 #[derive(Debug)]
@@ -31,13 +40,39 @@ impl AsRef<[u8]> for Lookup {
     }
 }
 
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) key: Key,
+    pub(crate) renew_s: Option<u32>,
+    pub(crate) reply: Reply<Option<Kept>>,
+}
+
+impl AsRef<[u8]> for Read {
+    fn as_ref(&self) -> &[u8] {
+        self.key.as_ref()
+    }
+}
+
 impl Operation {
     /// Whether the caller has left, so that nothing need be sent any more.
     pub(crate) fn is_abandoned(&self) -> bool {
         match self {
             Self::Lookup(lookup) => lookup.reply.is_closed(),
+            Self::Read(read) => read.reply.is_closed(),
             Self::Fill { reply, .. } => reply.is_closed(),
+            Self::Keep { reply, .. } => reply.is_closed(),
             Self::Delete { reply, .. } => reply.is_closed(),
+            Self::Release { .. } => false,
+        }
+    }
+
+    /// What is to be done once more, over the next connection, if this one breaks.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Release { key, lease, again: true } => {
+                Some(Self::Release { key: key.clone(), lease: *lease, again: false })
+            }
+            _ => None,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! One server: a queue for lookups and one for changes, and a connection that works each.
+//! One server: a queue for lookups, one for changes and one for releases, and a connection that works each.
 //!
 //! All lookups share one connection, so that under load they share round trips, too: with two, the batches
 //! are half as long and memcached has more to do for the same hits. Changes have a connection of their own, so
-//! that a fill of a megabyte holds no lookup up.
+//! that a fill of a megabyte holds no lookup up; and so have releases, so that a burst of loads that are
+//! refused, each of which gives its lease back, holds no fill up.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use super::{
     operation::{Operation, Reply},
 };
 use crate::{
-    cache::{Origin, StoreError},
+    cache::{Key, Lease, Origin, StoreError},
     metrics::ServerMetrics,
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Server {
     pub(crate) address: Address,
     lookups: Sender<Operation>,
     changes: Sender<Operation>,
+    releases: Sender<Operation>,
     health: Arc<Health>,
     operation_timeout: Duration,
 }
@@ -61,8 +63,8 @@ impl Server {
             tokio::spawn(worker.run());
             queue
         };
-        let (lookups, changes) = (connect(), connect());
-        Self { address, lookups, changes, health, operation_timeout }
+        let (lookups, changes, releases) = (connect(), connect(), connect());
+        Self { address, lookups, changes, releases, health, operation_timeout }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -85,13 +87,24 @@ impl Server {
         let (reply, answer) = oneshot::channel();
         let operation = operation(reply);
         let queue = match operation {
-            Operation::Lookup(_) => &self.lookups,
-            Operation::Fill { .. } | Operation::Delete { .. } => &self.changes,
+            Operation::Lookup(_) | Operation::Read(_) => &self.lookups,
+            Operation::Fill { .. } | Operation::Keep { .. } | Operation::Delete { .. } => {
+                &self.changes
+            }
+            Operation::Release { .. } => &self.releases,
         };
         queue.try_send(operation).map_err(|_| StoreError::Unavailable)?;
         match timeout(self.operation_timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(StoreError::NoAnswer),
+        }
+    }
+
+    /// Queues the release of `lease`. Nobody waits for it: where it can't be made, the lease lapses by itself.
+    pub(crate) fn release(&self, key: &Key, lease: &Lease) {
+        if self.health.state() == State::InService {
+            let release = Operation::Release { key: key.clone(), lease: *lease, again: true };
+            let _ = self.releases.try_send(release);
         }
     }
 }

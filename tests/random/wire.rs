@@ -148,16 +148,20 @@ impl Store for Wire {
         .await
     }
 
-    async fn release(&self, key: &Key, lease: &Lease) -> Result<(), StoreError> {
-        let (key, lease) = (key.clone(), *lease);
-        self.send(move |memory, _, connected_at| {
-            if lease.asked_at < connected_at {
-                now(memory.forget(&key))
-            } else {
-                now(memory.release(&key, &lease))
-            }
-        })
-        .await
+    fn release(&self, key: &Key, lease: &Lease) {
+        let (wire, key, lease) = (self.clone(), key.clone(), *lease);
+        // It travels like all others; nobody waits for it.
+        tokio::spawn(async move {
+            wire.send(move |memory, _, connected_at| {
+                if lease.asked_at < connected_at {
+                    now(memory.forget(&key))
+                } else {
+                    memory.release(&key, &lease);
+                    Ok(())
+                }
+            })
+            .await
+        });
     }
 
     async fn forget(&self, key: &Key) -> Result<(), StoreError> {

@@ -41,10 +41,10 @@ impl Client {
         eventually("the server is in service", used).await;
     }
 
-    /// Waits until both connections are made. What is asked over one of them before would be void on the
+    /// Waits until the connections that are waited for are made. What is asked over one of them before would be void on the
     /// other.
     pub(crate) async fn is_connected(&self) {
-        eventually("two connections", async || {
+        eventually("connections", async || {
             // A connection that was lost in idleness is made anew when it is used.
             let looked = self.store.lookup(&key("nothing"), UNLEASED).await;
             let forgotten = self.store.forget(&key("nothing")).await;

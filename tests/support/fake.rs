@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use aside::memcached::Address;
@@ -17,9 +18,13 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
+    time::sleep,
 };
 
 use super::eventually::eventually;
+
+/// Connections of one client: for lookups, for changes, and for releases.
+pub(crate) const CONNECTIONS: usize = 3;
 
 /// What a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +74,8 @@ pub(crate) enum Act {
     Send(Vec<u8>),
     /// Sends these bytes again and again until the client ends the connection; once a fake.
     Flood(Vec<u8>),
+    /// Lets this much time pass.
+    Pause(Duration),
     /// Waits until the test adds a permit.
     Await(Arc<Semaphore>),
     /// Ends the connection by a reset.
@@ -229,6 +236,7 @@ async fn play(act: Act, stream: &mut BufReader<TcpStream>, shared: &Shared) -> i
             shared.flooded_bytes.set(sent_bytes).map_err(|_| ended())?;
             return Err(ended());
         }
+        Act::Pause(time) => sleep(time).await,
         Act::Await(permits) => permits.acquire().await.map_err(|_| ended())?.forget(),
         Act::Reset => {
             stream.get_ref().set_zero_linger()?;

@@ -1,0 +1,78 @@
+//! `mg` under leases: all lookups of a batch in one round trip.
+
+use async_memcached::{MetaProtocol, MetaValue};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Wire, WireError, is_for};
+use crate::{
+    cache::{Ask, Found, Lease, Look, Token},
+    memcached::operation::Lookup,
+};
+
+impl Wire {
+    /// `mg <key> v t f c O<round trip> [N<lease>] [R<refresh>]` for each, in one round trip.
+    pub(in crate::memcached) async fn look_up(
+        &mut self,
+        ask: Ask,
+        lookups: Vec<Lookup>,
+    ) -> Result<(), WireError> {
+        let asked_at = Instant::now();
+        let opaque = self.next_opaque();
+        let opaque_flag = format!("O{opaque}");
+        let lease_flag = ask.lease_s.map(|lease_s| format!("N{lease_s}"));
+        let refresh_flag = ask.refresh_s.map(|refresh_s| format!("R{refresh_s}"));
+        let mut flags = vec!["v", "t", "f", "c", &opaque_flag];
+        flags.extend(lease_flag.as_deref());
+        flags.extend(refresh_flag.as_deref());
+        let mut replies = self.client.meta_get_multi(&lookups, Some(&flags)).await?.into_iter();
+        let mut reply = replies.next();
+        let mut unheard = Vec::new();
+        for lookup in lookups {
+            let look = match reply {
+                Some(meta) if is_for(&meta, &lookup.key, opaque) => {
+                    reply = replies.next();
+                    self.look(meta, asked_at)?
+                }
+                // With `N`, memcached answers every key; without, it leaves out those that are absent.
+                other if ask.lease_s.is_none() => {
+                    reply = other;
+                    Look::Absent
+                }
+                _ => return Err(WireError::Crosstalk),
+            };
+            if let Err(Ok(Look::Placeholder { lease, token: Token::Won })) =
+                lookup.reply.send(Ok(look))
+            {
+                unheard.push((lookup.key, lease));
+            }
+        }
+        // A reply is left over: it is nobody's.
+        if reply.is_some() {
+            return Err(WireError::Crosstalk);
+        }
+        // Who was chosen to load has left before it heard of it: another is chosen at the next look.
+        for (key, lease) in unheard {
+            self.release(&key, &lease).await?;
+        }
+        Ok(())
+    }
+
+    fn look(&self, meta: MetaValue, asked_at: Instant) -> Result<Look, WireError> {
+        let cas = meta.cas.ok_or(WireError::Crosstalk)?;
+        let lease = Lease { cas, origin: self.origin, asked_at, connected_at: self.connected_at };
+        let token = match meta.is_recache_winner {
+            Some(true) => Token::Won,
+            Some(false) => Token::Taken,
+            None => Token::Unclaimed,
+        };
+        let body = meta.data.map_or_else(Bytes::new, Bytes::from);
+        if body.is_empty() && token != Token::Unclaimed {
+            return Ok(Look::Placeholder { lease, token });
+        }
+        // Below zero is "for ever": another client's entry, whose flags will not be known either.
+        let left_s = u32::try_from(meta.ttl_remaining.unwrap_or(0)).unwrap_or(0);
+        let found = Found { body, flags: meta.flags.unwrap_or(0), left_s };
+        Ok(Look::Found { found, lease, token })
+    }
+}

@@ -1,0 +1,70 @@
+//! `mg` and `ms` without leases, for what is kept and not cached.
+
+use async_memcached::{MetaProtocol, Status};
+use bytes::Bytes;
+
+use super::{VALUE_BYTES_MAX, Wire, WireError, is_for};
+use crate::{
+    cache::{Key, StoreError},
+    memcached::{operation::Read, plain::Kept},
+};
+
+impl Wire {
+    /// `mg <key> v t O<round trip> [T<renew>]` for each, in one round trip.
+    pub(in crate::memcached) async fn read(
+        &mut self,
+        renew_s: Option<u32>,
+        reads: Vec<Read>,
+    ) -> Result<(), WireError> {
+        let opaque = self.next_opaque();
+        let opaque_flag = format!("O{opaque}");
+        let renew_flag = renew_s.map(|renew_s| format!("T{renew_s}"));
+        let mut flags = vec!["v", "t", &opaque_flag];
+        flags.extend(renew_flag.as_deref());
+        let mut replies = self.client.meta_get_multi(&reads, Some(&flags)).await?.into_iter();
+        let mut reply = replies.next();
+        for read in reads {
+            // What is absent is left out.
+            let kept = match reply {
+                Some(meta) if is_for(&meta, &read.key, opaque) => {
+                    reply = replies.next();
+                    // Below zero is "for ever".
+                    let left_s = meta.ttl_remaining.and_then(|left_s| u32::try_from(left_s).ok());
+                    Some(Kept { value: meta.data.map_or_else(Bytes::new, Bytes::from), left_s })
+                }
+                other => {
+                    reply = other;
+                    None
+                }
+            };
+            let _ = read.reply.send(Ok(kept));
+        }
+        // A reply is left over: it is nobody's.
+        if reply.is_some() { Err(WireError::Crosstalk) } else { Ok(()) }
+    }
+
+    /// `ms <key> <length> T<life> k O<round trip>`.
+    pub(in crate::memcached) async fn keep(
+        &mut self,
+        key: &Key,
+        value: &Bytes,
+        life_s: u32,
+    ) -> Result<Result<(), StoreError>, WireError> {
+        if value.len() > VALUE_BYTES_MAX {
+            return Ok(Err(StoreError::Refused));
+        }
+        let life = format!("T{life_s}");
+        let opaque = self.next_opaque();
+        let token = opaque.to_string();
+        let flags = ["k", &life];
+        let result =
+            self.client.meta_set(key, &value[..], false, Some(token.as_bytes()), Some(&flags));
+        Ok(match result.await {
+            Ok(Some(meta)) if is_for(&meta, key, opaque) && meta.status == Some(Status::Stored) => {
+                Ok(())
+            }
+            Ok(_) => return Err(WireError::Crosstalk),
+            Err(error) => Err(self.refused(error)?),
+        })
+    }
+}
