@@ -44,6 +44,25 @@ impl BulkheadLayer {
             }),
         }
     }
+
+    /// Tells whether there is room, to those who would otherwise take a lease only to give it back.
+    pub fn room(&self) -> Room {
+        Room { limits: self.limits.clone() }
+    }
+}
+
+/// Tells whether a load would be let in. See [`BulkheadLayer::room`].
+#[derive(Clone, Debug)]
+pub struct Room {
+    limits: Arc<Limits>,
+}
+
+impl Room {
+    /// Whether a load that came now would run or wait, and not be refused. A moment later it may be otherwise.
+    pub fn is_left(&self) -> bool {
+        let Limits { running, waiting, .. } = &*self.limits;
+        running.available_permits() > 0 || waiting.available_permits() > 0
+    }
 }
 
 impl<S> Layer<Arc<S>> for BulkheadLayer {

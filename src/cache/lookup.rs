@@ -13,10 +13,10 @@ use tower::{Layer, Service};
 
 use super::{
     Account, Answer, Ask, Backoff, Claim, Detail, Directives, Entry, Failure, Forward, Get,
-    GetError, Key, Lease, Load, LoadError, Loaded, Look, Origin, Policy, Served, Source, Store,
-    Token, single_flight::Role,
+    GetError, Key, Lease, Load, LoadError, Loaded, Look, Origin, Policy, Room, Served, Source,
+    Store, Token, single_flight::Role,
 };
-use crate::metrics::{CacheMetrics, Outcome};
+use crate::metrics::{CacheMetrics, LoadResult, Outcome};
 
 /// Answers from the store. See the module's first line.
 #[derive(Debug)]
@@ -25,20 +25,22 @@ pub struct LookupLayer<Src, T> {
     store: T,
     policy: Policy,
     backoff: Backoff,
+    room: Room,
     metrics: CacheMetrics,
 }
 
 impl<Src: Source, T: Store> LookupLayer<Src, T> {
-    /// Looks the keys of `source` up in `store`.
+    /// Looks the keys of `source` up in `store`, and takes no lease while there is no `room` for a load.
     pub fn new(
         source: &Arc<Src>,
         store: &T,
         policy: &Policy,
         backoff: &Backoff,
+        room: Room,
         metrics: &CacheMetrics,
     ) -> Self {
         let (source, store, policy) = (source.clone(), store.clone(), policy.clone());
-        Self { source, store, policy, backoff: backoff.clone(), metrics: metrics.clone() }
+        Self { source, store, policy, backoff: backoff.clone(), room, metrics: metrics.clone() }
     }
 }
 
@@ -52,6 +54,7 @@ impl<Src: Source, T: Store, S> Layer<S> for LookupLayer<Src, T> {
                 store: self.store.clone(),
                 policy: self.policy.clone(),
                 backoff: self.backoff.clone(),
+                room: self.room.clone(),
                 metrics: self.metrics.clone(),
                 flights,
             }),
@@ -69,6 +72,7 @@ struct Shared<Src, T, S> {
     store: T,
     policy: Policy,
     backoff: Backoff,
+    room: Room,
     metrics: CacheMetrics,
     flights: S,
 }
@@ -176,9 +180,7 @@ where
                     }),
                     stand_in: None,
                 },
-                Ok(Look::Absent) => {
-                    Need { why: Forward::Miss, claim: None, stand_in: None, detail: None }
-                }
+                Ok(Look::Absent) => return Err(self.not_loaded(key, directives, lookup)),
                 Err(_) => Need {
                     why: Forward::Bypass,
                     claim: None,
@@ -190,9 +192,10 @@ where
         self.load(id, key, directives, need, begun_at.elapsed()).await
     }
 
-    /// What the look asks for. While the key backs off nobody refreshes it, so nobody takes the token.
+    /// What the look asks for. While the key backs off nobody refreshes it, so nobody takes the token. Who
+    /// could not load takes no lease either: to give it back takes a round trip, for which others would wait.
     fn ask(&self, key: &Key, directives: Directives) -> Ask {
-        if directives.only_if_cached {
+        if directives.only_if_cached || !self.room.is_left() {
             Ask { lease_s: None, refresh_s: None }
         } else {
             self.policy.ask(!self.backoff.holds(key))
@@ -233,6 +236,18 @@ where
         }
     }
 
+    /// The answer where nothing is stored and no lease was asked for.
+    fn not_loaded(&self, key: Key, directives: Directives, lookup: Duration) -> Failure {
+        if directives.only_if_cached {
+            return not_cached(key, None, lookup);
+        }
+        self.metrics.load(LoadResult::Overloaded);
+        let why = Forward::Miss;
+        let served = Served::Forwarded { why, collapsed: false, stored: Some(false) };
+        let account = Account { key, served, detail: None, lookup, load: None };
+        Failure { error: LoadError::Overloaded.into(), account }
+    }
+
     async fn load(
         &self,
         id: Src::Id,
@@ -243,8 +258,7 @@ where
     ) -> Result<Answer, Failure> {
         let Need { why, claim, stand_in, detail } = need;
         if directives.only_if_cached {
-            let account = Account { key, served: Served::Unanswered, detail, lookup, load: None };
-            return Err(Failure { error: GetError::NotCached, account });
+            return Err(not_cached(key, detail, lookup));
         }
         let begun_at = Instant::now();
         let result = self.flights.clone().call(Load::new(id, key.clone(), claim)).await;
@@ -273,6 +287,11 @@ where
             }
         }
     }
+}
+
+fn not_cached(key: Key, detail: Option<Detail>, lookup: Duration) -> Failure {
+    let account = Account { key, served: Served::Unanswered, detail, lookup, load: None };
+    Failure { error: GetError::NotCached, account }
 }
 
 fn hit(key: Key, entry: Entry, detail: Option<Detail>, lookup: Duration) -> Answer {

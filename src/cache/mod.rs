@@ -74,7 +74,7 @@ use tower::{ServiceBuilder, service_fn, util::BoxCloneSyncService};
 pub use self::{
     answer::{Account, Answer, Detail, Failure, Forward, Get, GetError, Served},
     backoff::Backoff,
-    bulkhead::{Bulkhead, BulkheadLayer},
+    bulkhead::{Bulkhead, BulkheadLayer, Room},
     directives::Directives,
     entry::{Entry, Flags, SCHEMA},
     fallback::Fallback,
@@ -111,17 +111,18 @@ pub fn stack<S: Source, T: Store>(
     metrics: &CacheMetrics,
 ) -> Cache<S::Id> {
     let backoff = Backoff::default();
+    let bulkhead = BulkheadLayer::new(policy, metrics);
     let source = std::sync::Arc::new(source);
     BoxCloneSyncService::new(
         ServiceBuilder::new()
             // Answers hits and stale hits; starts the refresh of an entry that grows stale.
-            .layer(LookupLayer::new(&source, &store, policy, &backoff, metrics))
+            .layer(LookupLayer::new(&source, &store, policy, &backoff, bulkhead.room(), metrics))
             // Lets the callers that saw one version of one key share a load.
             .layer(SingleFlightLayer::new())
             // Stores what was loaded under the lease, or waits for the replica that holds it.
             .layer(FillLayer::new(&store, policy, &backoff, metrics))
             // Protects the source from too many loads at once.
-            .layer(BulkheadLayer::new(policy, metrics))
+            .layer(bulkhead)
             .service(source),
     )
 }
