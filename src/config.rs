@@ -68,7 +68,7 @@ pub struct StackSettings {
     #[arg(long, env = "ASIDE_MAX_QUERIES", default_value_t = 8, value_parser = queries, value_name = "COUNT")]
     pub max_queries: usize,
 
-    /// Loads that may wait for one of those; the rest get 503 and Retry-After
+    /// Loads that may wait for one of those, if their turn comes in time; the rest get 503 and Retry-After
     #[arg(long, env = "ASIDE_MAX_WAITING", default_value_t = 256, value_parser = waiting, value_name = "COUNT")]
     pub max_waiting: usize,
 }

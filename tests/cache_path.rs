@@ -341,6 +341,59 @@ async fn whoever_waits_for_a_turn_too_long_is_refused_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_would_wait_for_a_turn_in_vain_is_refused_at_once() {
+    let one_at_a_time = Policy { loads_max: 1, waiting_max: 100, ..policy() };
+    let mut replica = Replica::new(&store(), &one_at_a_time);
+    let get = replica.get(1);
+    let load = replica.load().await;
+    advance(Duration::from_secs(1)).await;
+    load.version(1);
+    get.await.unwrap().unwrap();
+    // A load takes a second and a turn is waited for for two and a half: so one runs, and two may wait.
+    let begun_at = Instant::now();
+    let gets: Vec<_> = (100..110).map(|id| replica.get(id)).collect();
+    settle().await;
+    let (refused, admitted): (Vec<_>, Vec<_>) = gets.into_iter().partition(JoinHandle::is_finished);
+    assert_eq!((refused.len(), admitted.len()), (7, 3));
+    for get in refused {
+        let refused = get.await.unwrap().unwrap_err();
+        assert!(matches!(refused.error, GetError::Load(LoadError::Overloaded)), "{refused:?}");
+    }
+    assert_eq!(begun_at.elapsed(), Duration::ZERO);
+    for get in admitted {
+        let load = replica.load().await;
+        advance(Duration::from_millis(999)).await;
+        load.version(2);
+        assert_eq!(version_of(&get.await.unwrap()), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_room_for_a_load_no_lease_is_taken_and_a_stale_entry_is_served() {
+    let (store, no_waiting) = (store(), Policy { loads_max: 1, waiting_max: 0, ..policy() });
+    let mut replica = Replica::new(&store, &no_waiting);
+    replica.warm(1, 1).await;
+    advance(Duration::from_secs(10)).await;
+    let running = replica.get(2);
+    let load = replica.load().await;
+    for _ in 0..2 {
+        let refused = replica.get(3).await.unwrap().unwrap_err();
+        assert!(matches!(refused.error, GetError::Load(LoadError::Overloaded)), "{refused:?}");
+    }
+    let unleased = Ask { lease_s: None, refresh_s: None };
+    let look = store.lookup(&key(3), unleased).await;
+    assert!(matches!(look, Ok(Look::Absent)), "somebody would wait for it: {look:?}");
+    assert_eq!(outcome(&replica.get(1).await.unwrap()), Outcome::Stale);
+    load.version(2);
+    running.await.unwrap().unwrap();
+    // The token of the stale entry was not taken by one who could do nothing with it.
+    assert_eq!(outcome(&replica.get(1).await.unwrap()), Outcome::Stale);
+    replica.load().await.version(3);
+    settle().await;
+    assert_eq!(version_of(&replica.get(1).await.unwrap()), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_such_thing_is_remembered_for_a_short_time() {
     let mut replica = Replica::new(&store(), &policy());
     let get = replica.get(1);

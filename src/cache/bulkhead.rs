@@ -15,7 +15,7 @@ use tokio::{
 };
 use tower::{Layer, Service};
 
-use super::{LoadError, Policy, Source};
+use super::{LoadError, Policy, Source, pace::Pace};
 use crate::metrics::{CacheMetrics, LoadResult};
 
 /// Bounds the loads of a source. See the module's first line.
@@ -28,6 +28,9 @@ pub struct BulkheadLayer {
 struct Limits {
     running: Arc<Semaphore>,
     waiting: Semaphore,
+    pace: Arc<Pace>,
+    loads_max: usize,
+    waiting_max: usize,
     load_timeout: Duration,
     metrics: CacheMetrics,
 }
@@ -39,6 +42,9 @@ impl BulkheadLayer {
             limits: Arc::new(Limits {
                 running: Arc::new(Semaphore::new(policy.loads_max)),
                 waiting: Semaphore::new(policy.waiting_max),
+                pace: Arc::default(),
+                loads_max: policy.loads_max,
+                waiting_max: policy.waiting_max,
                 load_timeout: policy.load_timeout,
                 metrics: metrics.clone(),
             }),
@@ -60,8 +66,7 @@ pub struct Room {
 impl Room {
     /// Whether a load that came now would run or wait, and not be refused. A moment later it may be otherwise.
     pub fn is_left(&self) -> bool {
-        let Limits { running, waiting, .. } = &*self.limits;
-        running.available_permits() > 0 || waiting.available_permits() > 0
+        self.limits.running.available_permits() > 0 || self.limits.has_place_to_wait()
     }
 }
 
@@ -122,8 +127,11 @@ impl Limits {
         let place = Place::taken(self.admit(begun_at).await?, &self.metrics.loads_running);
         // The load is a task of its own and takes the place along: whoever asked may leave, and a
         // source that overruns its deadline still occupies its place until it has really stopped.
+        let pace = self.pace.clone();
         let load = tokio::spawn(async move {
+            let running_since = Instant::now();
             let result = source.load(id, deadline).await;
+            pace.observe(running_since.elapsed());
             drop(place);
             result
         });
@@ -136,18 +144,33 @@ impl Limits {
         result
     }
 
-    /// Waits for a permit, for at most half of the load's time: a load that begins later than that
-    /// would be begun only to be given up.
+    /// Waits for a permit, for at most [`Self::patience`]. Who would wait for longer, as the source goes now, is
+    /// refused at once.
     async fn admit(&self, begun_at: Instant) -> Result<OwnedSemaphorePermit, LoadError> {
         if let Ok(permit) = self.running.clone().try_acquire_owned() {
             return Ok(permit);
         }
+        if !self.has_place_to_wait() {
+            return Err(LoadError::Overloaded);
+        }
         let _place = self.waiting.try_acquire().map_err(|_| LoadError::Overloaded)?;
         let turn = self.running.clone().acquire_owned();
-        match timeout_at(begun_at + self.load_timeout / 2, turn).await {
+        match timeout_at(begun_at + self.patience(), turn).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(LoadError::Overloaded),
         }
+    }
+
+    /// Half of the load's time: a load that begins later than that would be begun only to be given up.
+    fn patience(&self) -> Duration {
+        self.load_timeout / 2
+    }
+
+    /// Whether one more may wait, and will not wait in vain.
+    fn has_place_to_wait(&self) -> bool {
+        let left = self.waiting.available_permits();
+        let ahead = self.waiting_max.saturating_sub(left);
+        left > 0 && self.pace.wait(ahead, self.loads_max) <= self.patience()
     }
 }
 

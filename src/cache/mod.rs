@@ -64,6 +64,7 @@ mod fill;
 mod key;
 mod lookup;
 mod memory;
+mod pace;
 mod policy;
 mod single_flight;
 mod source;
