@@ -16,6 +16,7 @@ pub mod http;
 pub mod jobs;
 
 pub mod calculations;
+pub mod sessions;
 pub mod users;
 
 pub mod cache;

@@ -35,6 +35,22 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
             "crate::users",
         ],
     ),
+    (
+        "sessions",
+        &[
+            "axum",
+            "sqlx",
+            "async_memcached",
+            "cookie",
+            "Database",
+            "Fallback",
+            "crate::http",
+            "crate::app",
+            "crate::config",
+            "crate::metrics",
+            "tracing",
+        ],
+    ),
     ("http", &["sqlx", "async_memcached", "crate::memcached", "crate::app", "crate::cli"]),
     (
         "jobs",

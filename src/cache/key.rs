@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use data_encoding::HEXLOWER;
+
 /// Longest key, in bytes, that memcached takes (`KEY_MAX_LENGTH` in its protocol.txt).
 pub const KEY_BYTES_MAX: usize = 250;
 
@@ -31,6 +33,12 @@ impl Key {
         debug_assert!(space.len() < 200 && space.bytes().all(|byte| byte.is_ascii_graphic()));
         let mut digits = itoa::Buffer::new();
         Self([space, ":", digits.format(number)].concat().into())
+    }
+
+    /// The key `space:hash` with the hash in hexadecimal, which is always sound, as that of a number is.
+    pub fn hashed(space: &'static str, hash: &[u8; 32]) -> Self {
+        debug_assert!(space.len() < 180 && space.bytes().all(|byte| byte.is_ascii_graphic()));
+        Self([space, ":", &HEXLOWER.encode(hash)].concat().into())
     }
 
     /// The key as text.
@@ -68,5 +76,12 @@ mod tests {
     fn a_numbered_key_is_the_space_and_the_number() {
         assert_eq!(Key::numbered("user", 42).as_str(), "user:42");
         assert_eq!(Key::new("user:42").unwrap(), Key::numbered("user", 42));
+    }
+
+    #[test]
+    fn a_hashed_key_is_the_space_and_the_hash() {
+        let key = Key::hashed("session", &[0xa7; 32]);
+        assert_eq!(key.as_str(), format!("session:{}", "a7".repeat(32)));
+        assert_eq!(Key::new(key.as_str()), Ok(key));
     }
 }

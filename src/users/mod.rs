@@ -18,7 +18,7 @@ pub use database::Database;
 pub use error::{OpenError, OpenFailure};
 pub use outbox::Intent;
 pub use ready::NotReady;
-pub use write::{Profile, ProfileChange, WriteError, Written};
+pub use write::{Profile, ProfileChange, WriteError, Written, is_name};
 
 use crate::cache::{Key, LoadError, Source};
 

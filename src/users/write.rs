@@ -101,7 +101,9 @@ impl From<Profile> for ProfileChange {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether this can be a user's name: 1 to 200 characters, none of them a control character, no space at
+/// either end.
+pub fn is_name(name: &str) -> bool {
     (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count())
         && name.trim() == name
         && !name.contains(char::is_control)
