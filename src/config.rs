@@ -15,8 +15,12 @@ pub struct Settings {
     #[command(flatten)]
     pub stacks: StackSettings,
 
-    /// Token that writes must bring as `Authorization: Bearer ...`; without one they are open on a
-    /// loopback address and closed on any other
+    /// How long a session lives from its last use, in whole seconds
+    #[arg(long, env = "ASIDE_SESSION_TTL", default_value = "30m", value_parser = ttl, value_name = "DURATION")]
+    pub session_ttl: Duration,
+
+    /// Token that writes and sessions must bring as `Authorization: Bearer ...`; without one they are
+    /// open on a loopback address and closed on any other
     #[arg(long, env = "ASIDE_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub api_token: Option<Token>,
 

@@ -20,6 +20,7 @@ use crate::{
     http::{self, Access, Context, ServerReport, edge},
     memcached::Memcached,
     metrics::{EdgeCounters, Metrics},
+    sessions::Sessions,
 };
 
 /// The service, ready to be served.
@@ -51,9 +52,12 @@ impl App {
         let stacks = Stacks::open(&settings.stacks, &metrics).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let (connections, memcached) = (metrics.edge(), stacks.memcached);
+        let sessions = Sessions::new(memcached.clone(), settings.session_ttl);
         let context = Context {
             users: stacks.users,
             calculations: stacks.calculations,
+            sessions,
+            cookies_secure: !settings.listen.ip().is_loopback(),
             ledgers: stacks.ledgers,
             database: stacks.database,
             invalidations: stacks.invalidations,
@@ -93,7 +97,7 @@ fn access(settings: &Settings) -> Result<Access, StartError> {
     if matches!(access, Access::Closed) {
         tracing::warn!(
             listen = %settings.listen,
-            "no API token is set and other machines can reach this: writes are closed"
+            "no API token is set and other machines can reach this: writes and sessions are closed"
         );
     }
     Ok(access)

@@ -33,6 +33,11 @@ impl Access {
         }
     }
 
+    /// Whether nobody at all may use the protected endpoints.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
     fn check(&self, request: &Request) -> Result<(), Problem> {
         let token = match self {
             Self::Open => return Ok(()),

@@ -9,6 +9,7 @@ mod headers;
 mod if_match;
 mod problem;
 mod service;
+mod sessions;
 mod users;
 
 use std::sync::{
@@ -27,6 +28,7 @@ use crate::{
     cache::Cache,
     jobs::Invalidations,
     metrics::{CacheMetrics, Metrics},
+    sessions::Sessions,
     users::Database,
 };
 use problem::Problem;
@@ -37,6 +39,10 @@ pub struct Context {
     pub users: Cache<i64>,
     /// The stack in front of the slow calculation.
     pub calculations: Cache<i64>,
+    /// Who is logged in.
+    pub sessions: Sessions,
+    /// Whether a browser must send cookies over TLS only.
+    pub cookies_secure: bool,
     /// What each stack counts, by the name of its source.
     pub ledgers: Vec<(&'static str, CacheMetrics)>,
     /// Asked whether it is ready, and written to.
@@ -74,6 +80,7 @@ pub fn router(context: Context) -> Router {
         .route("/metrics", get(service::metrics))
         .route("/stats", get(service::stats))
         .merge(protected)
+        .merge(sessions::routes(&context))
         .fallback(async || Problem::NoSuchPath)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(problem::panicked))

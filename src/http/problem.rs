@@ -24,6 +24,10 @@ pub(super) enum Problem {
     InvalidId,
     NoSuchPath,
     NoSuchUser,
+    NoSuchSession,
+    RepeatedCookie,
+    NoSessions,
+    SessionsUnavailable,
     MethodNotAllowed,
     NotCached,
     Overloaded,
@@ -56,6 +60,21 @@ impl Problem {
             ),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "There is nothing at this path."),
             Self::NoSuchUser => (StatusCode::NOT_FOUND, "There is no user with this id."),
+            Self::NoSuchSession => {
+                (StatusCode::NOT_FOUND, "There is no such session; it may have ended.")
+            }
+            Self::RepeatedCookie => (
+                StatusCode::BAD_REQUEST,
+                "There is more than one session cookie, and none of them is preferred.",
+            ),
+            Self::NoSessions => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Sessions are kept in memcached, and this service is set to do without it.",
+            ),
+            Self::SessionsUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "memcached, which keeps the sessions, can't be used at the moment; they may be there still.",
+            ),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "The Allow header names the methods of this path.")
             }

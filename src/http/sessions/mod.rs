@@ -1,0 +1,150 @@
+//! `/sessions`: log in, look, log out. By the id for whoever has the API token, by the cookie for a browser.
+
+mod cookie;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Serialize;
+use tower::ServiceExt;
+
+use super::{Context, auth, body::Input, problem::Problem};
+use crate::{
+    cache::{Directives, Get},
+    sessions::{Login, Session, SessionError, SessionId},
+};
+
+/// No cache, not even the browser's own, may keep an answer about a session.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The routes of this noun.
+///
+/// The current session needs no token: a browser has none, and whoever has the cookie knows an id, which nobody
+/// can guess. It is closed where nobody may use sessions at all.
+pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
+    Router::new()
+        .route("/sessions", post(create))
+        .route("/sessions/{id}", get(show).delete(delete))
+        .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect))
+        .route("/sessions/current", get(show_current).delete(delete_current))
+        .route_layer(middleware::map_response(async |mut response: Response| {
+            response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+            response
+        }))
+}
+
+/// A session as its own user sees it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    session: Session,
+}
+
+/// `POST /sessions`. The answer has no `Location`: proxies log that header, and the id is a secret.
+async fn create(State(context): State<Arc<Context>>, Input(login): Input<Login>) -> Response {
+    let created = async {
+        login.check()?;
+        is_on_record(&context, login.user_id).await?;
+        Ok(context.sessions.create(login).await?)
+    };
+    match created.await {
+        Ok((id, session)) => shown(&context, StatusCode::CREATED, &id, session),
+        Err(problem) => Problem::into_response(problem),
+    }
+}
+
+/// Whether there is such a user, by a plain read through the cache.
+async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
+    let get = Get { id, directives: Directives::default() };
+    let answer = context.users.clone().oneshot(get).await;
+    let answer = answer.map_err(|failure| Problem::from(&failure.error))?;
+    answer.body.map(|_| ()).ok_or(Problem::NoSuchUser)
+}
+
+/// `GET /sessions/{id}`, and `HEAD`.
+async fn show(State(context): State<Arc<Context>>, uri: Uri) -> Response {
+    read(&context, of_path(&uri)).await
+}
+
+/// `GET /sessions/current`, and `HEAD`.
+async fn show_current(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+    read(&context, of_cookie(&context, &headers)).await
+}
+
+/// `DELETE /sessions/{id}`.
+async fn delete(State(context): State<Arc<Context>>, uri: Uri) -> Response {
+    end(&context, of_path(&uri)).await
+}
+
+/// `DELETE /sessions/current`.
+async fn delete_current(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+    end(&context, of_cookie(&context, &headers)).await
+}
+
+/// What is no id names no session; memcached is not asked. The path is read as it was sent, so that an escaped
+/// character is no second spelling.
+fn of_path(uri: &Uri) -> Result<SessionId, Problem> {
+    let text = uri.path().strip_prefix("/sessions/");
+    text.and_then(SessionId::parse).ok_or(Problem::NoSuchSession)
+}
+
+fn of_cookie(context: &Context, headers: &HeaderMap) -> Result<SessionId, Problem> {
+    if context.access.is_closed() { Err(Problem::Closed) } else { cookie::id(headers) }
+}
+
+async fn read(context: &Context, id: Result<SessionId, Problem>) -> Response {
+    let read = async {
+        let id = id?;
+        let session = context.sessions.read(&id).await?.ok_or(Problem::NoSuchSession)?;
+        Ok((id, session))
+    };
+    match read.await {
+        Ok((id, session)) => shown(context, StatusCode::OK, &id, session),
+        Err(problem) => Problem::into_response(problem),
+    }
+}
+
+/// Ends a session. The browser drops its cookie also if there was none; but not if that can't be known.
+async fn end(context: &Context, id: Result<SessionId, Problem>) -> Response {
+    let ended = async {
+        if context.sessions.delete(&id?).await? { Ok(()) } else { Err(Problem::NoSuchSession) }
+    };
+    let ended = ended.await;
+    let mut response = match ended {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(problem) => Problem::into_response(problem),
+    };
+    if matches!(ended, Ok(()) | Err(Problem::NoSuchSession)) {
+        cookie::clear(response.headers_mut(), context);
+    }
+    response
+}
+
+fn shown(context: &Context, status: StatusCode, id: &SessionId, session: Session) -> Response {
+    let mut response = (status, Json(Shown { id: id.reveal(), session })).into_response();
+    cookie::set(response.headers_mut(), context, id);
+    response
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Invalid(why) => Self::InvalidField(why),
+            SessionError::NoMemcached => Self::NoSessions,
+            // A server that goes out of service says so itself, once.
+            SessionError::Unavailable(_) => Self::SessionsUnavailable,
+            SessionError::NoRandomness => {
+                tracing::error!(%error, "a log-in failed");
+                Self::Internal
+            }
+        }
+    }
+}
