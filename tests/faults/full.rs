@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Connections that the memcached of these tests allows.
-const CONNECTIONS_MAX: &str = "16";
+const CONNECTIONS_MAX: &str = "24";
 
 /// More of these than a page of memcached's holds in the class of a user.
 const FOREIGN_ENTRIES: u32 = 8000;
