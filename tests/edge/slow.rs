@@ -11,10 +11,14 @@ use crate::wire::{Client, Edge, GOOD, PATIENCE, assert_problem, eventually};
 
 const SLOW_CLIENTS: usize = 100;
 
+/// A deadline that no test waits for.
+const LONG: Duration = Duration::from_secs(600);
+
 fn limits() -> Limits {
     let deadline = Duration::from_millis(150);
     Limits {
         head_deadline: deadline,
+        idle_deadline: deadline,
         body_deadline: deadline,
         write_deadline: deadline,
         ..Limits::default()
@@ -69,12 +73,34 @@ async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_at_the_head_deadline() {
-    let edge = Edge::start(limits()).await;
+async fn an_idle_connection_is_closed_at_the_idle_deadline() {
+    let edge = Edge::start(Limits { head_deadline: LONG, ..limits() }).await;
     let mut client = edge.connect().await;
     client.send(GOOD).await;
     assert!(client.read_to_end().await.ends_with("number 1;"));
+}
+
+#[tokio::test]
+async fn a_connection_that_never_begins_a_head_is_closed_at_the_head_deadline() {
+    let edge = Edge::start(Limits { idle_deadline: LONG, ..limits() }).await;
     assert_eq!(edge.connect().await.read_to_end().await, "");
+}
+
+#[tokio::test]
+async fn a_head_that_has_begun_is_closed_at_its_deadline_and_not_at_that_of_an_idle_connection() {
+    let edge = Edge::start(Limits { idle_deadline: LONG, ..limits() }).await;
+    let mut idle = edge.connect().await;
+    idle.send(GOOD).await;
+    idle.read_until("number 1;").await;
+    for beginning in ["G", "GET / HTTP/1.1\r\nHost: a\r\n"] {
+        let mut client = edge.connect().await;
+        client.send(GOOD).await;
+        client.read_until("number 1;").await;
+        assert_eq!(drip(client, beginning).await, "");
+    }
+    // More than a head deadline has passed, and this one is still open.
+    idle.send(GOOD).await;
+    idle.read_until("number 1;").await;
 }
 
 #[tokio::test]
@@ -82,7 +108,7 @@ async fn a_connection_whose_handler_takes_long_is_not_timed() {
     let edge = Edge::start(limits()).await;
     let mut waiting = edge.connect().await;
     waiting.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    // An idle connection that is opened later is closed at its deadline, so every deadline is past by then.
+    // A connection that is opened later and sends nothing is closed at its deadline, so every deadline is past by then.
     assert_eq!(edge.connect().await.read_to_end().await, "");
     edge.permits.add_permits(1);
     waiting.read_until("waited").await;

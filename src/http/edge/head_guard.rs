@@ -60,6 +60,11 @@ impl HeadGuard {
         self.part == Part::Head && self.part_bytes == 0
     }
 
+    /// Whether a head has begun that has not ended.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.part == Part::Head && self.part_bytes > 0
+    }
+
     /// Follows the next bytes of the connection, in slices of any size.
     ///
     /// # Errors

@@ -6,8 +6,12 @@ use rustix::process::{Resource, getrlimit};
 
 /// Connections open at once; one more is answered 503 and closed.
 const CONNECTIONS_MAX: u64 = 10_000;
-/// Time for the whole head of a request, from the connection or the previous answer; past it, the connection is closed.
+/// Time for the whole head of a request, from its first byte, and of the first one from the connection; past it,
+/// the connection is closed.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// Time from an answer to the end of the next head; past it, the connection is closed. Longer than the usual 60 s for
+/// which load balancers keep idle connections, so that none of theirs is closed just when they send over it.
+const IDLE_DEADLINE: Duration = Duration::from_secs(75);
 /// Time for the whole body of a request, from its head; past it, the request is answered 408 and the connection closed.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// Time in which a client must take some bytes that wait for it; past it, the connection is closed.
@@ -27,9 +31,12 @@ pub struct Limits {
     /// Connections open at once, 10,000; one more is answered 503 and closed. When the process may open fewer files
     /// than that, the edge serves fewer connections ([`Limits::connections_possible`]).
     pub connections_max: u64,
-    /// Time for the whole head of a request, 10 s. It runs from the connection or from the previous answer, so it is
-    /// also how long a kept-alive connection may be idle. Past it, the connection is closed without an answer.
+    /// Time for the whole head of a request, 10 s from its first byte, and of the first one from the connection. Past
+    /// it, the connection is closed without an answer.
     pub head_deadline: Duration,
+    /// Time from an answer to the end of the next head, 75 s: how long a kept-alive connection may be idle. Past it,
+    /// the connection is closed without an answer.
+    pub idle_deadline: Duration,
     /// Time for the whole body of a request, 10 s from its head; past it, 408 and the connection is closed.
     pub body_deadline: Duration,
     /// Time in which a client must take some of the bytes that wait for it, 10 s; past it, the connection is closed.
@@ -49,6 +56,7 @@ impl Default for Limits {
         Self {
             connections_max: CONNECTIONS_MAX,
             head_deadline: HEAD_DEADLINE,
+            idle_deadline: IDLE_DEADLINE,
             body_deadline: BODY_DEADLINE,
             write_deadline: WRITE_DEADLINE,
             headers_max: HEADERS_MAX,

@@ -9,6 +9,7 @@ mod acceptor;
 mod body_limits;
 mod counters;
 mod fields;
+mod head_clock;
 mod head_guard;
 mod limits;
 mod linger;
@@ -56,11 +57,12 @@ pub async fn serve(
     // `acceptor` forgets the choice of HTTP/1, so the choice comes after it.
     let mut server =
         axum_server::from_tcp(listener)?.acceptor(acceptor).http1_only().handle(handle);
+    // hyper's timer runs from one answer to the end of the next head; that of the head alone is the stream's.
     server
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_deadline)
+        .header_read_timeout(limits.idle_deadline)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.head_bytes_max.max(READ_BUFFER_BYTES_MIN));
     server

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutWriter;
 
 use super::counters::OpenConnection;
+use super::head_clock::HeadClock;
 use super::head_guard::{HeadGuard, Violation};
 use super::limits::Limits;
 use super::linger::Linger;
@@ -33,6 +34,8 @@ enum Reading {
 pub(super) struct EdgeStream {
     socket: Pin<Box<TimeoutWriter<TcpStream>>>,
     guard: HeadGuard,
+    head_clock: HeadClock,
+    has_begun: bool,
     reading: Reading,
     refusal: Option<Refusal>,
     replacement: Option<Replacement>,
@@ -48,6 +51,8 @@ impl EdgeStream {
         Self {
             socket: Box::pin(socket),
             guard: HeadGuard::new(limits.head_bytes_max),
+            head_clock: HeadClock::new(limits.head_deadline),
+            has_begun: false,
             reading: Reading::Client,
             refusal: None,
             replacement: None,
@@ -86,6 +91,15 @@ impl EdgeStream {
         }
     }
 
+    /// Nothing has come. That is an error if a head is late: one that has begun, or the first of the connection,
+    /// after which hyper's own timer bounds how long it may be idle.
+    fn poll_head_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.has_begun && !self.guard.is_in_head() {
+            return Poll::Pending;
+        }
+        self.head_clock.poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
     /// Writes a replacement for hyper's `bytes`, if they are to have one.
     fn poll_replacement(
         &mut self,
@@ -116,9 +130,18 @@ impl AsyncRead for EdgeStream {
             return Poll::Ready(this.read_refused(buffer));
         }
         let kept_bytes = buffer.filled().len();
-        ready!(this.socket.as_mut().poll_read(context, buffer))?;
+        let Poll::Ready(read) = this.socket.as_mut().poll_read(context, buffer) else {
+            return this.poll_head_deadline(context);
+        };
+        read?;
         match this.guard.inspect(&buffer.filled()[kept_bytes..]) {
-            Ok(()) => Poll::Ready(Ok(())),
+            Ok(()) => {
+                if !this.guard.is_in_head() {
+                    this.has_begun = true;
+                    this.head_clock.reset();
+                }
+                Poll::Ready(Ok(()))
+            }
             Err(violation) => Poll::Ready(this.refuse(&violation, kept_bytes, buffer)),
         }
     }
