@@ -192,20 +192,42 @@ async fn a_lease_from_before_a_restart_is_void() {
     won_soon(&client, "user:1").await;
 }
 
-#[tokio::test]
-async fn a_lease_whose_winner_has_left_is_given_to_the_next() {
-    let server = Memcached::start().await;
-    let client = connected(&server, UNHURRIED).await;
+/// Looks as `ask` says, and leaves after that is sent and before it is answered.
+async fn looks_and_leaves(server: &Memcached, client: &Client, ask: Ask) {
     server.stop();
     let before = client.metric("batch_size_count");
     let store = client.store.clone();
-    let leaver = tokio::spawn(async move { store.lookup(&key("user:1"), LEASED).await });
+    let leaver = tokio::spawn(async move { store.lookup(&key("user:1"), ask).await });
     eventually("it is sent", async || (client.metric("batch_size_count") > before).then_some(()))
         .await;
     leaver.abort();
     assert!(leaver.await.unwrap_err().is_cancelled());
     server.go_on();
+}
+
+#[tokio::test]
+async fn a_lease_whose_winner_has_left_is_given_to_the_next() {
+    let server = Memcached::start().await;
+    let client = connected(&server, UNHURRIED).await;
+    looks_and_leaves(&server, &client, LEASED).await;
     won(&client, "user:1").await;
+}
+
+#[tokio::test]
+async fn a_refresh_whose_winner_has_left_is_given_to_the_next() {
+    let server = Memcached::start().await;
+    let client = connected(&server, UNHURRIED).await;
+    fills_and_finds(&client, "user:1").await;
+    // It has a minute to live, which is stale for this one.
+    let refreshing = Ask { lease_s: Some(30), refresh_s: Some(120) };
+    looks_and_leaves(&server, &client, refreshing).await;
+    let Ok(Look::Found { found, token, .. }) =
+        client.store.lookup(&key("user:1"), refreshing).await
+    else {
+        panic!("it is gone")
+    };
+    assert_eq!((&found.body[..], token), (&b"user:1"[..], Token::Won));
+    assert!((58..=60).contains(&found.left_s), "{}", found.left_s);
 }
 
 /// F03.

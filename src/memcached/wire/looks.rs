@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Wire, WireError, is_for};
 use crate::{
-    cache::{Ask, Found, Lease, Look, Token},
+    cache::{Ask, Found, Key, Lease, Look, Token, Value},
     memcached::operation::Lookup,
 };
 
@@ -41,21 +41,33 @@ impl Wire {
                 }
                 _ => return Err(WireError::Crosstalk),
             };
-            if let Err(Ok(Look::Placeholder { lease, token: Token::Won })) =
-                lookup.reply.send(Ok(look))
-            {
-                unheard.push((lookup.key, lease));
+            if let Err(Ok(look)) = lookup.reply.send(Ok(look)) {
+                unheard.push((lookup.key, look));
             }
         }
         // A reply is left over: it is nobody's.
         if reply.is_some() {
             return Err(WireError::Crosstalk);
         }
-        // Who was chosen to load has left before it heard of it: another is chosen at the next look.
-        for (key, lease) in unheard {
-            self.release(&key, &lease).await?;
+        for (key, look) in unheard {
+            self.give_back(&key, look).await?;
         }
         Ok(())
+    }
+
+    /// Who was chosen to load, or to refresh, has left before it heard of it: another is chosen at the next look.
+    async fn give_back(&mut self, key: &Key, look: Look) -> Result<(), WireError> {
+        match look {
+            Look::Placeholder { lease, token: Token::Won } => self.release(key, &lease).await,
+            // memcached takes no refresh token back, so the entry is stored anew.
+            Look::Found { found: Found { body, flags, left_s }, lease, token: Token::Won } => {
+                let value = Value { body, flags, left_s: left_s.max(1) };
+                // If it is refused, nobody is chosen until the entry is past its grace.
+                let _ = self.fill(key, &lease, &value).await?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn look(&self, meta: MetaValue, asked_at: Instant) -> Result<Look, WireError> {
