@@ -25,4 +25,5 @@ pub mod memcached;
 
 pub mod config;
 pub mod metrics;
+pub mod statistics;
 pub mod telemetry;

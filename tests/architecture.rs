@@ -59,6 +59,18 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
     ("config", &["crate::"]),
     ("metrics", &["crate::"]),
     (
+        "statistics",
+        &[
+            "axum",
+            "sqlx",
+            "async_memcached",
+            "crate::memcached",
+            "crate::http",
+            "crate::users",
+            "crate::app",
+        ],
+    ),
+    (
         "telemetry",
         &["crate::cache", "crate::users", "crate::http", "crate::memcached", "crate::app"],
     ),

@@ -11,7 +11,7 @@ use std::{
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 use tokio::time::Instant;
 
-use super::{Ask, Filled, Found, Key, Lease, Look, Origin, Store, StoreError, Token, Value};
+use super::{Ask, Filled, Found, Key, Lease, Look, Origin, Sight, Store, StoreError, Token, Value};
 
 /// Bytes that an entry takes besides its key and body: the slot, the map's node, its place in the queues.
 const OVERHEAD_BYTES: u32 = 200;
@@ -55,9 +55,29 @@ impl Memory {
         Self { slots, versions: Arc::default(), origin, life_max, made_at: Instant::now() }
     }
 
-    /// Drops every entry and every lease.
-    pub fn clear(&self) {
+    /// Drops every entry and every lease, and tells how many there were.
+    pub fn clear(&self) -> usize {
+        let dropped = self.slots.iter().filter(|(_, slot)| slot.is_there()).count();
         self.slots.invalidate_all();
+        dropped
+    }
+
+    /// What is under `key`, without touching it: moka's iterator is its only way to read that does not count as a
+    /// use, so this takes as long as there are entries.
+    pub fn sight(&self, key: &Key) -> Option<Sight> {
+        let mut slots = self.slots.iter();
+        let (_, slot) = slots.find(|(held, slot)| **held == *key && slot.is_there())?;
+        let held = slot.value.clone().map(|value| slot.found(value));
+        let placeholder_s = slot.gone_at.saturating_duration_since(Instant::now()).as_secs();
+        Some(Sight {
+            bytes: held.as_ref().map_or(0, |found| found.body.len() as u64),
+            left_s: held.as_ref().map_or(placeholder_s.try_into().ok(), |found| Some(found.left_s)),
+            flags: held.map_or(0, |found| found.flags),
+            version: slot.cas,
+            was_read: None,
+            noted_s: None,
+            claimed: slot.value.is_none() || slot.refresh_taken,
+        })
     }
 
     fn lease(&self, cas: u64) -> Lease {

@@ -59,6 +59,7 @@ mod backoff;
 mod bulkhead;
 mod directives;
 mod entry;
+mod explanation;
 mod fallback;
 mod fill;
 mod key;
@@ -78,6 +79,7 @@ pub use self::{
     bulkhead::{Bulkhead, BulkheadLayer, Room},
     directives::Directives,
     entry::{Entry, Flags, SCHEMA},
+    explanation::{Condition, Explanation, Sight},
     fallback::Fallback,
     fill::{Fill, FillLayer, Loaded},
     key::{InvalidKey, KEY_BYTES_MAX, Key},

@@ -10,6 +10,8 @@ mod batch;
 mod connection;
 mod deadline;
 mod health;
+mod inspect;
+mod listing;
 mod operation;
 mod plain;
 mod routing;
@@ -23,6 +25,7 @@ use futures_util::future::{BoxFuture, join};
 pub use self::{
     address::{Address, InvalidAddress},
     health::State,
+    inspect::{InspectError, Inspector, Place},
     plain::Kept,
 };
 use self::{

@@ -53,6 +53,16 @@ impl Routing {
         first.map(|first| Choices { first, second })
     }
 
+    /// Every server's place and its score for `key`, the highest first.
+    pub(crate) fn ranking(&self, key: &Key) -> Vec<(usize, u32)> {
+        let score = |name: &String| murmur3_x86_32(format!("{name}-{key}").as_bytes(), 0);
+        let mut ranking: Vec<_> = self.names.iter().map(score).enumerate().collect();
+        ranking.sort_by(|(place, score), (there, rival)| {
+            (rival, &self.names[*there]).cmp(&(score, &self.names[*place]))
+        });
+        ranking
+    }
+
     /// Whether one score is the higher; of equal ones, that of the name that sorts last, as in pymemcache.
     fn beats(&self, one: Option<(u32, usize)>, other: Option<(u32, usize)>) -> bool {
         let (Some((score, place)), Some((rival, there))) = (one, other) else {
@@ -148,6 +158,17 @@ mod tests {
             let ports: Vec<u16> = (1..=4).filter(|port| *port != lost).collect();
             let left = routing(ports.clone()).choices(&key).unwrap().first;
             assert_eq!(usize::from(ports[left]) - 1, second.unwrap());
+        }
+    }
+
+    #[test]
+    fn the_ranking_begins_with_the_choices() {
+        let routing = routing(1..=4);
+        for id in 1..=1000 {
+            let key = Key::numbered("user", id);
+            let Choices { first, second } = routing.choices(&key).unwrap();
+            let places: Vec<_> = routing.ranking(&key).iter().map(|(place, _)| *place).collect();
+            assert_eq!((places[0], Some(places[1]), places.len()), (first, second, 4));
         }
     }
 

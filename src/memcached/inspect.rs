@@ -1,0 +1,166 @@
+//! Looking at the servers without being in anybody's way.
+//!
+//! What is asked here goes over a connection of its own that is closed again, so that no lookup ever waits behind
+//! it, and does not depend on whether the server is in service.
+
+use std::{sync::Arc, time::Duration};
+
+use async_memcached::{Client, Error, MetaProtocol, MetaValue, Status};
+use futures_util::future::join_all;
+
+use super::{Address, deadline::within, routing::Routing};
+use crate::{
+    cache::{Key, Sight},
+    statistics::ServerFigures,
+};
+
+/// Deadline, in operation deadlines, of one question to one server: a name lookup, a connection, a round trip.
+/// Past it there is no answer.
+const QUESTION_TIMEOUTS: u32 = 4;
+
+/// The flags of a look that leaves no trace: no `v` (the value stays where it is), no `N` or `R` (no lease is
+/// taken), and `u`, so that it does not count as a use.
+const UNNOTICED: &[&str] = &["k", "s", "t", "f", "c", "h", "l", "u"];
+
+/// Looks at memcached servers. Clones share nothing but the list.
+#[derive(Clone, Debug)]
+pub struct Inspector {
+    servers: Arc<[Address]>,
+    routing: Arc<Routing>,
+    question_timeout: Duration,
+}
+
+/// Why a server did not tell what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InspectError {
+    /// No connection can be made.
+    #[error("it can't be reached")]
+    Unreachable,
+    /// It accepted the connection and was silent until the deadline, or closed it.
+    #[error("it does not answer")]
+    NoAnswer,
+    /// The answer is not one of memcached's, or of a memcached that has no room for another connection.
+    #[error("it answers something else")]
+    Unexpected,
+    /// It was not asked, as it is known to be away.
+    #[error("it is out of service")]
+    OutOfService,
+    /// It does not list its keys.
+    #[error("it does not list its keys: it was started with -X or -o no_lru_crawler")]
+    NotListed,
+}
+
+/// A server as a place for one key.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Which server.
+    pub address: Address,
+    /// Its score for the key; the highest is the first choice.
+    pub score: u32,
+    /// What it has under the key; `None` if it is neither the first choice nor the second, and was not asked.
+    pub sight: Option<Result<Option<Sight>, InspectError>>,
+}
+
+impl Inspector {
+    /// Looks at `servers` with the deadline of [`Memcached::start`](super::Memcached::start).
+    pub fn new(servers: &[Address], operation_timeout: Duration) -> Self {
+        Self {
+            servers: servers.into(),
+            routing: Arc::new(Routing::new(servers)),
+            question_timeout: operation_timeout * QUESTION_TIMEOUTS,
+        }
+    }
+
+    /// The deadline of one question, the connection for it included.
+    pub fn question_timeout(&self) -> Duration {
+        self.question_timeout
+    }
+
+    /// The servers, in the order of the setting.
+    pub fn servers(&self) -> &[Address] {
+        &self.servers
+    }
+
+    /// What each server counts, in the order of the setting. Only those are asked of which `is_asked` says so.
+    pub async fn statistics(
+        &self,
+        is_asked: impl Fn(&Address) -> bool + Send,
+    ) -> Vec<Result<ServerFigures, InspectError>> {
+        let asked: Vec<_> =
+            self.servers.iter().map(|address| (address, is_asked(address))).collect();
+        let figures = asked.into_iter().map(|(address, is_asked)| async move {
+            if !is_asked {
+                return Err(InspectError::OutOfService);
+            }
+            let stats = async { connect(address).await?.stats().await };
+            self.answer(stats).await.map(ServerFigures::read)
+        });
+        join_all(figures).await
+    }
+
+    /// Where `key` may live, the first choice first, and what is there. Only the first two are asked: nobody looks
+    /// for it on any other.
+    pub async fn places(&self, key: &Key) -> Vec<Place> {
+        let ranking = (0..).zip(self.routing.ranking(key));
+        let places = ranking.filter_map(|(rank, (place, score))| {
+            let address = self.servers.get(place)?;
+            Some(async move {
+                let sight = if rank < 2 { Some(self.look(address, key).await) } else { None };
+                Place { address: address.clone(), score, sight }
+            })
+        });
+        join_all(places).await
+    }
+
+    /// `mg` as [`UNNOTICED`] has it. Only memcached's own count of gets knows of it afterwards; an item that
+    /// another program has marked stale (`md … I`, which Aside never sends) also says `W` to this look.
+    async fn look(&self, address: &Address, key: &Key) -> Result<Option<Sight>, InspectError> {
+        let look =
+            async { connect(address).await?.meta_get(key, false, None, Some(UNNOTICED)).await };
+        match self.answer(look).await? {
+            None => Ok(None),
+            Some(meta) if meta.key.as_deref() != Some(key.as_ref()) => {
+                Err(InspectError::Unexpected)
+            }
+            Some(meta) if meta.status == Some(Status::NotFound) => Ok(None),
+            Some(meta) => sight(&meta).ok_or(InspectError::Unexpected).map(Some),
+        }
+    }
+
+    /// The answer to `question`, by its deadline.
+    async fn answer<T>(
+        &self,
+        question: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, InspectError> {
+        match within(self.question_timeout, question).await {
+            Ok(answer) => answer.map_err(|error| failure(&error)),
+            Err(_) => Err(InspectError::NoAnswer),
+        }
+    }
+}
+
+/// Makes a connection for one question; it is closed when it is dropped.
+pub(super) async fn connect(address: &Address) -> Result<Client, Error> {
+    Client::new(address.dsn()).await
+}
+
+pub(super) fn failure(error: &Error) -> InspectError {
+    match error {
+        Error::Connect(_) => InspectError::Unreachable,
+        Error::Io(_) | Error::ConnectionClosed => InspectError::NoAnswer,
+        _ => InspectError::Unexpected,
+    }
+}
+
+fn sight(meta: &MetaValue) -> Option<Sight> {
+    Some(Sight {
+        bytes: meta.size?,
+        // Below zero is "for ever".
+        left_s: meta.ttl_remaining.and_then(|left_s| u32::try_from(left_s).ok()),
+        flags: meta.flags?,
+        version: meta.cas?,
+        was_read: meta.hit_before,
+        noted_s: meta.last_accessed,
+        claimed: meta.is_recache_winner.is_some(),
+    })
+}
