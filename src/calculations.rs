@@ -13,6 +13,9 @@ use crate::{
 /// How long the calculation takes.
 const EFFORT: Duration = Duration::from_secs(5);
 
+/// The first part of every key.
+pub const SPACE: &str = "calculation";
+
 /// Twice a number, slowly.
 #[derive(Clone, Copy, Debug)]
 pub struct Calculations;
@@ -21,7 +24,7 @@ impl Source for Calculations {
     type Id = i64;
 
     fn key(&self, n: &i64) -> Key {
-        Key::numbered("calculation", *n)
+        Key::numbered(SPACE, *n)
     }
 
     async fn load(&self, n: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
@@ -33,7 +36,7 @@ impl Source for Calculations {
 }
 
 /// Kept for ten seconds and never stale; fifteen are enough for one calculation after a wait for a turn.
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy {
         ttl: Duration::from_secs(10),
         stale_while_revalidate: Duration::ZERO,

@@ -1,5 +1,8 @@
 //! The composition root: makes everything, in order, and serves until told to stop.
 
+mod control;
+mod places;
+mod report;
 mod stacks;
 
 use std::{
@@ -14,11 +17,15 @@ use std::{
 use axum::Router;
 use axum_server::Handle;
 
-pub use self::stacks::{Stacks, servers};
+use self::{control::control, report::Report};
+pub use self::{
+    places::explain,
+    stacks::{Stacks, servers},
+};
 use crate::{
-    config::{Settings, Token},
+    config::{ServerSettings, Settings, Token},
     http::{self, Access, Context, ServerReport, edge},
-    memcached::Memcached,
+    memcached::{Inspector, Memcached},
     metrics::{EdgeCounters, Metrics},
     sessions::Sessions,
 };
@@ -53,6 +60,15 @@ impl App {
         let draining = Arc::new(AtomicBool::new(false));
         let (connections, memcached) = (metrics.edge(), stacks.memcached);
         let sessions = Sessions::new(memcached.clone(), settings.session_ttl);
+        let inspector = inspector(&settings.stacks.servers)?;
+        let report = memcached.clone().zip(inspector.clone());
+        let report = report.map(|(memcached, inspector)| Report::new(memcached, inspector));
+        let control = control(control::Places {
+            inspector,
+            memory: stacks.memory,
+            forget: stacks.forget,
+            kept_stale_s: stacks::policy(&settings.stacks)?.kept_stale_s(),
+        });
         let context = Context {
             users: stacks.users,
             calculations: stacks.calculations,
@@ -64,6 +80,16 @@ impl App {
             access,
             metrics,
             servers: Box::new(move || memcached.as_ref().map_or_else(Vec::new, reports)),
+            figures: Box::new(move || {
+                let report = report.clone();
+                Box::pin(async move {
+                    match report {
+                        Some(report) => report.rows().await,
+                        None => Vec::new(),
+                    }
+                })
+            }),
+            control,
             draining: draining.clone(),
         };
         Ok(Self { router: http::router(context), connections, draining })
@@ -101,6 +127,16 @@ fn access(settings: &Settings) -> Result<Access, StartError> {
         );
     }
     Ok(access)
+}
+
+/// Looks at the servers of these settings; `None` if there are none.
+///
+/// # Errors
+/// [`StartError::Setting`], as [`servers`] has it.
+pub fn inspector(settings: &ServerSettings) -> Result<Option<Inspector>, StartError> {
+    let servers = servers(&settings.memcached)?;
+    let inspector = || Inspector::new(&servers, settings.memcached_timeout);
+    Ok((!servers.is_empty()).then(inspector))
 }
 
 fn reports(memcached: &Memcached) -> Vec<ServerReport> {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
-    cache::{Cache, Fallback, Memory, Origin, Policy, forget, stack},
+    cache::{Cache, Fallback, Forget, Memory, Origin, Policy, forget, stack},
     calculations,
     config::StackSettings,
     jobs::{self, Invalidations},
@@ -37,6 +37,10 @@ pub struct Stacks {
     pub invalidations: Invalidations,
     /// The servers; `None` if the setting says so.
     pub memcached: Option<Memcached>,
+    /// This process's own memory: the store, or what stands in for it.
+    pub memory: Memory,
+    /// Makes the store forget a key.
+    pub forget: Forget,
 }
 
 impl Stacks {
@@ -52,29 +56,38 @@ impl Stacks {
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
         let (ledger, of_calculations) = (metrics.cache("users"), metrics.cache("calculations"));
         let users = Users::new(database.clone());
-        let (users, calculations, forget, memcached) = if servers.is_empty() {
+        let (users, calculations, forget, memory, memcached) = if servers.is_empty() {
             tracing::info!("no memcached is set: entries are kept in this process only");
             let memory = Memory::new(MEMORY_BYTES_MAX, Duration::MAX, Origin::Memory);
             let users = stack(users, memory.clone(), &policy, &ledger);
             let calculations = calculations::stacked(memory.clone(), &of_calculations);
-            (users, calculations, forget(memory), None)
+            (users, calculations, forget(memory.clone()), memory, None)
         } else {
             let memory = Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback);
             let backlog = backlog(database.clone(), memory.clone());
             let memcached =
                 Memcached::start(&servers, settings.servers.memcached_timeout, metrics, backlog);
             memcached.known().await;
-            let store = Fallback::new(memcached.clone(), memory);
+            let store = Fallback::new(memcached.clone(), memory.clone());
             let users = stack(users, store.clone(), &policy, &ledger);
             let calculations = calculations::stacked(store.clone(), &of_calculations);
-            (users, calculations, forget(store), Some(memcached))
+            (users, calculations, forget(store), memory, Some(memcached))
         };
-        let invalidations = Invalidations::start(database.clone(), forget);
+        let invalidations = Invalidations::start(database.clone(), forget.clone());
         if let Err(error) = invalidations.deliver().await {
             tracing::warn!(%error, "what earlier writes left over can't be forgotten yet");
         }
         let ledgers = vec![("users", ledger), ("calculations", of_calculations)];
-        Ok(Self { users, calculations, ledgers, database, invalidations, memcached })
+        Ok(Self {
+            users,
+            calculations,
+            ledgers,
+            database,
+            invalidations,
+            memcached,
+            memory,
+            forget,
+        })
     }
 }
 
@@ -91,7 +104,7 @@ fn backlog(database: Database, memory: Memory) -> Backlog {
     })
 }
 
-fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
+pub(super) fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
     let policy = Policy {
         ttl: settings.ttl,
         stale_while_revalidate: settings.stale_while_revalidate,

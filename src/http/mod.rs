@@ -2,6 +2,7 @@
 
 mod auth;
 mod body;
+mod cache;
 mod cached;
 mod calculations;
 pub mod edge;
@@ -19,16 +20,22 @@ use std::sync::{
 
 use axum::{
     Router, middleware,
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
+use futures_util::future::BoxFuture;
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use self::{auth::Access, service::ServerReport};
+pub use self::{
+    auth::Access,
+    cache::{CacheControl, Held, ServerPlace, Unfinished},
+    service::ServerReport,
+};
 use crate::{
     cache::Cache,
     jobs::Invalidations,
     metrics::{CacheMetrics, Metrics},
     sessions::Sessions,
+    statistics::ServerRow,
     users::Database,
 };
 use problem::Problem;
@@ -55,6 +62,10 @@ pub struct Context {
     pub metrics: Metrics,
     /// Tells of each memcached server whether it is used.
     pub servers: Box<dyn Fn() -> Vec<ServerReport> + Send + Sync>,
+    /// Tells what each memcached server counts.
+    pub figures: Box<dyn Fn() -> BoxFuture<'static, Vec<ServerRow>> + Send + Sync>,
+    /// Explains and forgets entries.
+    pub control: CacheControl,
     /// Set once the service is about to end: it is not ready any more.
     pub draining: Arc<AtomicBool>,
 }
@@ -71,6 +82,8 @@ pub fn router(context: Context) -> Router {
     let protected = Router::new()
         .route("/users", post(users::create))
         .route("/users/{id}", put(users::put).patch(users::patch).delete(users::delete))
+        .route("/cache", delete(cache::forget_all))
+        .route("/cache/users/{id}", get(cache::explain).delete(cache::forget))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
     Router::new()
         .route("/users/{id}", get(users::show))

@@ -41,6 +41,8 @@ pub(super) enum Problem {
     EmailTaken,
     Changed,
     NotWritable,
+    CacheUnavailable,
+    NotAllForgotten(u64),
     Unauthorized,
     Closed,
     Draining,
@@ -112,6 +114,17 @@ impl Problem {
             ),
             Self::NotWritable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "The database can't be written at the moment.")
+            }
+            Self::CacheUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The memcached servers of this key can't be reached at the moment.",
+            ),
+            Self::NotAllForgotten(forgotten) => {
+                let detail = format!(
+                    "Not all entries are forgotten: a memcached server is away, does not list its keys \
+                     or took too long. At least {forgotten} were forgotten."
+                );
+                return (StatusCode::SERVICE_UNAVAILABLE, detail.into());
             }
             Self::Unauthorized => {
                 (StatusCode::UNAUTHORIZED, "This needs the API token as a bearer token.")

@@ -50,6 +50,19 @@ impl Invalidations {
         true
     }
 
+    /// Forgets `key` without a write. `false` if that could not be done now; it is noted then, and will be.
+    ///
+    /// # Errors
+    /// If it could not be done and the database can't be written either.
+    pub async fn forget(&self, key: Key) -> Result<bool, WriteError> {
+        if self.forget.clone().oneshot(key.clone()).await.is_ok() {
+            return Ok(true);
+        }
+        // The server may be back by now; if not, the note is found by the next sweep.
+        let intent = self.database.intend(key).await?;
+        Ok(self.carry_out(intent).await)
+    }
+
     /// Tries every intent that is left over from before the start, once.
     ///
     /// # Errors

@@ -22,6 +22,9 @@ pub use write::{Profile, ProfileChange, WriteError, Written, is_name};
 
 use crate::cache::{Key, LoadError, Source};
 
+/// The first part of every key.
+pub const SPACE: &str = "user";
+
 /// One user, and the JSON object that clients see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
 pub struct User {
@@ -54,7 +57,7 @@ impl Source for Users {
     type Id = i64;
 
     fn key(&self, id: &i64) -> Key {
-        Key::numbered("user", *id)
+        Key::numbered(SPACE, *id)
     }
 
     async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {

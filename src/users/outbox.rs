@@ -43,6 +43,17 @@ pub(super) async fn note(
 }
 
 impl Database {
+    /// Commits the intent to forget `key` by itself, without a write.
+    ///
+    /// # Errors
+    /// If the database can't be written.
+    pub async fn intend(&self, key: Key) -> Result<Intent, WriteError> {
+        let mut transaction = self.begin().await?;
+        let intent = note(&mut transaction, key).await.map_err(write_error)?;
+        transaction.commit().await.map_err(write_error)?;
+        Ok(intent)
+    }
+
     /// The first `limit` intents after the key `after`, in the order of their keys.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    Database, Intent, User,
+    Database, Intent, SPACE, User,
     database::FileIdentity,
     error::{code, one_line, sqlite_code},
     outbox,
@@ -196,7 +196,7 @@ impl Database {
 
     /// A transaction that is a writer from its first statement: one that began as a reader and then wrote
     /// would fail at once if another had written in between, whatever the busy timeout.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, WriteError> {
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, WriteError> {
         // One limit for both waits, for the writes of this process and for the lock of others. A transaction
         // that begins too late is rolled back by sqlx.
         match timeout(WRITE_WAIT, self.writer.begin_with("BEGIN IMMEDIATE")).await {
@@ -211,7 +211,7 @@ impl Database {
         id: i64,
         user: Option<User>,
     ) -> Result<Written, WriteError> {
-        let key = Key::numbered("user", id);
+        let key = Key::numbered(SPACE, id);
         let intent = outbox::note(&mut transaction, key).await.map_err(write_error)?;
         transaction.commit().await.map_err(write_error)?;
         // What is committed to a file that has lost its name is lost with the last connection to it.
