@@ -19,8 +19,8 @@ pub struct Settings {
     #[arg(long, env = "ASIDE_SESSION_TTL", default_value = "30m", value_parser = ttl, value_name = "DURATION")]
     pub session_ttl: Duration,
 
-    /// Token that writes and sessions must bring as `Authorization: Bearer ...`; without one they are
-    /// open on a loopback address and closed on any other
+    /// Token that writes, sessions and the control of the cache must bring as `Authorization: Bearer ...`;
+    /// without one they are open on a loopback address and closed on any other
     #[arg(long, env = "ASIDE_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub api_token: Option<Token>,
 
@@ -146,11 +146,11 @@ const QUERIES_MAX: usize = 256;
 /// Most loads that may wait; each is a request that holds its connection.
 const WAITING_MAX: usize = 100_000;
 
-fn ttl(text: &str) -> Result<Duration, String> {
+pub(crate) fn ttl(text: &str) -> Result<Duration, String> {
     duration(text, Duration::from_secs(1), LIFE_MAX, "1s", "30d")
 }
 
-fn life(text: &str) -> Result<Duration, String> {
+pub(crate) fn life(text: &str) -> Result<Duration, String> {
     duration(text, Duration::ZERO, LIFE_MAX, "0s", "30d")
 }
 

@@ -1,13 +1,15 @@
 //! The command line: one binary, `serve` unless told otherwise. One file a subcommand.
 
+mod cache;
 mod healthcheck;
 mod serve;
+mod service;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::{healthcheck::Healthcheck, serve::serve};
+use self::{cache::CacheCommand, healthcheck::Healthcheck, serve::serve};
 use crate::config::Settings;
 
 /// Exit status when a setting is refused.
@@ -29,6 +31,9 @@ enum Command {
     Serve(Box<Settings>),
     /// Ask a running service whether it is alive; exit status 0 if it is
     Healthcheck(Healthcheck),
+    /// A small client of the memcached servers
+    #[command(subcommand)]
+    Cache(CacheCommand),
 }
 
 /// Runs the program as its arguments and its environment say.
@@ -42,6 +47,7 @@ pub fn run() -> ExitCode {
         None => serve(&cli.settings),
         Some(Command::Serve(settings)) => serve(&settings),
         Some(Command::Healthcheck(check)) => check.run(),
+        Some(Command::Cache(command)) => command.run(),
     }
 }
 

@@ -1,0 +1,98 @@
+//! `aside cache explain`.
+
+use std::{fmt::Write, time::Duration};
+
+use humantime::format_duration;
+
+use super::{Failed, inspector, print as print_out};
+use crate::{
+    app,
+    cache::{Condition, Explanation, Key},
+    calculations,
+    config::ServerSettings,
+    http::ServerPlace,
+};
+
+/// Prints where `key` lives and why, and what is there. An absent key is an answer, too.
+pub(super) async fn print(
+    servers: &ServerSettings,
+    key: &Key,
+    kept_stale: Duration,
+) -> Result<(), Failed> {
+    let inspector = inspector(servers)?;
+    let places = app::explain(&inspector, key, kept_stale_s(key, kept_stale)).await;
+    if places.iter().all(|place| place.entry.is_none()) {
+        let told = places.iter().filter_map(|place| Some((&place.server, place.error.as_ref()?)));
+        let told = told.map(|(server, error)| format!("{server}: {error}"));
+        return Err(Failed::Failure(told.collect::<Vec<_>>().join("; ")));
+    }
+    let mut text = String::new();
+    line(&mut text, "key", key);
+    for place in &places {
+        describe(&mut text, place);
+    }
+    print_out(text.as_bytes());
+    Ok(())
+}
+
+/// How long the entries of the key's source are kept after their fresh life.
+fn kept_stale_s(key: &Key, kept_stale: Duration) -> u32 {
+    if key.as_str().starts_with(&format!("{}:", calculations::SPACE)) {
+        calculations::policy().kept_stale_s()
+    } else {
+        u32::try_from(kept_stale.as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
+fn describe(out: &mut String, place: &ServerPlace) {
+    let ServerPlace { server, score, why, entry, error } = place;
+    out.push('\n');
+    line(out, "server", server);
+    line(out, "why", format_args!("{why}; score {score}"));
+    if let Some(error) = error {
+        line(out, "error", error);
+    }
+    let Some(entry) = entry else { return };
+    line(out, "state", state(entry));
+    let Some(bytes) = entry.bytes else { return };
+    line(out, "size", format_args!("{bytes} bytes"));
+    if let Some(age_s) = entry.age_s {
+        line(out, "age", seconds(age_s));
+    }
+    match entry.left_s {
+        Some(left_s) => line(out, "time left", seconds(left_s.into())),
+        None => line(out, "time left", "for ever"),
+    }
+    line(out, "lease", if entry.lease_given == Some(true) { "given" } else { "not given" });
+    match (entry.was_read, entry.last_read_s) {
+        (Some(true), Some(read_s)) => {
+            line(out, "last read", format_args!("{} ago, or later", seconds(read_s)));
+        }
+        (Some(false), _) => line(out, "last read", "never"),
+        _ => {}
+    }
+}
+
+fn state(entry: &Explanation) -> String {
+    let fresh_s = entry.fresh_s.unwrap_or(0);
+    let fresh = seconds(fresh_s.unsigned_abs());
+    let word = entry.state.word();
+    match entry.state {
+        Condition::Fresh => format!("{word} for {fresh}"),
+        Condition::Negative => format!("{word}: says \"no such thing\" for {fresh}"),
+        Condition::Stale => format!("{word} since {fresh}"),
+        Condition::Loading => format!("{word}: a placeholder for whoever holds the lease"),
+        Condition::Plain => format!("{word}: no entry of the cache's own"),
+        Condition::Absent => word.to_owned(),
+    }
+}
+
+fn seconds(seconds: u64) -> impl std::fmt::Display {
+    format_duration(Duration::from_secs(seconds))
+}
+
+/// One line, its value aligned with the others'.
+fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+    // Writing to a string never fails.
+    let _ = writeln!(out, "{name:<10} {value}");
+}

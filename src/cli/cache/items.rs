@@ -1,0 +1,124 @@
+//! `aside cache set`, `get` and `delete`: plain items, as any other client of memcached stores them.
+
+use std::{io::IsTerminal, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{Failed, inspector, print};
+use crate::{
+    cache::{Key, Store, StoreError},
+    config::ServerSettings,
+    memcached::{Kept, Memcached},
+    metrics::Metrics,
+};
+
+/// The longest value, in bytes. memcached's own limit of 1 MiB counts the key and its header, too; past that, it
+/// refuses the new value and removes the old one.
+const VALUE_BYTES_MAX: usize = 1_000_000;
+
+/// Stores `value` under `key`, whatever is there; a load under way stores nothing any more.
+pub(super) async fn set(
+    servers: &ServerSettings,
+    key: &Key,
+    value: String,
+    ttl: Duration,
+) -> Result<(), Failed> {
+    // An empty value is a placeholder: it would make every reader wait for a load that nobody makes.
+    if value.is_empty() || value.len() > VALUE_BYTES_MAX {
+        let bytes = value.len();
+        return Err(Failed::Refused(format!(
+            "invalid value of {bytes} bytes for '<VALUE>': it takes 1 to {VALUE_BYTES_MAX} bytes"
+        )));
+    }
+    let memcached = connect(servers, key).await?;
+    let life_s = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
+    memcached.keep(key, Bytes::from(value), life_s).await.map_err(|why| away(&memcached, key, why))
+}
+
+/// Prints the value of `key`: as it is to a file or a pipe, escaped to a terminal, which would obey it.
+pub(super) async fn get(servers: &ServerSettings, key: &Key) -> Result<(), Failed> {
+    let memcached = connect(servers, key).await?;
+    let kept = memcached.read(key, None).await.map_err(|why| away(&memcached, key, why))?;
+    match kept {
+        None => Err(Failed::Failure(format!("nothing is stored under {key}"))),
+        Some(Kept { value, .. }) if value.is_empty() => {
+            Err(Failed::Failure(format!("{key} is being loaded: its value is empty")))
+        }
+        Some(Kept { value, .. }) if std::io::stdout().is_terminal() => {
+            print(format!("{}\n", for_terminal(&value)).as_bytes());
+            Ok(())
+        }
+        Some(Kept { value, .. }) => {
+            print(&value);
+            Ok(())
+        }
+    }
+}
+
+/// Deletes `key`, on its second choice as well, where an entry of the cache may have stood in.
+pub(super) async fn delete(servers: &ServerSettings, key: &Key) -> Result<(), Failed> {
+    let memcached = connect(servers, key).await?;
+    let was_there = memcached.remove(key).await.map_err(|why| away(&memcached, key, why))?;
+    memcached.forget(key).await.map_err(|why| {
+        Failed::Failure(format!("{key} may be left on its second choice of server: {why}"))
+    })?;
+    print(if was_there { b"deleted\n" } else { b"was not there\n" });
+    Ok(())
+}
+
+/// Connects to the servers, and waits until it is known whether the one of `key` can be reached.
+async fn connect(servers: &ServerSettings, key: &Key) -> Result<Memcached, Failed> {
+    let inspector = inspector(servers)?;
+    // Nothing is written here that a server could have missed.
+    let nothing_missed = Arc::new(|| Box::pin(async { Ok(Vec::new()) }) as _);
+    // A command has the time of a question: its connection is made while it waits.
+    let memcached = Memcached::start(
+        inspector.servers(),
+        inspector.question_timeout(),
+        &Metrics::default(),
+        nothing_missed,
+    );
+    memcached.known().await;
+    if memcached.reaches(key) {
+        Ok(memcached)
+    } else {
+        Err(away(&memcached, key, StoreError::Unavailable))
+    }
+}
+
+fn away(memcached: &Memcached, key: &Key, why: StoreError) -> Failed {
+    let home = memcached.home(key).map(|address| format!(" at {address}")).unwrap_or_default();
+    Failed::Failure(match why {
+        StoreError::Refused => format!("memcached{home} refused"),
+        StoreError::NoAnswer | StoreError::Unavailable => {
+            format!("memcached{home} does not answer")
+        }
+    })
+}
+
+/// Control characters and what is no UTF-8 as escapes, all else as it is.
+fn for_terminal(value: &[u8]) -> String {
+    let mut text = String::with_capacity(value.len());
+    for chunk in value.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                character if character.is_control() => text.extend(character.escape_default()),
+                character => text.push(character),
+            }
+        }
+        text.extend(chunk.invalid().escape_ascii().map(char::from));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing_that_it_would_obey() {
+        assert_eq!(for_terminal("süß 😀".as_bytes()), "süß 😀");
+        assert_eq!(for_terminal(b"a\x1b[2Jb\r\n\xff\x00"), "a\\u{1b}[2Jb\\r\\n\\xff\\u{0}");
+        assert_eq!(for_terminal("\u{9b}1m".as_bytes()), "\\u{9b}1m");
+    }
+}

@@ -1,0 +1,140 @@
+//! `aside cache`: a small client of the memcached servers.
+
+mod explain;
+mod items;
+mod stats;
+
+use std::{future::Future, process::ExitCode, time::Duration};
+
+use clap::{Args, Subcommand};
+
+use super::{refuse, service::Service};
+use crate::{
+    app,
+    cache::Key,
+    config::{self, ServerSettings},
+    memcached::Inspector,
+};
+
+/// What is done with the cache.
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Store a value
+    Set {
+        /// 1 to 250 printable ASCII characters without spaces
+        key: String,
+        /// 1 to 1,000,000 bytes
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// How long it is kept, in whole seconds
+        #[arg(long, default_value = "60s", value_parser = config::ttl, value_name = "DURATION")]
+        ttl: Duration,
+        #[command(flatten)]
+        servers: ServerSettings,
+    },
+    /// Print a value; exit status 1 if there is none
+    Get(OneKey),
+    /// Delete a value
+    Delete(OneKey),
+    /// Show what each server counts, the ledger of a running service, and what to make of it
+    Stats {
+        #[command(flatten)]
+        servers: ServerSettings,
+        #[command(flatten)]
+        service: Service,
+    },
+    /// Say where a key lives and why, and what is there, without touching it
+    Explain {
+        #[command(flatten)]
+        key: OneKey,
+        /// As the service has it: with --stale-if-error it says when an entry grows stale
+        #[arg(long, env = "ASIDE_STALE_WHILE_REVALIDATE", default_value = "10s", value_parser = config::life, value_name = "DURATION")]
+        stale_while_revalidate: Duration,
+        /// As the service has it
+        #[arg(long, env = "ASIDE_STALE_IF_ERROR", default_value = "5m", value_parser = config::life, value_name = "DURATION")]
+        stale_if_error: Duration,
+    },
+}
+
+/// A key, and where to look for it.
+#[derive(Args, Debug)]
+pub(super) struct OneKey {
+    /// 1 to 250 printable ASCII characters without spaces
+    key: String,
+    #[command(flatten)]
+    servers: ServerSettings,
+}
+
+/// Why a command came to nothing, in one line.
+enum Failed {
+    /// What was asked for makes no sense: exit status 2.
+    Refused(String),
+    /// It could not be done, or there is nothing: exit status 1.
+    Failure(String),
+}
+
+impl CacheCommand {
+    pub(super) fn run(self) -> ExitCode {
+        let done = match self {
+            Self::Set { key, value, ttl, servers } => {
+                checked(&key).and_then(|key| block_on(items::set(&servers, &key, value, ttl)))
+            }
+            Self::Get(OneKey { key, servers }) => {
+                checked(&key).and_then(|key| block_on(items::get(&servers, &key)))
+            }
+            Self::Delete(OneKey { key, servers }) => {
+                checked(&key).and_then(|key| block_on(items::delete(&servers, &key)))
+            }
+            Self::Stats { servers, service } => block_on(stats::print(&servers, &service)),
+            Self::Explain {
+                key: OneKey { key, servers },
+                stale_while_revalidate,
+                stale_if_error,
+            } => {
+                let kept_stale = stale_while_revalidate.max(stale_if_error);
+                checked(&key).and_then(|key| block_on(explain::print(&servers, &key, kept_stale)))
+            }
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Failed::Refused(why)) => refuse(&why),
+            Err(Failed::Failure(why)) => {
+                eprintln!("error: {why}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// The key that `text` is. A complaint repeats nothing of it that a terminal would obey.
+fn checked(text: &str) -> Result<Key, Failed> {
+    Key::new(text).map_err(|why| {
+        let text: String = text.escape_default().take(100).collect();
+        Failed::Refused(format!("invalid value '{text}' for '<KEY>': {why}"))
+    })
+}
+
+/// Looks at the servers of `settings`, which must name some.
+fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> {
+    match app::inspector(settings) {
+        Ok(Some(inspector)) => Ok(inspector),
+        Ok(None) => Err(Failed::Refused(
+            "invalid value 'none' for '--memcached <SERVERS>': a client needs a server".to_owned(),
+        )),
+        Err(error) => Err(Failed::Refused(error.to_string())),
+    }
+}
+
+fn block_on(command: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failed::Failure(format!("no runtime can be started: {error}")))?;
+    runtime.block_on(command)
+}
+
+/// Prints `text` to standard output. A reader that has gone away is no error of ours.
+fn print(text: &[u8]) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text).and_then(|()| out.flush());
+}
