@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 /// Settings of the service. Durations are written as `500ms`, `10s`, `5m`.
 #[derive(Args, Clone, Debug)]
@@ -23,6 +23,18 @@ pub struct Settings {
     /// without one they are open on a loopback address and closed on any other
     #[arg(long, env = "ASIDE_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub api_token: Option<Token>,
+
+    /// Where the queue of jobs is.
+    #[command(flatten)]
+    pub queue: QueueSettings,
+
+    /// Whether this service works the queue of jobs itself
+    #[arg(long, env = "ASIDE_WORK_JOBS", default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub work_jobs: bool,
+
+    /// How long it rests after each job
+    #[arg(long, env = "ASIDE_JOB_DELAY", default_value = "1s", value_parser = pause, value_name = "DURATION")]
+    pub job_delay: Duration,
 
     /// How long requests under way may take to end after SIGTERM or Ctrl-C
     #[arg(long, env = "ASIDE_SHUTDOWN_GRACE", default_value = "20s", value_parser = pause, value_name = "DURATION")]
@@ -96,6 +108,23 @@ pub struct ServerSettings {
     pub memcached_timeout: Duration,
 }
 
+/// Settings of the queue of jobs: also for those who only put jobs on it, or only work it.
+#[derive(Args, Clone, Debug)]
+pub struct QueueSettings {
+    /// Queue of jobs: sqlite://PATH, postgres://..., redis://... (rediss:// for TLS); without it, an SQLite
+    /// file beside the database, with `-jobs` after its name
+    #[arg(long, env = "ASIDE_QUEUE", hide_env_values = true, value_name = "URL")]
+    pub queue: Option<Token>,
+
+    /// How long a worker may be silent until its job is given to another, in whole seconds
+    #[arg(long, env = "ASIDE_JOB_LEASE", default_value = "30s", value_parser = lease, value_name = "DURATION")]
+    pub job_lease: Duration,
+
+    /// Pause before a failed job is tried again, doubled with each attempt
+    #[arg(long, env = "ASIDE_JOB_RETRY", default_value = "2s", value_parser = pause, value_name = "DURATION")]
+    pub job_retry: Duration,
+}
+
 /// A secret: it is written to no log, and not checked by clap, which would repeat it in its complaint.
 #[derive(Clone)]
 pub struct Token(String);
@@ -140,6 +169,9 @@ const LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The longest deadline or pause: one that is longer is a mistake in the unit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// The shortest lease: it is kept by three heartbeats, and the queues count in whole seconds.
+const LEASE_MIN: Duration = Duration::from_secs(3);
+
 /// Most connections to the database, each of which is a thread.
 const QUERIES_MAX: usize = 256;
 
@@ -158,8 +190,16 @@ fn timeout(text: &str) -> Result<Duration, String> {
     duration(text, Duration::from_millis(1), TIMEOUT_MAX, "1ms", "1h")
 }
 
-fn pause(text: &str) -> Result<Duration, String> {
+/// A rest or a grace: from nothing to an hour.
+///
+/// # Errors
+/// What it takes.
+pub(crate) fn pause(text: &str) -> Result<Duration, String> {
     duration(text, Duration::ZERO, TIMEOUT_MAX, "0s", "1h")
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    duration(text, LEASE_MIN, TIMEOUT_MAX, "3s", "1h")
 }
 
 fn duration(

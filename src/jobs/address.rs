@@ -1,0 +1,136 @@
+//! Where a queue is: what `--queue` takes.
+
+use std::{fmt, str::FromStr};
+
+use redis::Client;
+use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+
+/// Where a queue is. What it prints leaves out the user and the password.
+#[derive(Clone)]
+pub enum Address {
+    /// An SQLite file.
+    Sqlite(SqliteConnectOptions),
+    /// A database on a PostgreSQL server.
+    Postgres(Box<PgConnectOptions>),
+    /// A Redis server.
+    Redis(Client),
+}
+
+/// The text is no address of a queue. It is not repeated: there may be a password in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it takes sqlite://PATH, postgres://USER:PASSWORD@HOST:PORT/DATABASE, or redis://:PASSWORD@HOST:PORT/NUMBER (rediss:// for TLS)"
+)]
+pub struct InvalidAddress;
+
+impl Address {
+    /// The file beside the users' database, so that neither waits for the other's writes.
+    ///
+    /// # Errors
+    /// [`InvalidAddress`] if `database` is no URL of an SQLite file.
+    pub fn beside(database: &str) -> Result<Self, InvalidAddress> {
+        let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
+        format!("{place}-jobs").parse()
+    }
+}
+
+impl FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let scheme = text.split_once(':').ok_or(InvalidAddress)?.0;
+        match scheme {
+            "sqlite" => file(text).map(Self::Sqlite),
+            "postgres" | "postgresql" => text
+                .parse::<PgConnectOptions>()
+                .map(|options| Self::Postgres(Box::new(options)))
+                .map_err(|_| InvalidAddress),
+            "redis" | "rediss" => Client::open(text).map(Self::Redis).map_err(|_| InvalidAddress),
+            _ => Err(InvalidAddress),
+        }
+    }
+}
+
+/// SQLite takes an empty name for a temporary database, and parameters would contradict what is set for
+/// the file later.
+fn file(text: &str) -> Result<SqliteConnectOptions, InvalidAddress> {
+    let text = text.strip_suffix("?mode=rwc").unwrap_or(text);
+    let options = SqliteConnectOptions::from_str(text).map_err(|_| InvalidAddress)?;
+    let name = options.get_filename().to_string_lossy();
+    let is_file = !name.is_empty() && name != ":memory:" && !name.starts_with("file:");
+    if is_file && !text.contains('?') { Ok(options) } else { Err(InvalidAddress) }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(options) => {
+                write!(
+                    f,
+                    "sqlite://{}",
+                    options.get_filename().display().to_string().escape_debug()
+                )
+            }
+            Self::Postgres(options) => {
+                let database = options.get_database().unwrap_or_default();
+                write!(f, "postgres://{}:{}/{database}", options.get_host(), options.get_port())
+            }
+            Self::Redis(client) => {
+                let place = client.get_connection_info();
+                write!(f, "redis://{}/{}", place.addr(), place.redis_settings().db())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        text.parse::<Address>().unwrap().to_string()
+    }
+
+    #[test]
+    fn what_is_shown_has_neither_user_nor_password() {
+        assert_eq!(
+            shown("postgres://ada:s3cret@db.example:5433/jobs"),
+            "postgres://db.example:5433/jobs"
+        );
+        assert_eq!(shown("redis://ada:s3cret@cache.example/3"), "redis://cache.example:6379/3");
+        assert_eq!(shown("rediss://:s3cret@cache.example:6380"), "redis://cache.example:6380/0");
+        assert_eq!(shown("sqlite://a/b.db"), "sqlite://a/b.db");
+    }
+
+    #[test]
+    fn the_file_beside_a_database_has_a_name_of_its_own() {
+        for database in ["sqlite://aside.db", "sqlite://aside.db?mode=rwc", "sqlite:aside.db"] {
+            let beside = Address::beside(database).unwrap();
+            assert_eq!(beside.to_string(), "sqlite://aside.db-jobs");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_address() {
+        for text in [
+            "",
+            "aside.db",
+            "sqlite://",
+            "sqlite://:memory:",
+            "sqlite://a.db?mode=ro",
+            "mysql://s3cret@localhost/jobs",
+            "redis://host:99999",
+            "postgres://host:99999/jobs",
+            "http://localhost",
+        ] {
+            let refused = text.parse::<Address>().unwrap_err();
+            assert!(!refused.to_string().contains("s3cret"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The queue in a PostgreSQL database, in the schema `apalis`.
+
+use std::time::Duration;
+
+use apalis_postgres::{Config, PostgresStorage};
+use sqlx::{
+    ConnectOptions, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::sync::OnceCell;
+
+use super::{
+    message::Message,
+    queue::{ATTEMPTS_MAX, Counts, Dead, NAME, QueueError, ids, unavailable},
+    storage::Heartbeat,
+};
+
+/// Connections to the server.
+const CONNECTIONS_MAX: u32 = 5;
+
+/// How long whoever needs a connection waits for one. Past it, the operation fails.
+const WAIT: Duration = Duration::from_secs(3);
+
+/// A worker that was last seen so long ago and has no job in the table is forgotten.
+const WORKERS_KEPT_S: f64 = 60.0 * 60.0;
+
+/// Any number that other programs on the same database do not lock: pushes take turns on it.
+const PUSH_LOCK: i64 = 0x4173_6964_6551;
+
+/// apalis takes jobs in the order of `run_at` alone and, by itself, gives all jobs of one second the same.
+/// Here each has a microsecond of its own.
+const PUSH: &str = "INSERT INTO apalis.jobs
+        (id, job_type, job, status, attempts, max_attempts, run_at, priority, metadata)
+    SELECT id, $3, job, 'Pending', 0, $4,
+        clock.now + place * interval '1 microsecond', 0, ''::hstore
+    FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS pushed (id, job, place),
+        (SELECT clock_timestamp() AS now OFFSET 0) AS clock";
+
+const COUNTS: &str = "SELECT CASE
+        WHEN status IN ('Queued', 'Running') THEN 'running'
+        WHEN status = 'Pending' THEN 'waiting'
+        WHEN status = 'Done' THEN 'done'
+        WHEN status = 'Failed' AND attempts < max_attempts THEN 'retrying'
+        ELSE 'dead' END AS state, count(*)
+    FROM apalis.jobs WHERE job_type = $1 GROUP BY state";
+
+const LAST_DEAD: &str =
+    "SELECT job, attempts::bigint, coalesce(last_result::text, '') FROM apalis.jobs
+    WHERE job_type = $1 AND (status = 'Killed' OR status = 'Failed' AND attempts >= max_attempts)
+    ORDER BY done_at DESC, id DESC LIMIT $2";
+
+const PRUNE: &str = "DELETE FROM apalis.jobs WHERE id IN (
+        SELECT id FROM apalis.jobs WHERE job_type = $1 AND status = $2
+        ORDER BY done_at DESC, id DESC OFFSET $3)";
+
+const PRUNE_WORKERS: &str = "DELETE FROM apalis.workers
+    WHERE last_seen < now() - $1 * interval '1 second'
+        AND NOT EXISTS (SELECT 1 FROM apalis.jobs WHERE lock_by = workers.id)";
+
+/// What apalis can't make a task of: an id that is no ULID.
+const PUT_ASIDE: &str = r#"UPDATE apalis.jobs SET status = 'Killed', done_at = now(),
+        last_result = '{"Err":"the row can not be read"}'
+    WHERE job_type = $1 AND status IN ('Pending', 'Queued', 'Running', 'Failed')
+        AND id !~ '^[0-7][0-9A-HJKMNP-TV-Z]{25}$'"#;
+
+pub(super) struct PostgresQueue {
+    pool: PgPool,
+    opened: OnceCell<()>,
+}
+
+impl PostgresQueue {
+    pub(super) fn new(options: &PgConnectOptions) -> Self {
+        let options = options.clone().application_name("aside").disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(WAIT)
+            .connect_lazy_with(options);
+        Self { pool, opened: OnceCell::new() }
+    }
+
+    pub(super) async fn open(&self) -> Result<(), QueueError> {
+        let open = async || {
+            let mut connection = self.pool.acquire().await.map_err(unavailable)?;
+            let mut migrator = PostgresStorage::migrations();
+            // The database may be shared with programs that keep migrations of their own in the same table.
+            migrator.set_ignore_missing(true);
+            // sqlx holds a lock of the server meanwhile. The lock would stay with a connection that is given
+            // back half-way, so that one is closed.
+            let migrated = migrator.run_direct(None, &mut *connection, false).await;
+            if migrated.is_err() {
+                connection.close_on_drop();
+            }
+            migrated.map_err(unavailable)
+        };
+        self.opened.get_or_try_init(open).await.copied()
+    }
+
+    pub(super) async fn push(&self, users: &[i64], waiting_max: u64) -> Result<(), QueueError> {
+        self.open().await?;
+        let mut transaction = self.pool.begin().await.map_err(unavailable)?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(PUSH_LOCK)
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM apalis.jobs WHERE job_type = $1 AND status = 'Pending'",
+        )
+        .bind(NAME)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(unavailable)?;
+        if waiting.unsigned_abs() + users.len() as u64 > waiting_max {
+            return Err(QueueError::Full);
+        }
+        let ids: Vec<String> = ids(users.len()).iter().map(ToString::to_string).collect();
+        let jobs: Vec<Vec<u8>> = users.iter().map(|user| user.to_string().into_bytes()).collect();
+        sqlx::query(PUSH)
+            .bind(ids)
+            .bind(jobs)
+            .bind(NAME)
+            .bind(i32::try_from(ATTEMPTS_MAX).unwrap_or(i32::MAX))
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    pub(super) async fn counts(&self) -> Result<Counts, QueueError> {
+        self.open().await?;
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as(COUNTS).bind(NAME).fetch_all(&self.pool).await.map_err(unavailable)?;
+        Ok(Counts::of(rows))
+    }
+
+    pub(super) async fn last_dead(&self, shown_max: u32) -> Result<Vec<Dead>, QueueError> {
+        let rows: Vec<(Vec<u8>, i64, String)> = sqlx::query_as(LAST_DEAD)
+            .bind(NAME)
+            .bind(i64::from(shown_max))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(unavailable)?;
+        Ok(rows.into_iter().map(Dead::of).collect())
+    }
+
+    pub(super) async fn postpone(
+        &self,
+        job: &str,
+        worker: &str,
+        pause: Duration,
+    ) -> Result<(), QueueError> {
+        sqlx::query(
+            "UPDATE apalis.jobs SET run_at = now() + $1 * interval '1 second'
+             WHERE id = $2 AND lock_by = $3",
+        )
+        .bind(pause.as_secs_f64())
+        .bind(job)
+        .bind(worker)
+        .execute(&self.pool)
+        .await
+        .map(|_| ())
+        .map_err(unavailable)
+    }
+
+    pub(super) async fn prune(&self, done_max: u64, dead_max: u64) -> Result<(), QueueError> {
+        self.open().await?;
+        for (status, kept_max) in [("Done", done_max), ("Killed", dead_max)] {
+            sqlx::query(PRUNE)
+                .bind(NAME)
+                .bind(status)
+                .bind(i64::try_from(kept_max).unwrap_or(i64::MAX))
+                .execute(&self.pool)
+                .await
+                .map_err(unavailable)?;
+        }
+        let workers = sqlx::query(PRUNE_WORKERS).bind(WORKERS_KEPT_S).execute(&self.pool).await;
+        workers.map(|_| ()).map_err(unavailable)
+    }
+
+    pub(super) async fn put_unreadable_aside(&self) -> Result<(), QueueError> {
+        let put = sqlx::query(PUT_ASIDE).bind(NAME).execute(&self.pool).await;
+        put.map(|_| ()).map_err(unavailable)
+    }
+
+    pub(super) fn storage(&self, heartbeat: Heartbeat) -> PostgresStorage<Message> {
+        let config = Config::default()
+            .queue(NAME)
+            .batch_size(1)
+            .heartbeat_interval(heartbeat.interval)
+            .missed_heartbeats(heartbeat.missed_max);
+        PostgresStorage::new(&self.pool).with_config(config)
+    }
+}

@@ -1,0 +1,193 @@
+//! apalis's three storages as one backend, whose worker takes one job at a time, rests, and wakes.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use apalis_core::{
+    backend::{
+        Backend, BackendConfig, WireFormatBackend, finalize::Durable, persistence::TaskPersistLayer,
+    },
+    task::Task,
+    worker::context::WorkerContext,
+};
+use apalis_postgres::PostgresStorage;
+use apalis_redis::RedisStorage;
+use apalis_sqlite::{JsonCodec, SqliteStorage};
+use futures_util::{Stream, StreamExt, stream};
+use serde_json::Value;
+use tokio::{
+    sync::Notify,
+    time::{Sleep, sleep, timeout},
+};
+use ulid::Ulid;
+
+use super::message::{Message, MessageCodec};
+
+/// How often a worker says that it lives, and how often it may fail to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heartbeat {
+    pub(super) interval: Duration,
+    pub(super) missed_max: usize,
+}
+
+impl Heartbeat {
+    /// A worker is dead after two missed beats, and the others look with each of theirs: that is three.
+    pub(super) fn of(lease: Duration) -> Self {
+        Self { interval: Duration::from_secs((lease.as_secs() / 3).max(1)), missed_max: 2 }
+    }
+}
+
+/// How long to rest after the job that has just ended.
+pub(super) type Rest = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// One of apalis's storages.
+pub(super) enum Source {
+    Sqlite(SqliteStorage<Message>),
+    Postgres(PostgresStorage<Message>),
+    Redis(RedisStorage<Message>),
+}
+
+macro_rules! on_source {
+    ($source:expr, $storage:ident => $poll:expr) => {
+        match $source {
+            Source::Sqlite($storage) => $poll.map_err(StorageError::from),
+            Source::Postgres($storage) => $poll.map_err(StorageError::from),
+            Source::Redis($storage) => $poll.map_err(StorageError::from),
+        }
+    };
+}
+
+/// An error of the queue. The worker that meets it ends, and is begun anew.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StorageError {
+    #[error(transparent)]
+    Sqlite(#[from] apalis_sqlite::Error),
+    #[error(transparent)]
+    Postgres(#[from] apalis_postgres::Error),
+    #[error(transparent)]
+    Redis(#[from] apalis_redis::Error),
+}
+
+/// A storage for one worker.
+pub(super) struct Storage {
+    source: Source,
+    rest: Rest,
+    /// The last job was given out, and the rest after it has not begun.
+    given: bool,
+    resting: Option<Pin<Box<Sleep>>>,
+    /// Something each time when it is worth to look for jobs.
+    looks: Pin<Box<dyn Stream<Item = ()> + Send>>,
+}
+
+impl Storage {
+    pub(super) fn new(source: Source, rest: Rest, pushed: Arc<Notify>, pause: Duration) -> Self {
+        let looks = stream::unfold(pushed, move |pushed| async move {
+            // Which of the two it was does not matter.
+            let _ = timeout(pause, pushed.notified()).await;
+            Some(((), pushed))
+        });
+        Self { source, rest, given: false, resting: None, looks: looks.boxed() }
+    }
+
+    /// Ready when no job runs and the rest after the last one is over.
+    fn poll_rested(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<()> {
+        // The job wakes the worker when it ends.
+        if worker.has_pending_tasks() {
+            return Poll::Pending;
+        }
+        if std::mem::take(&mut self.given) {
+            self.resting = Some(Box::pin(sleep((self.rest)())));
+        }
+        if let Some(resting) = &mut self.resting {
+            ready!(resting.as_mut().poll(cx));
+            self.resting = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Backend for Storage {
+    type Task = Task<Vec<u8>>;
+    type Error = StorageError;
+
+    fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &WorkerContext,
+    ) -> Poll<Result<(), StorageError>> {
+        on_source!(&mut self.source, storage => storage.poll_ready(cx, worker))
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, StorageError>>> {
+        ready!(self.poll_rested(cx, worker));
+        let next = match &mut self.source {
+            Source::Sqlite(storage) => {
+                storage.poll_next(cx, worker).map(|task| task.map(|task| Ok(task?)))
+            }
+            Source::Postgres(storage) => {
+                storage.poll_next(cx, worker).map(|task| task.map(|task| Ok(task?)))
+            }
+            Source::Redis(storage) => {
+                storage.poll_next(cx, worker).map(|task| task.map(|task| Ok(task?)))
+            }
+        };
+        match next {
+            // Without this, a storage that was found empty is looked at again with the next heartbeat only.
+            Poll::Pending => {
+                if self.looks.poll_next_unpin(cx).is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            given => {
+                self.given = true;
+                given
+            }
+        }
+    }
+
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &WorkerContext,
+    ) -> Poll<Result<(), StorageError>> {
+        on_source!(&mut self.source, storage => storage.poll_close(cx, worker))
+    }
+}
+
+impl BackendConfig for Storage {
+    type Args = Message;
+    type Id = Ulid;
+    type Kind = Durable;
+    type Config = ();
+    type Layer = TaskPersistLayer<JsonCodec<Value>, Value>;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, worker: &mut WorkerContext) -> Self::Layer {
+        match &mut self.source {
+            Source::Sqlite(storage) => storage.middleware(worker),
+            Source::Postgres(storage) => storage.middleware(worker),
+            Source::Redis(storage) => storage.middleware(worker),
+        }
+    }
+}
+
+impl WireFormatBackend for Storage {
+    type Codec = MessageCodec;
+    type Compact = Vec<u8>;
+
+    fn codec(&self) -> &MessageCodec {
+        &MessageCodec
+    }
+}

@@ -1,0 +1,156 @@
+//! What a job does: loads its user into the cache.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use apalis_core::{
+    error::{AbortError, BoxDynError},
+    task::Task,
+};
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::{Queue, message::Message, queue::ATTEMPTS_MAX};
+use crate::cache::{Cache, Directives, Get};
+
+/// The longest that a worker rests while all its jobs fail.
+const REST_MAX: Duration = Duration::from_secs(10);
+
+/// Rest after a failed job, on top of the usual one; doubled with each further failure in a row, so that
+/// neither the database nor the attempts of all jobs are spent on an outage.
+const REST_FIRST: Duration = Duration::from_millis(100);
+
+/// How one attempt at a job ended.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The user that was to be loaded; `None` if the message did not say.
+    pub user: Option<i64>,
+    /// Which attempt at it this was, from 1.
+    pub number: usize,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The user is in the cache, or its absence is.
+    Warmed {
+        /// Whether there is such a user.
+        found: bool,
+    },
+    /// It failed and will be tried again.
+    Failed(String),
+    /// It failed for good.
+    Dead(String),
+}
+
+/// Called after each attempt, before it is noted in the queue.
+pub type Observer = Arc<dyn Fn(&Attempt) + Send + Sync>;
+
+/// Loads users into a cache, one after the other, at a set pace.
+#[derive(Clone)]
+pub struct WarmUp {
+    users: Cache<i64>,
+    delay: Duration,
+    observer: Observer,
+    failures_in_a_row: Arc<AtomicU32>,
+}
+
+impl WarmUp {
+    /// Loads into `users`, rests for `delay` after each, and tells `observer`.
+    pub fn new(users: Cache<i64>, delay: Duration, observer: Observer) -> Self {
+        Self { users, delay, observer, failures_in_a_row: Arc::default() }
+    }
+
+    /// The rest after the job that has just ended.
+    pub(super) fn rest(&self) -> Duration {
+        let failures = self.failures_in_a_row.load(Ordering::Relaxed);
+        let longer = match failures {
+            0 => Duration::ZERO,
+            _ => doubled(REST_FIRST, failures - 1).min(REST_MAX),
+        };
+        self.delay + longer
+    }
+
+    /// Does one job that `worker` has taken from `queue`.
+    pub(super) async fn attempt(
+        &self,
+        queue: &Queue,
+        worker: &str,
+        job: Task<Message>,
+    ) -> Result<(), BoxDynError> {
+        let begun_at = Instant::now();
+        let (user, number) = (job.args.user(), job.attempt());
+        let outcome = self.outcome(job.args, number).await;
+        if matches!(outcome, Outcome::Warmed { .. }) {
+            self.failures_in_a_row.store(0, Ordering::Relaxed);
+        } else {
+            self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
+        }
+        if let (Outcome::Failed(_), Some(id)) = (&outcome, job.task_id()) {
+            let pause = pause(queue.timing().retry, number);
+            queue.postpone(&id.to_string(), worker, pause).await;
+        }
+        let attempt = Attempt { user, number, outcome, took: begun_at.elapsed() };
+        (self.observer)(&attempt);
+        match attempt.outcome {
+            Outcome::Warmed { .. } => Ok(()),
+            Outcome::Failed(error) => Err(error.into()),
+            Outcome::Dead(error) => Err(AbortError::new(error).into()),
+        }
+    }
+
+    async fn outcome(&self, message: Message, number: usize) -> Outcome {
+        let Message::User(id) = message else {
+            return Outcome::Dead("the message is no id of a user".to_owned());
+        };
+        if number > ATTEMPTS_MAX {
+            return Outcome::Dead("each worker that tried it has died".to_owned());
+        }
+        let get = Get { id, directives: Directives::default() };
+        match self.users.clone().oneshot(get).await {
+            Ok(answer) => Outcome::Warmed { found: answer.body.is_some() },
+            Err(failure) if number < ATTEMPTS_MAX => Outcome::Failed(failure.error.to_string()),
+            Err(failure) => Outcome::Dead(failure.error.to_string()),
+        }
+    }
+}
+
+/// The pause after the attempt `number`. Cut at random by up to a half, so that what failed together does
+/// not come back together.
+fn pause(first: Duration, number: usize) -> Duration {
+    let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX);
+    doubled(first, doublings).mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// `first`, doubled so many times; at most a day.
+fn doubled(first: Duration, times: u32) -> Duration {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    first.saturating_mul(2_u32.saturating_pow(times)).min(DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failed_attempt_doubles_the_pause_less_up_to_a_half() {
+        let first = Duration::from_secs(2);
+        for (number, longest_s) in [(1, 2), (2, 4), (3, 8), (4, 16), (100, 24 * 60 * 60)] {
+            let longest = Duration::from_secs(longest_s);
+            for _ in 0..100 {
+                let pause = pause(first, number);
+                assert!(pause >= longest / 2 && pause <= longest, "{number}: {pause:?}");
+            }
+        }
+        assert_eq!(pause(Duration::ZERO, 3), Duration::ZERO);
+    }
+}
