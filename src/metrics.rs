@@ -87,6 +87,23 @@ labels! {
     }
 }
 
+labels! {
+    /// How one attempt at a job ended.
+    JobResult {
+        /// Done.
+        Done = "done",
+        /// It failed and will be tried again.
+        Failed = "failed",
+        /// It failed for good.
+        Dead = "dead",
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabel {
+    result: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
     source: &'static str,
@@ -117,6 +134,7 @@ pub struct Metrics {
     loads: Family<ResultLabels, Counter>,
     loads_running: Family<SourceLabel, Gauge>,
     fills: Family<ResultLabels, Counter>,
+    jobs: Family<JobLabel, Counter>,
     hit_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
     load_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
     servers: ServerFamilies,
@@ -162,6 +180,8 @@ impl Default for Metrics {
         registry.register("loads_running", help, loads_running.clone());
         let fills = Family::default();
         registry.register("fills", "Values offered to the store by result", fills.clone());
+        let jobs = Family::default();
+        registry.register("jobs", "Attempts at jobs of the queue by result", jobs.clone());
         let hit_seconds = Family::new_with_constructor(hit_histogram as fn() -> Histogram);
         let help = "Time from the request to the answer of a hit";
         registry.register_with_unit("hit", help, Unit::Seconds, hit_seconds.clone());
@@ -180,6 +200,7 @@ impl Default for Metrics {
             loads,
             loads_running,
             fills,
+            jobs,
             hit_seconds,
             load_seconds,
             servers,
@@ -232,6 +253,13 @@ impl Metrics {
             hit_seconds: self.hit_seconds.get_or_create_owned(&SourceLabel { source }),
             load_seconds: self.load_seconds.get_or_create_owned(&SourceLabel { source }),
         }
+    }
+
+    /// The instruments of the jobs that this process works. All series exist from now on, at zero.
+    pub fn jobs(&self) -> JobMetrics {
+        let counter =
+            |case: &JobResult| self.jobs.get_or_create_owned(&JobLabel { result: case.word() });
+        JobMetrics { jobs: JobResult::ALL.iter().map(counter).collect() }
     }
 
     /// The instruments of the HTTP connections.
@@ -318,6 +346,19 @@ pub struct ServerMetrics {
     pub crosstalk: Counter,
     /// 1 while the server is used.
     pub in_service: Gauge,
+}
+
+/// The attempts at jobs, counted.
+#[derive(Clone, Debug)]
+pub struct JobMetrics {
+    jobs: Box<[Counter]>,
+}
+
+impl JobMetrics {
+    /// Counts one attempt.
+    pub fn job(&self, result: JobResult) {
+        self.jobs[result as usize].inc();
+    }
 }
 
 /// The HTTP connections, counted. The numbers may be read at any time, from any thread.

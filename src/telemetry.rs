@@ -6,12 +6,16 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::config::LogFormat;
 
+/// The levels without `RUST_LOG`. apalis tells of each attempt to reach a queue that is away; `jobs` tells of
+/// it once.
+const LEVELS: &str = "info,apalis_core=off,apalis_postgres=off,apalis_redis=off";
+
 /// Begins to write the log. `RUST_LOG` sets the levels; without it, or if it is malformed, `info`.
 ///
 /// The standard formats escape control characters of what they print, so that nothing from outside
 /// can begin a line of its own or colour a terminal.
 pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVELS));
     let registry = tracing_subscriber::registry().with(filter);
     // A second start, as in tests that run several services in one process, keeps the first.
     let _ = match format {

@@ -2,6 +2,7 @@
 
 mod control;
 mod places;
+mod queue;
 mod report;
 mod stacks;
 
@@ -12,29 +13,38 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use axum::Router;
 use axum_server::Handle;
+use tokio::time::timeout;
 
 use self::{control::control, report::Report};
 pub use self::{
     places::explain,
+    queue::queue,
     stacks::{Stacks, servers},
 };
 use crate::{
     config::{ServerSettings, Settings, Token},
     http::{self, Access, Context, ServerReport, edge},
+    jobs::Worker,
     memcached::{Inspector, Memcached},
     metrics::{EdgeCounters, Metrics},
     sessions::Sessions,
 };
+
+/// How long the end of the service waits for the job under way. A longer one is given up, and is another
+/// worker's after the lease.
+const JOB_GRACE: Duration = Duration::from_secs(5);
 
 /// The service, ready to be served.
 pub struct App {
     router: Router,
     connections: Arc<EdgeCounters>,
     draining: Arc<AtomicBool>,
+    worker: Option<Worker>,
 }
 
 /// Why the service can't start.
@@ -55,6 +65,7 @@ impl App {
     /// [`StartError`]; its text is one line that names the setting or the path.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let access = access(settings)?;
+        let queue = queue(&settings.queue, &settings.stacks.database)?;
         let metrics = Metrics::default();
         let stacks = Stacks::open(&settings.stacks, &metrics).await?;
         let draining = Arc::new(AtomicBool::new(false));
@@ -69,6 +80,7 @@ impl App {
             forget: stacks.forget,
             kept_stale_s: stacks::policy(&settings.stacks)?.kept_stale_s(),
         });
+        let worker = queue::start(settings, &queue, &stacks.users, &metrics);
         let context = Context {
             users: stacks.users,
             calculations: stacks.calculations,
@@ -77,6 +89,7 @@ impl App {
             ledgers: stacks.ledgers,
             database: stacks.database,
             invalidations: stacks.invalidations,
+            queue,
             access,
             metrics,
             servers: Box::new(move || memcached.as_ref().map_or_else(Vec::new, reports)),
@@ -92,7 +105,7 @@ impl App {
             control,
             draining: draining.clone(),
         };
-        Ok(Self { router: http::router(context), connections, draining })
+        Ok(Self { router: http::router(context), connections, draining, worker })
     }
 
     /// Serves on `listener` until `handle` says to stop.
@@ -101,13 +114,23 @@ impl App {
     /// Only if the listener can't be used at all; a failed connection is that connection's affair.
     pub async fn serve(self, listener: TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
         let limits = edge::Limits::default();
-        edge::serve(listener, self.router, limits, self.connections, handle).await
+        let served = edge::serve(listener, self.router, limits, self.connections, handle).await;
+        if let Some(mut worker) = self.worker {
+            let _ = timeout(JOB_GRACE, worker.ended()).await;
+        }
+        served
     }
 
-    /// Set it, and the service is not ready any more.
+    /// Set it, and the service is not ready any more, and takes no further job.
     pub fn draining(&self) -> impl Fn() + use<> {
         let draining = self.draining.clone();
-        move || draining.store(true, Ordering::Relaxed)
+        let stop_worker = self.worker.as_ref().map(Worker::stopping);
+        move || {
+            draining.store(true, Ordering::Relaxed);
+            if let Some(stop_worker) = &stop_worker {
+                stop_worker();
+            }
+        }
     }
 }
 

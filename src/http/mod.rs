@@ -8,6 +8,7 @@ mod calculations;
 pub mod edge;
 mod headers;
 mod if_match;
+mod jobs;
 mod problem;
 mod service;
 mod sessions;
@@ -32,7 +33,7 @@ pub use self::{
 };
 use crate::{
     cache::Cache,
-    jobs::Invalidations,
+    jobs::{Invalidations, Queue},
     metrics::{CacheMetrics, Metrics},
     sessions::Sessions,
     statistics::ServerRow,
@@ -56,6 +57,8 @@ pub struct Context {
     pub database: Database,
     /// Makes the cache forget what a write has changed.
     pub invalidations: Invalidations,
+    /// Users to be loaded into the cache.
+    pub queue: Queue,
     /// Who may use the protected endpoints.
     pub access: Access,
     /// All instruments.
@@ -84,6 +87,8 @@ pub fn router(context: Context) -> Router {
         .route("/users/{id}", put(users::put).patch(users::patch).delete(users::delete))
         .route("/cache", delete(cache::forget_all))
         .route("/cache/users/{id}", get(cache::explain).delete(cache::forget))
+        .route("/jobs", get(jobs::show))
+        .route("/jobs/warm-ups", post(jobs::warm_up))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
     Router::new()
         .route("/users/{id}", get(users::show))

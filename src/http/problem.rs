@@ -43,6 +43,8 @@ pub(super) enum Problem {
     NotWritable,
     CacheUnavailable,
     NotAllForgotten(u64),
+    QueueFull,
+    QueueUnavailable,
     Unauthorized,
     Closed,
     Draining,
@@ -125,6 +127,12 @@ impl Problem {
                      or took too long. At least {forgotten} were forgotten."
                 );
                 return (StatusCode::SERVICE_UNAVAILABLE, detail.into());
+            }
+            Self::QueueFull => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Too many jobs are waiting already.")
+            }
+            Self::QueueUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The queue can't be reached at the moment.")
             }
             Self::Unauthorized => {
                 (StatusCode::UNAUTHORIZED, "This needs the API token as a bearer token.")

@@ -74,6 +74,18 @@ impl Database {
         Ok(intents.collect())
     }
 
+    /// How many keys have not been forgotten yet.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn intents_count(&self) -> Result<u64, WriteError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM invalidations")
+            .fetch_one(&self.writer)
+            .await
+            .map_err(write_error)?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Removes the intents whose keys have been forgotten, unless a later write has noted them again.
     ///
     /// # Errors

@@ -1,0 +1,62 @@
+//! The queue of jobs and the worker that the service has for it.
+
+use std::sync::Arc;
+
+use super::StartError;
+use crate::{
+    cache::Cache,
+    config::{QueueSettings, Settings},
+    jobs::{Address, Attempt, InvalidAddress, Limits, Outcome, Queue, Timing, WarmUp, Worker},
+    metrics::{JobMetrics, JobResult, Metrics},
+};
+
+/// The queue that the settings name, or the one beside `database`. It need not be there yet.
+///
+/// # Errors
+/// [`StartError::Setting`], which says what `--queue` takes and repeats nothing of it.
+pub fn queue(settings: &QueueSettings, database: &str) -> Result<Queue, StartError> {
+    let address = match &settings.queue {
+        Some(url) => url.reveal().parse(),
+        None => Address::beside(database),
+    };
+    let refused = |error: InvalidAddress| {
+        StartError::Setting(format!("invalid value for '--queue <URL>': {error}"))
+    };
+    let timing = Timing { lease: settings.job_lease, retry: settings.job_retry };
+    Ok(Queue::new(&address.map_err(refused)?, timing, Limits::default()))
+}
+
+/// Begins to work `queue` in this process, unless the settings say not to.
+pub(super) fn start(
+    settings: &Settings,
+    queue: &Queue,
+    users: &Cache<i64>,
+    metrics: &Metrics,
+) -> Option<Worker> {
+    let metrics = metrics.jobs();
+    if settings.work_jobs {
+        let observer = Arc::new(move |attempt: &Attempt| observe(&metrics, attempt));
+        let warm_up = WarmUp::new(users.clone(), settings.job_delay, observer);
+        return Some(Worker::start(queue.clone(), warm_up));
+    }
+    // A worker says so if the queue is away. Without one, this does. Requests open it when it is back.
+    let queue = queue.clone();
+    tokio::spawn(async move {
+        if let Err(error) = queue.open().await {
+            tracing::warn!(queue = queue.place(), %error, "the queue of jobs is away");
+        }
+    });
+    None
+}
+
+fn observe(metrics: &JobMetrics, attempt: &Attempt) {
+    let Attempt { user, number, outcome, .. } = attempt;
+    match outcome {
+        Outcome::Warmed { .. } => metrics.job(JobResult::Done),
+        Outcome::Failed(_) => metrics.job(JobResult::Failed),
+        Outcome::Dead(error) => {
+            metrics.job(JobResult::Dead);
+            tracing::error!(user, attempts = number, error, "a job is given up");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `/jobs`: puts users on the warm-up queue, and tells how it is.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Context, body::Input, problem::Problem};
+use crate::jobs::{QueueError, Report};
+
+/// Most ids in one request; past it, 422. The limit on the size of a body may come before: ids of five
+/// digits fit.
+const IDS_MAX: usize = 10_000;
+
+/// What to warm up.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WarmUps {
+    ids: Vec<i64>,
+}
+
+#[derive(Serialize)]
+struct Queued {
+    queued: usize,
+}
+
+/// `POST /jobs/warm-ups`: all of the ids or none.
+pub(super) async fn warm_up(
+    State(context): State<Arc<Context>>,
+    Input(WarmUps { ids }): Input<WarmUps>,
+) -> Response {
+    if ids.is_empty() || ids.len() > IDS_MAX {
+        return Problem::InvalidField("ids takes 1 to 10000 ids.").into_response();
+    }
+    if ids.iter().any(|id| *id < 1) {
+        return Problem::InvalidField("Each of ids is at least 1.").into_response();
+    }
+    match context.queue.push(&ids).await {
+        Ok(()) => (StatusCode::ACCEPTED, Json(Queued { queued: ids.len() })).into_response(),
+        Err(error) => refused(&error).into_response(),
+    }
+}
+
+#[derive(Serialize)]
+struct Jobs {
+    #[serde(flatten)]
+    queue: Report,
+    /// Keys that writes have made outdated and the cache has not forgotten yet. Not part of the queue.
+    invalidations: u64,
+}
+
+/// `GET /jobs`: jobs by state, and the latest that were given up.
+pub(super) async fn show(State(context): State<Arc<Context>>) -> Response {
+    let queue = match context.queue.report().await {
+        Ok(report) => report,
+        Err(error) => return refused(&error).into_response(),
+    };
+    match context.database.intents_count().await {
+        Ok(invalidations) => Json(Jobs { queue, invalidations }).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "the invalidations can't be counted");
+            Problem::SourceUnavailable.into_response()
+        }
+    }
+}
+
+fn refused(error: &QueueError) -> Problem {
+    match error {
+        QueueError::Full => Problem::QueueFull,
+        QueueError::Unavailable(_) => {
+            tracing::warn!(%error, "a request for the queue was refused");
+            Problem::QueueUnavailable
+        }
+    }
+}
