@@ -2,6 +2,7 @@
 
 mod cache;
 mod healthcheck;
+mod jobs;
 mod serve;
 mod service;
 
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::{cache::CacheCommand, healthcheck::Healthcheck, serve::serve};
+use self::{cache::CacheCommand, healthcheck::Healthcheck, jobs::Jobs, serve::serve};
 use crate::config::Settings;
 
 /// Exit status when a setting is refused.
@@ -34,6 +35,9 @@ enum Command {
     /// A small client of the memcached servers
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Put users on the warm-up queue, or work it
+    #[command(subcommand)]
+    Jobs(Jobs),
 }
 
 /// Runs the program as its arguments and its environment say.
@@ -48,6 +52,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(settings)) => serve(&settings),
         Some(Command::Healthcheck(check)) => check.run(),
         Some(Command::Cache(command)) => command.run(),
+        Some(Command::Jobs(jobs)) => jobs.run(),
     }
 }
 
