@@ -54,6 +54,12 @@ ensure_memcached() {
     command -v memcached >/dev/null || install_packages memcached
 }
 
+# The servers that a queue of jobs can be kept on. Debian keeps PostgreSQL's programs out of the PATH.
+ensure_queue_servers() {
+    { command -v redis-server && compgen -G '/usr/lib/postgresql/*/bin/initdb'; } >/dev/null ||
+        install_packages postgresql redis-server
+}
+
 # Raises a low soft limit on open files as far as the hard limit lets it; it is no failure if it cannot.
 raise_open_files() {
     local soft hard wanted=$OPEN_FILES_WANTED

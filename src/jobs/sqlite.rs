@@ -280,3 +280,27 @@ impl FileIdentity {
 fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::Address;
+
+    #[tokio::test]
+    async fn every_connection_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("queue.db").display());
+        let Ok(Address::Sqlite(options)) = url.parse() else { panic!("{url} is an address") };
+        let queue = SqliteQueue::new(&options);
+        queue.push(&[1], 10).await.unwrap();
+        for _ in 0..CONNECTIONS_MAX {
+            let mut connection = queue.pool.acquire().await.unwrap().detach();
+            // 2 is FULL. A worker that was set up by apalis would have 0.
+            let level: i64 =
+                sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut connection).await.unwrap();
+            let journal: String =
+                sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await.unwrap();
+            assert_eq!((level, journal.as_str()), (2, "wal"));
+        }
+    }
+}

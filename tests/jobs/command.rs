@@ -1,0 +1,252 @@
+//! `aside jobs produce` and `aside jobs consume`, as somebody at a shell meets them.
+
+use std::{fs, process::Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    task::JoinSet,
+    time::{Duration, timeout},
+};
+
+use crate::{
+    service::{IDLE, counted, jobs},
+    support::{
+        PATIENCE,
+        aside::{Aside, Place, command},
+        memcached::Memcached,
+    },
+};
+
+/// `aside jobs consume`, and the lines that it writes.
+struct Consume {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Consume {
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        let arguments = [&["jobs", "consume", "--delay", "0s"], arguments].concat();
+        let mut process = command(place, &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, lines }
+    }
+
+    async fn line(&mut self) -> String {
+        let line = timeout(PATIENCE, self.lines.next_line()).await;
+        line.expect("a line").unwrap().expect("a line before the end")
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().unwrap().cast_signed()).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    async fn exit_code(&mut self) -> Option<i32> {
+        timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap().code()
+    }
+}
+
+/// Runs `aside jobs produce` to its end: its status, and what it wrote.
+async fn produce(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
+    let output =
+        command(place, &[&["jobs", "produce"], arguments].concat()).output().await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[tokio::test]
+async fn what_one_process_puts_on_the_queue_another_works_in_order() {
+    let memcached = Memcached::start().await;
+    let address = memcached.address().to_string();
+    let aside = Aside::start(&[IDLE, &["--memcached", &address]].concat()).await;
+    let place = &aside.place;
+    assert_eq!(produce(place, &["3", "1", "2"]).await, (Some(0), "queued 3\n".to_owned()));
+    let both = ["99999", "--range", "4..=5"];
+    assert_eq!(produce(place, &both).await, (Some(0), "queued 3\n".to_owned()));
+    let mut consume = Consume::start(place, &["--memcached", &address]);
+    assert!(consume.line().await.starts_with("working sqlite://"));
+    for id in ["3", "1", "2"] {
+        let line = consume.line().await;
+        assert!(line.starts_with(&format!("user {id} warmed in ")), "{line}");
+    }
+    let line = consume.line().await;
+    assert!(line.starts_with("user 99999 does not exist, known in "), "{line}");
+    for id in ["4", "5"] {
+        let line = consume.line().await;
+        assert!(line.starts_with(&format!("user {id} warmed in ")), "{line}");
+    }
+    counted(&aside, "done", 6).await;
+    for id in 1..=5 {
+        assert_eq!(aside.get(&format!("/users/{id}")).await.user(id).x_cache(), "HIT");
+    }
+    consume.signal(Signal::INT);
+    assert_eq!(consume.line().await, "stopping");
+    assert_eq!(consume.line().await, "worked 6 jobs, 0 given up");
+    assert_eq!(consume.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn what_is_no_user_is_refused_and_nothing_is_queued() {
+    let aside = Aside::start(IDLE).await;
+    for arguments in [
+        &[][..],
+        &["0"],
+        &["-1"],
+        &["1", "x"],
+        &["9223372036854775808"],
+        &["--range", "1..3"],
+        &["--range", "3..=1"],
+        &["--range", "1..=1000001"],
+        &["--range"],
+    ] {
+        let (code, said) = produce(&aside.place, arguments).await;
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: ") && said.lines().count() == 1, "{said}");
+    }
+    assert_eq!(jobs(&aside).await["waiting"], 0);
+}
+
+#[tokio::test]
+async fn a_queue_that_cant_be_written_is_exit_status_1() {
+    let place = Place::empty();
+    let nowhere = format!("sqlite://{}", place.file("missing/queue.db").display());
+    let (code, said) = produce(&place, &["1", "--queue", &nowhere]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.starts_with("error: the queue is unavailable"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_range_is_queued_whole() {
+    let aside = Aside::start(IDLE).await;
+    let queued = produce(&aside.place, &["--range", "1..=25000"]).await;
+    assert_eq!(queued, (Some(0), "queued 25000\n".to_owned()));
+    assert_eq!(jobs(&aside).await["waiting"], 25_000);
+}
+
+#[tokio::test]
+async fn four_processes_may_create_the_queue_at_once() {
+    let place = Place::seeded().await;
+    let mut producers = JoinSet::new();
+    for _ in 0..4 {
+        let place = place.clone();
+        producers.spawn(async move { produce(&place, &["--range", "1..=10"]).await });
+    }
+    for produced in producers.join_all().await {
+        assert_eq!(produced, (Some(0), "queued 10\n".to_owned()));
+    }
+    let aside = Aside::start_at(&place, IDLE).await;
+    assert_eq!(jobs(&aside).await["waiting"], 40);
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_killed_in_the_middle_of_a_job_loses_nothing() {
+    let aside = Aside::start(IDLE).await;
+    produce(&aside.place, &["1", "2", "3"]).await;
+    let lease = ["--job-lease", "3s"];
+    let slow = [&lease[..], &["--slow-query", "1h", "--query-timeout", "1h"]].concat();
+    let mut killed = Consume::start(&aside.place, &slow);
+    counted(&aside, "running", 1).await;
+    killed.signal(Signal::KILL);
+    assert_eq!(killed.exit_code().await, None);
+    let mut consume = Consume::start(&aside.place, &lease);
+    let jobs = counted(&aside, "done", 3).await;
+    assert_eq!((jobs["dead"].as_u64(), jobs["running"].as_u64()), (Some(0), Some(0)));
+    consume.signal(Signal::TERM);
+    assert_eq!(consume.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn on_sigterm_the_job_under_way_is_finished_and_a_second_one_does_not_wait() {
+    let aside = Aside::start(IDLE).await;
+    produce(&aside.place, &["1", "2"]).await;
+    let mut consume = Consume::start(&aside.place, &["--slow-query", "1s"]);
+    counted(&aside, "running", 1).await;
+    consume.signal(Signal::TERM);
+    assert_eq!(consume.exit_code().await, Some(0));
+    let left = jobs(&aside).await;
+    assert_eq!((left["done"].as_u64(), left["waiting"].as_u64()), (Some(1), Some(1)));
+
+    let slow = ["--slow-query", "1h", "--query-timeout", "1h"];
+    let mut consume = Consume::start(&aside.place, &slow);
+    counted(&aside, "running", 1).await;
+    consume.signal(Signal::TERM);
+    while consume.line().await != "stopping" {}
+    consume.signal(Signal::TERM);
+    assert_eq!(consume.exit_code().await, Some(1));
+}
+
+#[tokio::test]
+async fn a_failed_attempt_and_a_job_that_is_given_up_are_told() {
+    let aside = Aside::start(IDLE).await;
+    produce(&aside.place, &["7"]).await;
+    let fails = ["--query-timeout", "1ms", "--slow-query", "1s", "--job-retry", "0s"];
+    let mut consume = Consume::start(&aside.place, &fails);
+    consume.line().await;
+    let why = "the source did not answer within its deadline";
+    for number in 1..=4 {
+        let expected = format!("user 7 failed, attempt {number} of 5: {why}");
+        assert_eq!(consume.line().await, expected);
+    }
+    assert_eq!(consume.line().await, format!("user 7 given up: {why}"));
+}
+
+#[tokio::test]
+async fn a_consumer_that_waits_does_not_spin() {
+    let aside = Aside::start(IDLE).await;
+    produce(&aside.place, &["1"]).await;
+    let mut consume = Consume::start(&aside.place, &[]);
+    counted(&aside, "done", 1).await;
+    let stat = format!("/proc/{}/stat", consume.process.id().unwrap());
+    // User and system time, in hundredths of a second: the 14th and 15th field.
+    let cpu = || {
+        let stat = fs::read_to_string(&stat).unwrap();
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum::<u64>()
+    };
+    let before = cpu();
+    // It must not end by itself meanwhile.
+    timeout(Duration::from_secs(3), consume.process.wait()).await.unwrap_err();
+    let spent = cpu() - before;
+    assert!(spent < 60, "{spent} hundredths of a second in three");
+    produce(&aside.place, &["2"]).await;
+    counted(&aside, "done", 2).await;
+}
+
+#[tokio::test]
+async fn on_a_terminal_there_is_a_bar() {
+    let aside = Aside::start(IDLE).await;
+    produce(&aside.place, &["1", "2", "3"]).await;
+    let plain = command(&aside.place, &[]);
+    let run = format!("stty cols 100; {} jobs consume --delay 0s", env!("CARGO_BIN_EXE_aside"));
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &run, "terminal"])
+        .current_dir(aside.place.file(""))
+        .envs(plain.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    counted(&aside, "done", 3).await;
+    // Ctrl-C, as the terminal sends it.
+    let mut keyboard = terminal.stdin.take().unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut keyboard, b"\x03").await.unwrap();
+    let ended = timeout(PATIENCE, terminal.wait()).await.unwrap().unwrap();
+    let shown =
+        String::from_utf8_lossy(&fs::read(aside.place.file("terminal")).unwrap()).into_owned();
+    assert!(ended.success(), "{shown}");
+    assert!(shown.contains('█') && shown.contains("3/3"), "{shown}");
+    assert!(shown.contains("worked 3 jobs, 0 given up"), "{shown}");
+    assert!(!shown.contains("user 1 warmed in 0 ms\r\nuser 2"), "a bar, no lines: {shown}");
+}

@@ -1,0 +1,202 @@
+//! What holds of every queue, whatever it is kept in.
+
+use std::{collections::HashSet, time::Duration};
+
+use aside::jobs::{ATTEMPTS_MAX, Limits, Outcome, QueueError, Timing};
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    consumer::{Consumer, Manner, counted},
+    home::{Home, QUICK},
+    support::eventually,
+};
+
+macro_rules! contract {
+    ($($test:ident),+ $(,)?) => {
+        contract!(sqlite: $($test),+);
+        contract!(postgres: $($test),+);
+        contract!(redis: $($test),+);
+    };
+    ($home:ident: $($test:ident),+) => {
+        mod $home {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(crate::home::Home::$home().await).await;
+            })+
+        }
+    };
+}
+
+contract!(
+    first_in_is_first_out,
+    a_push_is_stored_whole_or_not_at_all,
+    ten_thousand_at_once_are_no_trouble,
+    a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on,
+    a_message_that_is_no_id_is_put_aside_and_the_worker_lives,
+    the_job_of_a_dead_worker_is_anothers_after_the_lease,
+    a_long_job_is_not_taken_from_a_living_worker,
+    several_workers_share_the_jobs_and_do_none_twice,
+    only_so_many_done_and_dead_jobs_are_kept,
+    any_number_of_processes_may_open_it_at_once,
+    a_waiting_worker_hears_of_jobs_of_other_processes_soon,
+    a_stopped_worker_finishes_its_job_and_takes_no_other,
+);
+
+async fn first_in_is_first_out(home: Home) {
+    let queue = home.queue();
+    let users: Vec<i64> = (1..=300).rev().collect();
+    for users in users.chunks(7) {
+        // Now and then by another process.
+        let queue = if users[0] % 2 == 0 { home.queue() } else { queue.clone() };
+        queue.push(users).await.unwrap();
+    }
+    let consumer = Consumer::start(&queue, Manner::Answer);
+    counted(&queue, "all are done", |counts| counts.done == 300).await;
+    assert_eq!(consumer.warmed(), users);
+}
+
+async fn a_push_is_stored_whole_or_not_at_all(home: Home) {
+    let queue = home.queue_with(QUICK, Limits { waiting_max: 10, ..Limits::default() });
+    queue.push(&[1; 8]).await.unwrap();
+    assert_eq!(queue.push(&[2; 3]).await, Err(QueueError::Full));
+    assert_eq!(queue.counts().await.unwrap().waiting, 8);
+    queue.push(&[3; 2]).await.unwrap();
+    assert_eq!(queue.push(&[4]).await, Err(QueueError::Full));
+    assert_eq!(queue.counts().await.unwrap().waiting, 10);
+}
+
+async fn ten_thousand_at_once_are_no_trouble(home: Home) {
+    let queue = home.queue();
+    let users: Vec<i64> = (1..=10_000).collect();
+    queue.push(&users).await.unwrap();
+    queue.push(&users).await.unwrap();
+    assert_eq!(queue.counts().await.unwrap().waiting, 20_000);
+    let consumer = Consumer::start(&queue, Manner::Answer);
+    counted(&queue, "some are done", |counts| counts.done >= 20).await;
+    assert_eq!(consumer.warmed()[..20], users[..20]);
+}
+
+async fn a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on(home: Home) {
+    let queue = home.queue();
+    queue.push(&[1, 2, 3, 4, 5]).await.unwrap();
+    let consumer = Consumer::start(&queue, Manner::Fail(HashSet::from([2])));
+    let counts = counted(&queue, "one is dead", |counts| counts.dead == 1).await;
+    assert_eq!((counts.done, counts.waiting, counts.running, counts.retrying), (4, 0, 0, 0));
+    let report = queue.report().await.unwrap();
+    let [dead] = &report.last_dead[..] else { panic!("{report:?}") };
+    assert_eq!((dead.user, dead.attempts), (Some(2), ATTEMPTS_MAX as i64));
+    assert_eq!(dead.error, "the source failed: no such table");
+    let tries = consumer.attempts();
+    let tries = tries.iter().filter(|attempt| attempt.user == Some(2));
+    assert!(tries.map(|attempt| attempt.number).eq(1..=ATTEMPTS_MAX));
+    // It does not come back.
+    queue.push(&[6]).await.unwrap();
+    counted(&queue, "the next is done", |counts| (counts.done, counts.dead) == (5, 1)).await;
+}
+
+async fn a_message_that_is_no_id_is_put_aside_and_the_worker_lives(home: Home) {
+    let queue = home.queue();
+    queue.open().await.unwrap();
+    home.push_raw(b"{\"user\": \x00\xff").await;
+    queue.push(&[7]).await.unwrap();
+    let consumer = Consumer::start(&queue, Manner::Answer);
+    let right = |counts: &aside::jobs::Counts| (counts.dead, counts.done) == (1, 1);
+    counted(&queue, "one is dead and one done", right).await;
+    let report = queue.report().await.unwrap();
+    assert_eq!(report.last_dead[0].user, None);
+    assert_eq!(report.last_dead[0].error, "the message is no id of a user");
+    assert_eq!(consumer.warmed(), [7]);
+    let unread = consumer.attempts().into_iter().find(|attempt| attempt.user.is_none());
+    assert!(matches!(unread.unwrap().outcome, Outcome::Dead(_)), "without a second attempt");
+}
+
+async fn the_job_of_a_dead_worker_is_anothers_after_the_lease(home: Home) {
+    let queue = home.queue();
+    queue.push(&[1]).await.unwrap();
+    let dying = Consumer::start(&queue, Manner::Hang);
+    counted(&queue, "it is under way", |counts| counts.running == 1).await;
+    // Its task is aborted: no word to the queue, and no further heartbeat.
+    drop(dying);
+    let died_at = Instant::now();
+    let other = Consumer::start(&home.queue(), Manner::Answer);
+    counted(&queue, "it is done by another", |counts| counts.done == 1).await;
+    assert_eq!(other.warmed(), [1]);
+    // The tables count in whole seconds.
+    let bound = QUICK.lease + Duration::from_secs(3);
+    assert!(died_at.elapsed() < bound, "{:?}", died_at.elapsed());
+}
+
+async fn a_long_job_is_not_taken_from_a_living_worker(home: Home) {
+    let queue = home.queue();
+    queue.push(&[1]).await.unwrap();
+    let long = QUICK.lease + Duration::from_secs(2);
+    let workers = [(); 2].map(|()| Consumer::start(&home.queue(), Manner::Take(long)));
+    counted(&queue, "it is done", |counts| counts.done == 1).await;
+    let attempts: Vec<_> = workers.iter().flat_map(Consumer::attempts).collect();
+    assert_eq!(attempts.len(), 1, "{attempts:?}");
+}
+
+async fn several_workers_share_the_jobs_and_do_none_twice(home: Home) {
+    let queue = home.queue();
+    let users: Vec<i64> = (1..=100).collect();
+    queue.push(&users).await.unwrap();
+    let manner = Manner::Take(Duration::from_millis(5));
+    let workers = [(); 3].map(|()| Consumer::start(&home.queue(), manner.clone()));
+    counted(&queue, "all are done", |counts| counts.done == 100).await;
+    let mut warmed: Vec<_> = workers.iter().flat_map(Consumer::warmed).collect();
+    warmed.sort_unstable();
+    assert_eq!(warmed, users);
+    assert!(workers.iter().all(|worker| !worker.warmed().is_empty()), "each had some");
+}
+
+async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {
+    let limits = Limits { done_max: 3, dead_max: 0, ..Limits::default() };
+    let queue = home.queue_with(QUICK, limits);
+    queue.open().await.unwrap();
+    home.push_raw(b"nonsense").await;
+    queue.push(&[1; 20]).await.unwrap();
+    // The worker prunes as well, now and then.
+    let mut consumer = Consumer::start(&queue, Manner::Answer);
+    let all = async || (consumer.attempts().len() == 21).then_some(());
+    eventually("all were tried", all).await;
+    consumer.worker.ended().await;
+    queue.prune().await.unwrap();
+    let counts = queue.counts().await.unwrap();
+    assert_eq!((counts.done, counts.dead), (3, 0));
+}
+
+async fn any_number_of_processes_may_open_it_at_once(home: Home) {
+    let mut pushes = JoinSet::new();
+    for _ in 0..8 {
+        let queue = home.queue();
+        pushes.spawn(async move { queue.push(&[1; 25]).await });
+    }
+    for pushed in pushes.join_all().await {
+        pushed.unwrap();
+    }
+    assert_eq!(home.queue().counts().await.unwrap().waiting, 200);
+}
+
+async fn a_waiting_worker_hears_of_jobs_of_other_processes_soon(home: Home) {
+    // A heartbeat is far away.
+    let timing = Timing { lease: Duration::from_secs(300), ..QUICK };
+    let queue = home.queue_with(timing, Limits::default());
+    queue.push(&[1]).await.unwrap();
+    let consumer = Consumer::start(&queue, Manner::Answer);
+    counted(&queue, "the first is done", |counts| counts.done == 1).await;
+    let pushed_at = Instant::now();
+    home.queue().push(&[2]).await.unwrap();
+    eventually("the second is done", async || (consumer.warmed().len() == 2).then_some(())).await;
+    assert!(pushed_at.elapsed() < Duration::from_secs(5), "{:?}", pushed_at.elapsed());
+}
+
+async fn a_stopped_worker_finishes_its_job_and_takes_no_other(home: Home) {
+    let queue = home.queue();
+    queue.push(&[1, 2]).await.unwrap();
+    let mut consumer = Consumer::start(&queue, Manner::Take(Duration::from_millis(500)));
+    counted(&queue, "the first is under way", |counts| counts.running == 1).await;
+    consumer.worker.ended().await;
+    let counts = queue.counts().await.unwrap();
+    assert_eq!((counts.done, counts.running, counts.waiting), (1, 0, 1));
+    assert_eq!(consumer.warmed(), [1]);
+}

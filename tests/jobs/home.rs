@@ -1,0 +1,86 @@
+//! Where a queue lives during a test.
+
+use std::time::Duration;
+
+use aside::jobs::{Limits, Queue, Timing};
+use redis::AsyncCommands;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+
+use crate::{
+    servers::{Kind, Server},
+    support::aside::Place,
+};
+
+/// A queue of no name, in a file or on a server of its own.
+pub(crate) struct Home {
+    place: Place,
+    pub(crate) server: Option<Server>,
+}
+
+/// As short as it can be, without a pause before a retry.
+pub(crate) const QUICK: Timing = Timing { lease: Duration::from_secs(3), retry: Duration::ZERO };
+
+impl Home {
+    pub(crate) async fn sqlite() -> Self {
+        Self { place: Place::empty(), server: None }
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        Self { place: Place::empty(), server: Some(Server::start(Kind::Postgres).await) }
+    }
+
+    pub(crate) async fn redis() -> Self {
+        Self { place: Place::empty(), server: Some(Server::start(Kind::Redis).await) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let file = || format!("sqlite://{}", self.place.file("queue.db").display());
+        self.server.as_ref().map_or_else(file, Server::url)
+    }
+
+    /// One more process's view of the queue, so to speak.
+    pub(crate) fn queue(&self) -> Queue {
+        self.queue_with(QUICK, Limits::default())
+    }
+
+    pub(crate) fn queue_with(&self, timing: Timing, limits: Limits) -> Queue {
+        Queue::new(&self.url().parse().unwrap(), timing, limits)
+    }
+
+    /// Puts on the queue what nobody has checked, past all code of ours.
+    pub(crate) async fn push_raw(&self, message: &[u8]) {
+        const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+        let url = self.url();
+        match url.split(':').next().unwrap() {
+            "sqlite" => {
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query("INSERT INTO Jobs (job, id, job_type) VALUES (?1, ?2, 'warm-ups')")
+                    .bind(message)
+                    .bind(ID)
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
+            "postgres" => {
+                let mut connection = PgConnection::connect(&url).await.unwrap();
+                sqlx::query(
+                    "INSERT INTO apalis.jobs (job, id, job_type) VALUES ($1, $2, 'warm-ups')",
+                )
+                .bind(message)
+                .bind(ID)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            }
+            _ => {
+                let client = redis::Client::open(url).unwrap();
+                let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+                let fields = [("attempts", "0"), ("max_attempts", "5"), ("status", "Pending")];
+                let (meta, data) = (format!("warm-ups:meta:{ID}"), "warm-ups:data");
+                let _: () = redis.hset_multiple(meta, &fields).await.unwrap();
+                let _: () = redis.hset(data, ID, message).await.unwrap();
+                let _: () = redis.rpush("warm-ups:active", ID).await.unwrap();
+            }
+        }
+    }
+}
