@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use apalis_core::{task::Task, worker::builder::WorkerBuilder};
+use apalis_core::{
+    task::Task,
+    worker::{builder::WorkerBuilder, event::Event, ext::event_listener::EventListenerExt},
+};
 use futures_util::future::BoxFuture;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tower::service_fn;
 use ulid::Ulid;
@@ -116,17 +119,37 @@ async fn work(
     let name: Arc<str> = format!("aside-{}", Ulid::generate()).into();
     let rest = warm_up.clone();
     let storage = queue.storage(Arc::new(move || rest.rest())).await?;
-    let (queue, warm_up, worker) = (queue.clone(), warm_up.clone(), name.clone());
-    let service = service_fn(move |job: Task<Message>| {
-        let (queue, warm_up, worker) = (queue.clone(), warm_up.clone(), worker.clone());
-        async move { warm_up.attempt(&queue, &worker, job).await }
-    });
+    let service = {
+        let (queue, warm_up, worker) = (queue.clone(), warm_up.clone(), name.clone());
+        service_fn(move |job: Task<Message>| {
+            let (queue, warm_up, worker) = (queue.clone(), warm_up.clone(), worker.clone());
+            async move { warm_up.attempt(&queue, &worker, job).await }
+        })
+    };
     let until_stopped = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
         Ok::<_, std::io::Error>(())
     };
-    let worker = WorkerBuilder::new(&*name).backend(storage).build(service);
+    let beats = Arc::new(Notify::new());
+    let (lease, beat) = (queue.timing().lease, beats.clone());
+    let worker = WorkerBuilder::new(&*name)
+        .backend(storage)
+        .on_event(move |_, event| {
+            if matches!(event, Event::HeartBeat) {
+                beat.notify_one();
+            }
+        })
+        .build(service);
     // Boxed here, where its type is known: within a spawned future the compiler can't tell that it may be sent.
     let running: BoxFuture<'static, _> = Box::pin(worker.run_until(until_stopped));
-    running.await.map_err(unavailable)
+    tokio::select! {
+        ended = running => ended.map_err(unavailable),
+        // To the others it is dead by now. It waits for an answer that a broken network has swallowed.
+        () = silence(&beats, lease) => Err(unavailable("no heartbeat was possible for a whole lease")),
+    }
+}
+
+/// Ends when there was no beat for `lease`.
+async fn silence(beats: &Notify, lease: Duration) {
+    while timeout(lease, beats.notified()).await.is_ok() {}
 }

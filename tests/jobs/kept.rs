@@ -1,11 +1,18 @@
 //! Queues that go away and come back.
 
-use aside::jobs::QueueError;
-use tokio::time::{Duration, Instant};
+use std::{future::pending, net::SocketAddr};
+
+use aside::jobs::{Limits, Queue, QueueError};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::{Duration, Instant},
+};
 
 use crate::{
     consumer::{Consumer, Manner, counted},
-    home::Home,
+    home::{Home, QUICK},
     support::eventually,
 };
 
@@ -42,4 +49,43 @@ async fn postgres_goes_away_and_comes_back_with_what_it_had() {
 #[tokio::test]
 async fn redis_goes_away_and_comes_back_with_what_it_had() {
     goes_away_and_comes_back(Home::redis().await).await;
+}
+
+/// A way to `server` that goes dead for its connections with each change of `dead`: what is sent is
+/// swallowed, and nobody hears of it. Connections that are made later are alive.
+async fn way_to(server: String, dead: &watch::Sender<()>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let dead = dead.subscribe();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (server, mut dead) = (server.clone(), dead.clone());
+            dead.mark_unchanged();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(server).await.unwrap();
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut server) => {}
+                    _ = dead.changed() => pending().await,
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_worker_whose_connection_goes_dead_makes_a_new_one() {
+    let home = Home::postgres().await;
+    let url = home.url();
+    let server = url.split(['@', '/']).nth(3).unwrap().to_owned();
+    let dead = watch::Sender::new(());
+    let address = way_to(server.clone(), &dead).await;
+    let way = url.replace(&server, &address.to_string()).parse().unwrap();
+    let queue = Queue::new(&way, QUICK, Limits::default());
+    queue.push(&[1]).await.unwrap();
+    let consumer = Consumer::start(&queue, Manner::Answer);
+    counted(&queue, "the first is done", |counts| counts.done == 1).await;
+    dead.send_replace(());
+    home.queue().push(&[2]).await.unwrap();
+    eventually("the second is done", async || (consumer.warmed() == [1, 2]).then_some(())).await;
 }
