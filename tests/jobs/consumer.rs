@@ -3,7 +3,10 @@
 use std::{
     collections::HashSet,
     future::pending,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,7 +33,11 @@ pub(crate) enum Manner {
     Take(Duration),
 }
 
-struct Users(Manner);
+struct Users {
+    manner: Manner,
+    running: AtomicUsize,
+    most_at_once: Arc<AtomicUsize>,
+}
 
 impl Source for Users {
     type Id = i64;
@@ -40,7 +47,17 @@ impl Source for Users {
     }
 
     async fn load(&self, id: i64, _: Instant) -> Result<Option<Bytes>, LoadError> {
-        match &self.0 {
+        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most_at_once.fetch_max(running, Ordering::Relaxed);
+        let loaded = self.loaded(id).await;
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        loaded
+    }
+}
+
+impl Users {
+    async fn loaded(&self, id: i64) -> Result<Option<Bytes>, LoadError> {
+        match &self.manner {
             Manner::Fail(users) if users.contains(&id) => {
                 return Err(LoadError::Failed("no\nsuch\ntable".into()));
             }
@@ -55,25 +72,44 @@ impl Source for Users {
 /// A worker and what it has done.
 pub(crate) struct Consumer {
     pub(crate) worker: Worker,
-    attempts: Arc<Mutex<Vec<Attempt>>>,
+    attempts: Arc<Mutex<Vec<(Attempt, Instant)>>>,
+    most_at_once: Arc<AtomicUsize>,
 }
 
 impl Consumer {
     pub(crate) fn start(queue: &Queue, manner: Manner) -> Self {
+        Self::start_with(queue, manner, Duration::ZERO)
+    }
+
+    pub(crate) fn start_with(queue: &Queue, manner: Manner, delay: Duration) -> Self {
+        let most_at_once = Arc::<AtomicUsize>::default();
         let metrics = Metrics::default();
         let store = Memory::new(1 << 24, Duration::MAX, Origin::Memory);
         let policy = Policy { load_timeout: Duration::from_secs(60), ..Policy::default() };
-        let users = stack(Users(manner), store, &policy, &metrics.cache("users"));
-        let attempts = Arc::<Mutex<Vec<Attempt>>>::default();
+        let running = AtomicUsize::new(0);
+        let users = Users { manner, running, most_at_once: most_at_once.clone() };
+        let users = stack(users, store, &policy, &metrics.cache("users"));
+        let attempts = Arc::<Mutex<Vec<(Attempt, Instant)>>>::default();
         let seen = attempts.clone();
-        let observer =
-            Arc::new(move |attempt: &Attempt| seen.lock().unwrap().push(attempt.clone()));
-        let worker = Worker::start(queue.clone(), WarmUp::new(users, Duration::ZERO, observer));
-        Self { worker, attempts }
+        let observer = Arc::new(move |attempt: &Attempt| {
+            seen.lock().unwrap().push((attempt.clone(), Instant::now()));
+        });
+        let worker = Worker::start(queue.clone(), WarmUp::new(users, delay, observer));
+        Self { worker, attempts, most_at_once }
     }
 
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
-        self.attempts.lock().unwrap().clone()
+        self.attempts.lock().unwrap().iter().map(|(attempt, _)| attempt.clone()).collect()
+    }
+
+    /// When each attempt ended.
+    pub(crate) fn ends(&self) -> Vec<Instant> {
+        self.attempts.lock().unwrap().iter().map(|(_, ended_at)| *ended_at).collect()
+    }
+
+    /// How many users it has loaded at once, at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.most_at_once.load(Ordering::Relaxed)
     }
 
     /// The users that it has warmed, in order.

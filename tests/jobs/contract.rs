@@ -35,6 +35,7 @@ contract!(
     a_message_that_is_no_id_is_put_aside_and_the_worker_lives,
     the_job_of_a_dead_worker_is_anothers_after_the_lease,
     a_long_job_is_not_taken_from_a_living_worker,
+    a_worker_rests_after_each_job,
     several_workers_share_the_jobs_and_do_none_twice,
     only_so_many_done_and_dead_jobs_are_kept,
     any_number_of_processes_may_open_it_at_once,
@@ -136,17 +137,27 @@ async fn a_long_job_is_not_taken_from_a_living_worker(home: Home) {
     assert_eq!(attempts.len(), 1, "{attempts:?}");
 }
 
+async fn a_worker_rests_after_each_job(home: Home) {
+    let queue = home.queue();
+    queue.push(&[1, 2, 3, 4]).await.unwrap();
+    let delay = Duration::from_millis(200);
+    let consumer = Consumer::start_with(&queue, Manner::Answer, delay);
+    counted(&queue, "all are done", |counts| counts.done == 4).await;
+    let ends = consumer.ends();
+    assert!(ends.windows(2).all(|pair| pair[1] - pair[0] >= delay), "{ends:?}");
+}
+
 async fn several_workers_share_the_jobs_and_do_none_twice(home: Home) {
     let queue = home.queue();
     let users: Vec<i64> = (1..=100).collect();
     queue.push(&users).await.unwrap();
-    let manner = Manner::Take(Duration::from_millis(5));
+    let manner = Manner::Take(Duration::from_millis(20));
     let workers = [(); 3].map(|()| Consumer::start(&home.queue(), manner.clone()));
     counted(&queue, "all are done", |counts| counts.done == 100).await;
     let mut warmed: Vec<_> = workers.iter().flat_map(Consumer::warmed).collect();
     warmed.sort_unstable();
     assert_eq!(warmed, users);
-    assert!(workers.iter().all(|worker| !worker.warmed().is_empty()), "each had some");
+    assert_eq!(workers.map(|worker| worker.most_at_once()), [1; 3], "each had some, one at a time");
 }
 
 async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {

@@ -115,14 +115,6 @@ async fn with_work_jobs_false_the_queue_is_another_processs_to_work() {
 }
 
 #[tokio::test]
-async fn between_two_jobs_there_is_a_rest() {
-    let aside = Aside::start(&["--job-delay", "1h", "--slow-query", "0s"]).await;
-    warm_up(&aside, &json!({ "ids": [1, 2] })).await;
-    let jobs = counted(&aside, "done", 1).await;
-    assert_eq!((&jobs["waiting"], &jobs["running"]), (&json!(1), &json!(0)));
-}
-
-#[tokio::test]
 async fn on_sigterm_the_job_under_way_is_finished() {
     let mut aside = Aside::start(&["--slow-query", "1s", "--job-delay", "0s"]).await;
     warm_up(&aside, &json!({ "ids": [1, 2] })).await;
