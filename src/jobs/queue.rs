@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::{sync::Notify, time::timeout};
+use tokio::time::timeout;
 use ulid::{Generator, Ulid};
 
 use super::{
@@ -33,10 +33,6 @@ const ERROR_CHARACTERS_MAX: usize = 200;
 
 /// How long one operation on the queue may take. Past it, the queue counts as unavailable.
 const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
-
-/// How long a waiting worker lets pass between two looks for jobs of other processes. Jobs that are put on
-/// the queue by its own process wake it at once.
-const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// When a worker or a job is given up.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +116,6 @@ struct Inner {
     place: String,
     timing: Timing,
     limits: Limits,
-    pushed: Arc<Notify>,
 }
 
 enum Store {
@@ -173,7 +168,7 @@ impl Queue {
             Address::Redis(client) => Store::Redis(RedisQueue::new(client)),
         };
         let place = address.to_string();
-        Self(Arc::new(Inner { store, place, timing, limits, pushed: Arc::default() }))
+        Self(Arc::new(Inner { store, place, timing, limits }))
     }
 
     /// Where it is, without user and password.
@@ -196,9 +191,7 @@ impl Queue {
     /// [`QueueError`]. After a deadline or a lost connection to PostgreSQL or Redis, they may have been
     /// stored nevertheless.
     pub async fn push(&self, users: &[i64]) -> Result<(), QueueError> {
-        on_store!(self, store => store.push(users, self.0.limits.waiting_max))?;
-        self.0.pushed.notify_waiters();
-        Ok(())
+        on_store!(self, store => store.push(users, self.0.limits.waiting_max))
     }
 
     /// Jobs by state.
@@ -247,7 +240,7 @@ impl Queue {
             Store::Postgres(store) => Source::Postgres(store.storage(heartbeat)),
             Store::Redis(store) => Source::Redis(store.storage(heartbeat).await?),
         };
-        Ok(Storage::new(storage, rest, self.0.pushed.clone(), LOOK_PAUSE))
+        Ok(Storage::new(storage, rest))
     }
 
     pub(super) fn timing(&self) -> Timing {

@@ -17,15 +17,14 @@ use apalis_core::{
 use apalis_postgres::PostgresStorage;
 use apalis_redis::RedisStorage;
 use apalis_sqlite::{JsonCodec, SqliteStorage};
-use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
-use tokio::{
-    sync::Notify,
-    time::{Sleep, sleep, timeout},
-};
+use tokio::time::{Instant, Sleep, sleep};
 use ulid::Ulid;
 
 use super::message::{Message, MessageCodec};
+
+/// How long a worker without jobs lets pass between two looks for some.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often a worker says that it lives, and how often it may fail to.
 #[derive(Clone, Copy, Debug)]
@@ -79,18 +78,14 @@ pub(super) struct Storage {
     /// The last job was given out, and the rest after it has not begun.
     given: bool,
     resting: Option<Pin<Box<Sleep>>>,
-    /// Something each time when it is worth to look for jobs.
-    looks: Pin<Box<dyn Stream<Item = ()> + Send>>,
+    /// Until the next look for jobs.
+    look: Pin<Box<Sleep>>,
 }
 
 impl Storage {
-    pub(super) fn new(source: Source, rest: Rest, pushed: Arc<Notify>, pause: Duration) -> Self {
-        let looks = stream::unfold(pushed, move |pushed| async move {
-            // Which of the two it was does not matter.
-            let _ = timeout(pause, pushed.notified()).await;
-            Some(((), pushed))
-        });
-        Self { source, rest, given: false, resting: None, looks: looks.boxed() }
+    pub(super) fn new(source: Source, rest: Rest) -> Self {
+        let look = Box::pin(sleep(LOOK_PAUSE));
+        Self { source, rest, given: false, resting: None, look }
     }
 
     /// Ready when no job runs and the rest after the last one is over.
@@ -142,7 +137,8 @@ impl Backend for Storage {
         match next {
             // Without this, a storage that was found empty is looked at again with the next heartbeat only.
             Poll::Pending => {
-                if self.looks.poll_next_unpin(cx).is_ready() {
+                if self.look.as_mut().poll(cx).is_ready() {
+                    self.look.as_mut().reset(Instant::now() + LOOK_PAUSE);
                     cx.waker().wake_by_ref();
                 }
                 Poll::Pending
