@@ -24,6 +24,10 @@ const WAIT: Duration = Duration::from_secs(3);
 /// A worker that was last seen so long ago and has no job in the table is forgotten.
 const WORKERS_KEPT_S: f64 = 60.0 * 60.0;
 
+/// The server ends a transaction that its client has left open for so long. The client may have vanished from
+/// the network, and the job that it has locked must not wait for that to be found out.
+const LEFT_OPEN: &str = "SET idle_in_transaction_session_timeout = '10s'";
+
 /// Any number that other programs on the same database do not lock: pushes take turns on it.
 const PUSH_LOCK: i64 = 0x4173_6964_6551;
 
@@ -74,6 +78,11 @@ impl PostgresQueue {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(WAIT)
+            .after_connect(|connection, _| {
+                Box::pin(
+                    async move { sqlx::query(LEFT_OPEN).execute(connection).await.map(|_| ()) },
+                )
+            })
             .connect_lazy_with(options);
         Self { pool, opened: OnceCell::new() }
     }

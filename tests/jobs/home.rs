@@ -17,8 +17,11 @@ pub(crate) struct Home {
     pub(crate) server: Option<Server>,
 }
 
-/// As short as it can be, without a pause before a retry.
-pub(crate) const QUICK: Timing = Timing { lease: Duration::from_secs(3), retry: Duration::ZERO };
+/// Without a pause before a retry. The lease is so long that a busy machine never makes a worker miss it.
+pub(crate) const QUICK: Timing = Timing { lease: Duration::from_secs(30), retry: Duration::ZERO };
+
+/// With the shortest lease, for those that wait for its end.
+pub(crate) const SHORT: Timing = Timing { lease: Duration::from_secs(3), ..QUICK };
 
 impl Home {
     pub(crate) async fn sqlite() -> Self {

@@ -3,6 +3,7 @@
 use std::{future::pending, net::SocketAddr};
 
 use aside::jobs::{Limits, Queue, QueueError};
+use sqlx::{Connection, PgConnection};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -12,7 +13,7 @@ use tokio::{
 
 use crate::{
     consumer::{Consumer, Manner, counted},
-    home::{Home, QUICK},
+    home::{Home, SHORT},
     support::eventually,
 };
 
@@ -74,18 +75,30 @@ async fn way_to(server: String, dead: &watch::Sender<()>) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_worker_whose_connection_goes_dead_makes_a_new_one() {
+async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let home = Home::postgres().await;
     let url = home.url();
     let server = url.split(['@', '/']).nth(3).unwrap().to_owned();
     let dead = watch::Sender::new(());
     let address = way_to(server.clone(), &dead).await;
     let way = url.replace(&server, &address.to_string()).parse().unwrap();
-    let queue = Queue::new(&way, QUICK, Limits::default());
+    let queue = Queue::new(&way, SHORT, Limits::default());
     queue.push(&[1]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
     counted(&queue, "the first is done", |counts| counts.done == 1).await;
+    // Its next look for jobs waits for a lock, and meanwhile the network goes dead.
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let mut lock = other.begin().await.unwrap();
+    let table = "LOCK TABLE apalis.jobs IN ACCESS EXCLUSIVE MODE";
+    sqlx::query(table).execute(&mut *lock).await.unwrap();
+    eventually("it waits for the lock", async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *lock).await.unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
     dead.send_replace(());
+    lock.rollback().await.unwrap();
     home.queue().push(&[2]).await.unwrap();
     eventually("the second is done", async || (consumer.warmed() == [1, 2]).then_some(())).await;
 }
