@@ -118,17 +118,25 @@ async fn a_queue_that_is_away_at_the_start_is_used_as_soon_as_it_is_there() {
 async fn nothing_is_acknowledged_into_a_file_that_was_removed() {
     let aside = Aside::start(IDLE).await;
     assert_eq!(warm_up(&aside, &json!({ "ids": [1] })).await.status, 202);
-    let file = aside.place.file("aside.db-jobs");
-    let aside_of_it = aside.place.file("moved");
-    fs::rename(&file, &aside_of_it).unwrap();
-    away(&aside).await;
-    // Another file of that name is not the queue either.
-    fs::write(&file, "").unwrap();
+    let (file, moved) = (aside.place.file("aside.db-jobs"), aside.place.file("moved"));
+    fs::rename(&file, &moved).unwrap();
     away(&aside).await;
     aside.get("/jobs").await.problem(503);
-    fs::rename(&aside_of_it, &file).unwrap();
+    fs::rename(&moved, &file).unwrap();
     assert_eq!(warm_up(&aside, &json!({ "ids": [2] })).await.status, 202);
     assert_eq!(jobs(&aside).await["waiting"], 2);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_into_a_file_that_took_the_others_name() {
+    let aside = Aside::start(IDLE).await;
+    assert_eq!(warm_up(&aside, &json!({ "ids": [1] })).await.status, 202);
+    let (file, copy) = (aside.place.file("aside.db-jobs"), aside.place.file("copy"));
+    fs::copy(&file, &copy).unwrap();
+    fs::rename(&copy, &file).unwrap();
+    away(&aside).await;
+    away(&aside).await;
+    aside.get("/jobs").await.problem(503);
 }
 
 #[tokio::test]
