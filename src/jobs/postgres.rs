@@ -16,10 +16,11 @@ use super::{
 };
 
 /// Connections to the server.
-const CONNECTIONS_MAX: u32 = 5;
+const CONNECTIONS_MAX: u32 = 4;
 
-/// How long whoever needs a connection waits for one. Past it, the operation fails.
-const WAIT: Duration = Duration::from_secs(3);
+/// How long whoever needs a connection waits for one. Past it, the operation fails. When the network has
+/// swallowed all connections, it takes as many waits to find that out.
+const WAIT: Duration = Duration::from_secs(2);
 
 /// A worker that was last seen so long ago and has no job in the table is forgotten.
 const WORKERS_KEPT_S: f64 = 60.0 * 60.0;
