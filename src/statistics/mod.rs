@@ -7,11 +7,13 @@
 
 mod ledger;
 mod server;
+mod table;
 mod verdict;
 
 pub use self::{
     ledger::Ledger,
     server::{ServerFigures, ServerRow},
+    table::{aligned, percent, table},
     verdict::{Evidence, GETS_MIN, HIT_PERCENT_MIN},
 };
 

@@ -1,6 +1,6 @@
 //! `aside cache set`, `get` and `delete`: plain items, as any other client of memcached stores them.
 
-use std::{io::IsTerminal, sync::Arc, time::Duration};
+use std::{io::IsTerminal, time::Duration};
 
 use bytes::Bytes;
 
@@ -9,7 +9,6 @@ use crate::{
     cache::{Key, Store, StoreError},
     config::ServerSettings,
     memcached::{Kept, Memcached},
-    metrics::Metrics,
 };
 
 /// The longest value, in bytes. memcached's own limit of 1 MiB counts the key and its header, too; past that, it
@@ -66,19 +65,9 @@ pub(super) async fn delete(servers: &ServerSettings, key: &Key) -> Result<(), Fa
     Ok(())
 }
 
-/// Connects to the servers, and waits until it is known whether the one of `key` can be reached.
+/// Connects to the servers, of which that of `key` must be reached.
 async fn connect(servers: &ServerSettings, key: &Key) -> Result<Memcached, Failed> {
-    let inspector = inspector(servers)?;
-    // Nothing is written here that a server could have missed.
-    let nothing_missed = Arc::new(|| Box::pin(async { Ok(Vec::new()) }) as _);
-    // A command has the time of a question: its connection is made while it waits.
-    let memcached = Memcached::start(
-        inspector.servers(),
-        inspector.question_timeout(),
-        &Metrics::default(),
-        nothing_missed,
-    );
-    memcached.known().await;
+    let memcached = super::connect(&inspector(servers)?).await;
     if memcached.reaches(key) {
         Ok(memcached)
     } else {

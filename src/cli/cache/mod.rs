@@ -4,7 +4,7 @@ mod explain;
 mod items;
 mod stats;
 
-use std::{future::Future, process::ExitCode, time::Duration};
+use std::{future::Future, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand};
 
@@ -13,7 +13,8 @@ use crate::{
     app,
     cache::Key,
     config::{self, ServerSettings},
-    memcached::Inspector,
+    memcached::{Inspector, Memcached},
+    metrics::Metrics,
 };
 
 /// What is done with the cache.
@@ -66,7 +67,7 @@ pub(super) struct OneKey {
 }
 
 /// Why a command came to nothing, in one line.
-enum Failed {
+pub(super) enum Failed {
     /// What was asked for makes no sense: exit status 2.
     Refused(String),
     /// It could not be done, or there is nothing: exit status 1.
@@ -95,10 +96,16 @@ impl CacheCommand {
                 checked(&key).and_then(|key| block_on(explain::print(&servers, &key, kept_stale)))
             }
         };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(Failed::Refused(why)) => refuse(&why),
-            Err(Failed::Failure(why)) => {
+        done.map_or_else(Failed::told, |()| ExitCode::SUCCESS)
+    }
+}
+
+impl Failed {
+    /// Says why.
+    pub(super) fn told(self) -> ExitCode {
+        match self {
+            Self::Refused(why) => refuse(&why),
+            Self::Failure(why) => {
                 eprintln!("error: {why}");
                 ExitCode::FAILURE
             }
@@ -115,7 +122,7 @@ fn checked(text: &str) -> Result<Key, Failed> {
 }
 
 /// Looks at the servers of `settings`, which must name some.
-fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> {
+pub(super) fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> {
     match app::inspector(settings) {
         Ok(Some(inspector)) => Ok(inspector),
         Ok(None) => Err(Failed::Refused(
@@ -125,7 +132,22 @@ fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> {
     }
 }
 
-fn block_on(command: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+/// Connects to the servers, and waits until it is known of each whether it can be reached.
+pub(super) async fn connect(inspector: &Inspector) -> Memcached {
+    // Nothing is written here that a server could have missed.
+    let nothing_missed = Arc::new(|| Box::pin(async { Ok(Vec::new()) }) as _);
+    // A command has the time of a question: its connection is made while it waits.
+    let memcached = Memcached::start(
+        inspector.servers(),
+        inspector.question_timeout(),
+        &Metrics::default(),
+        nothing_missed,
+    );
+    memcached.known().await;
+    memcached
+}
+
+pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failed::Failure(format!("no runtime can be started: {error}")))?;
