@@ -15,6 +15,8 @@ pub mod http;
 
 pub mod jobs;
 
+pub mod demo;
+
 pub mod calculations;
 pub mod sessions;
 pub mod users;

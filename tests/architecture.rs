@@ -56,6 +56,18 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
         "jobs",
         &["axum", "async_memcached", "crate::memcached", "crate::http", "crate::app", "crate::cli"],
     ),
+    (
+        "demo",
+        &[
+            "axum",
+            "sqlx",
+            "async_memcached",
+            "crate::http",
+            "crate::app",
+            "crate::cli",
+            "crate::config",
+        ],
+    ),
     ("config", &["crate::"]),
     ("metrics", &["crate::"]),
     (

@@ -1,6 +1,7 @@
 //! The command line: one binary, `serve` unless told otherwise. One file a subcommand.
 
 mod cache;
+mod demo;
 mod healthcheck;
 mod jobs;
 mod serve;
@@ -10,7 +11,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::{cache::CacheCommand, healthcheck::Healthcheck, jobs::Jobs, serve::serve};
+use self::{
+    cache::CacheCommand, demo::DemoCommand, healthcheck::Healthcheck, jobs::Jobs, serve::serve,
+};
 use crate::config::Settings;
 
 /// Exit status when a setting is refused.
@@ -38,6 +41,9 @@ enum Command {
     /// Put users on the warm-up queue, or work it
     #[command(subcommand)]
     Jobs(Jobs),
+    /// Walk-throughs in the terminal, against a real memcached; exit status 1 if one sees what it did not expect
+    #[command(subcommand)]
+    Demo(DemoCommand),
 }
 
 /// Runs the program as its arguments and its environment say.
@@ -53,6 +59,7 @@ pub fn run() -> ExitCode {
         Some(Command::Healthcheck(check)) => check.run(),
         Some(Command::Cache(command)) => command.run(),
         Some(Command::Jobs(jobs)) => jobs.run(),
+        Some(Command::Demo(command)) => command.run(),
     }
 }
 

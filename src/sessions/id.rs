@@ -45,7 +45,7 @@ impl SessionId {
 
     /// Where the session is kept: `session:` and the SHA-256 of the id's text in hexadecimal, so that a look
     /// into memcached shows no id.
-    pub(super) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         Key::hashed("session", &Sha256::digest(self.0.as_bytes()).into())
     }
 }

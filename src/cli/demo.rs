@@ -1,0 +1,170 @@
+//! `aside demo`: walk-throughs in the terminal, against a real memcached.
+
+use std::{io, process::ExitCode, time::Duration};
+
+use clap::Subcommand;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::cache::{Failed, block_on, connect, inspector};
+use crate::{
+    config::{self, ServerSettings},
+    demo::{self, Interrupt, Lookups, Stop, Walk},
+    memcached::{Address, State},
+};
+
+/// The shortest TTL of a walk-through: an item of one second may be gone with the next tick of memcached's clock.
+const TTL_MIN: Duration = Duration::from_secs(2);
+
+/// The longest TTL that somebody is kept waiting for.
+const TTL_MAX: Duration = Duration::from_secs(60);
+
+/// Added to the number of the signal that ended a process, its exit status, as shells have it.
+const SIGNALLED: u8 = 128;
+
+/// SIGPIPE, by which a program ends whose reader has gone.
+const PIPE: u8 = 13;
+
+/// What is walked through. Every key that it stores is its own, and is removed at the end.
+#[derive(Debug, Subcommand)]
+pub(super) enum DemoCommand {
+    /// Set a value with a TTL, and count down until memcached has dropped it
+    Ttl {
+        /// How long the value is kept, in whole seconds from 2s to 1m
+        #[arg(long, default_value = "5s", value_parser = ttl, value_name = "DURATION")]
+        ttl: Duration,
+        #[command(flatten)]
+        servers: ServerSettings,
+    },
+    /// Create, read, update, delete and expire a value
+    Lifecycle {
+        /// How long the last value is kept, in whole seconds from 2s to 1m
+        #[arg(long, default_value = "5s", value_parser = ttl, value_name = "DURATION")]
+        ttl: Duration,
+        #[command(flatten)]
+        servers: ServerSettings,
+    },
+    /// Look a user up without the cache and with it, and compare the times
+    ///
+    /// The users are those that a new database is seeded with, in a temporary one that is removed at the end: no
+    /// database of yours is opened, and no entry of a running service touched.
+    Speedup {
+        /// Which of the 10,000 users is looked up
+        #[arg(long, default_value_t = 42, value_parser = clap::value_parser!(i64).range(1..=10_000), value_name = "ID")]
+        user: i64,
+        /// How slow the SQLite query is made
+        #[arg(long, env = "ASIDE_SLOW_QUERY", default_value = "500ms", value_parser = config::pause, value_name = "DURATION")]
+        slow_query: Duration,
+        #[command(flatten)]
+        servers: ServerSettings,
+    },
+    /// Log a made-up user in, read the session, and log out
+    Sessions {
+        #[command(flatten)]
+        servers: ServerSettings,
+    },
+    /// Set and get some keys, and compare the counters of each server before and after
+    Stats {
+        #[command(flatten)]
+        servers: ServerSettings,
+    },
+}
+
+impl DemoCommand {
+    pub(super) fn run(self) -> ExitCode {
+        block_on(self.walk()).unwrap_or_else(Failed::told)
+    }
+
+    /// Walks, if every server can be reached: a key may live on any of them.
+    async fn walk(self) -> Result<ExitCode, Failed> {
+        let inspector = inspector(self.servers())?;
+        let memcached = connect(&inspector).await;
+        for (address, state) in memcached.states() {
+            if state != State::InService {
+                let start = start_of(address);
+                let away = format!("memcached at {address} does not answer; start it: {start}");
+                return Err(Failed::Failure(away));
+            }
+        }
+        let walk = &mut Walk::to_stdout(
+            interrupt()
+                .map_err(|error| Failed::Failure(format!("signals can't be received: {error}")))?,
+        );
+        let walked = async {
+            walk.begin(self.title(inspector.servers()))?;
+            match self {
+                Self::Ttl { ttl, .. } => demo::ttl(walk, &memcached, seconds(ttl)).await,
+                Self::Lifecycle { ttl, .. } => {
+                    demo::lifecycle(walk, &memcached, seconds(ttl)).await
+                }
+                Self::Speedup { user, slow_query, .. } => {
+                    demo::speedup(walk, &memcached, Lookups { user, slow_query }).await
+                }
+                Self::Sessions { .. } => demo::sessions(walk, &memcached).await,
+                Self::Stats { .. } => demo::statistics(walk, &memcached, &inspector).await,
+            }?;
+            walk.end()
+        };
+        match walked.await {
+            Ok(true) => Ok(ExitCode::SUCCESS),
+            Ok(false) => Ok(ExitCode::FAILURE),
+            Err(Stop::Unread) => Ok(ExitCode::from(SIGNALLED + PIPE)),
+            Err(Stop::Interrupted(signal)) => Ok(ExitCode::from(SIGNALLED.saturating_add(signal))),
+            Err(Stop::Failed(why)) => Err(Failed::Failure(why)),
+        }
+    }
+
+    fn servers(&self) -> &ServerSettings {
+        match self {
+            Self::Ttl { servers, .. }
+            | Self::Lifecycle { servers, .. }
+            | Self::Speedup { servers, .. }
+            | Self::Sessions { servers }
+            | Self::Stats { servers } => servers,
+        }
+    }
+
+    fn title(&self, servers: &[Address]) -> String {
+        let title = match self {
+            Self::Ttl { .. } => "A value that memcached drops by itself",
+            Self::Lifecycle { .. } => "A value from its creation to its end",
+            Self::Speedup { .. } => "The same lookup without the cache and with it",
+            Self::Sessions { .. } => "A session from log-in to log-out",
+            Self::Stats { .. } => "What memcached counts",
+        };
+        let servers: Vec<_> = servers.iter().map(Address::to_string).collect();
+        format!("{title}; memcached at {}", servers.join(", "))
+    }
+}
+
+/// A TTL that a walk-through can show.
+fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = config::ttl(text)
+        .ok()
+        .filter(|ttl| (TTL_MIN..=TTL_MAX).contains(ttl) && ttl.subsec_nanos() == 0);
+    ttl.ok_or_else(|| "it takes whole seconds from 2s to 1m".to_owned())
+}
+
+fn seconds(ttl: Duration) -> u32 {
+    u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// The command that starts a memcached at `address`.
+fn start_of(address: &Address) -> String {
+    match address {
+        Address::Tcp { host, port } => format!("memcached -l {host} -p {port}"),
+        Address::Unix(path) => format!("memcached -s {path}"),
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+fn interrupt() -> io::Result<Interrupt> {
+    let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()];
+    let number = |kind: SignalKind| u8::try_from(kind.as_raw_value()).unwrap_or(u8::MAX);
+    let (mut interrupted, mut terminated) = (signal(interrupt)?, signal(terminate)?);
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = interrupted.recv() => number(interrupt),
+            _ = terminated.recv() => number(terminate),
+        }
+    }))
+}

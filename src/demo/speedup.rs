@@ -1,0 +1,200 @@
+//! `speedup`: the same lookup without the cache and with it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{
+    LIFE_S, SPACE, Stop, Walk,
+    lookup::{Lookup, median, ms},
+    tidied,
+};
+use crate::{
+    cache::{Cache, Directives, Get, Key, LoadError, Policy, Source, stack},
+    memcached::Memcached,
+    metrics::{Metrics, Outcome},
+    users::{Database, Users},
+};
+
+/// Lookups of each kind; their medians are compared.
+const ROUNDS: usize = 3;
+
+/// What a load may take besides the slowness of its query.
+const LOAD_SLACK: Duration = Duration::from_secs(5);
+
+/// What is looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookups {
+    /// The id of the user, one of those that a new database is seeded with.
+    pub user: i64,
+    /// How slow the query is made.
+    pub slow_query: Duration,
+}
+
+/// The users under keys of the walk's own, so that no service finds what this database says of them.
+struct Apart {
+    users: Users,
+    /// Added to an id, which keeps two ids apart.
+    offset: i64,
+}
+
+impl Source for Apart {
+    type Id = i64;
+
+    fn key(&self, id: &i64) -> Key {
+        Key::numbered(SPACE, id.wrapping_add(self.offset))
+    }
+
+    async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+        self.users.load(id, deadline).await
+    }
+}
+
+/// Looks a user up without the cache and with it, through the stack that the service has, in a temporary database.
+///
+/// # Errors
+/// [`Stop`].
+pub async fn speedup(walk: &mut Walk, memcached: &Memcached, lookups: Lookups) -> Result<(), Stop> {
+    let Lookups { user, slow_query } = lookups;
+    // Removed when this is dropped.
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let url = format!("sqlite://{}", folder.path().join("aside.db").display());
+    let database = walk.wait(Database::open(&url, slow_query, 1)).await?.map_err(failed)?;
+    let apart = Apart { users: Users::new(database), offset: fastrand::i64(..) };
+    let key = apart.key(&user);
+    let policy = Policy {
+        ttl: Duration::from_secs(LIFE_S.into()),
+        stale_while_revalidate: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
+        load_timeout: slow_query.saturating_add(LOAD_SLACK),
+        loads_max: 1,
+        ..Policy::default()
+    };
+    let users = stack(apart, memcached.clone(), &policy, &Metrics::default().cache("demo"));
+    let steps = steps(walk, &users, user).await;
+    tidied(steps, memcached, &[key]).await
+}
+
+async fn steps(walk: &mut Walk, users: &Cache<i64>, user: i64) -> Result<(), Stop> {
+    let cached = Directives::default();
+    let uncached = Directives { no_store: true, ..cached };
+    walk.step(format_args!("look user {user} up {ROUNDS} times without the cache"))?;
+    let without = rounds(walk, users, Get { id: user, directives: uncached }).await?;
+    all(walk, &without, Outcome::Bypass, "BYPASS")?;
+
+    walk.step("look the user up with the cache, which is empty")?;
+    let filled = Lookup::make(walk, users, Get { id: user, directives: cached }).await?;
+    walk.same("MISS, stored", filled.outcome())?;
+
+    walk.step(format_args!("look the user up {ROUNDS} times with the cache"))?;
+    let with = rounds(walk, users, Get { id: user, directives: cached }).await?;
+    all(walk, &with, Outcome::Hit, "HIT")?;
+
+    walk.step("compare the answers, and the medians of the times")?;
+    let (slow, fast) = (median(&without), median(&with));
+    let mut bodies = without.iter().chain([&filled]).chain(&with).map(Lookup::body);
+    let first = bodies.next().flatten();
+    let is_same = first.is_some() && bodies.all(|body| body == first);
+    walk.verdict(
+        "the same user, sooner with the cache",
+        compared(is_same, slow, fast),
+        is_same && fast < slow,
+    )
+}
+
+async fn rounds(walk: &mut Walk, users: &Cache<i64>, get: Get<i64>) -> Result<Vec<Lookup>, Stop> {
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        rounds.push(Lookup::make(walk, users, get.clone()).await?);
+    }
+    Ok(rounds)
+}
+
+/// Ends a step in which every answer ought to be `wanted`.
+fn all(walk: &mut Walk, rounds: &[Lookup], wanted: Outcome, word: &str) -> Result<(), Stop> {
+    let is_wanted = |lookup: &Lookup| {
+        lookup.answer.as_ref().is_ok_and(|answer| answer.account.served.outcome() == wanted)
+    };
+    let saw = rounds.iter().map(|lookup| format!("{} in {}", lookup.outcome(), ms(lookup.took)));
+    walk.verdict(
+        format_args!("{word}, {ROUNDS} times"),
+        saw.collect::<Vec<_>>().join("; "),
+        rounds.iter().all(is_wanted),
+    )
+}
+
+/// Both times, and what is gained.
+fn compared(is_same: bool, without: Duration, with: Duration) -> String {
+    let user = if is_same { "the same user" } else { "not the same user each time" };
+    let share = with.as_secs_f64() / without.as_secs_f64();
+    let (times, gain) = (1.0 / share, (1.0 - share) * 100.0);
+    let (without, with) = (ms(without), ms(with));
+    format!(
+        "{user}; {without} without, {with} with: {times:.0} times as fast, a gain of {gain:.2} %"
+    )
+}
+
+fn failed(error: impl std::fmt::Display) -> Stop {
+    Stop::Failed(format!("no temporary database can be made: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use tokio::time::sleep;
+    use tower::{service_fn, util::BoxCloneSyncService};
+
+    use super::*;
+    use crate::cache::{Account, Answer, Forward, Served};
+
+    /// A cache that takes `hit_ms` for a hit, before a source that takes 10 ms.
+    fn cache(hit_ms: u64) -> Cache<i64> {
+        let is_filled = Arc::new(AtomicBool::new(false));
+        BoxCloneSyncService::new(service_fn(move |get: Get<i64>| {
+            let why = if get.directives.no_store { Forward::Request } else { Forward::Miss };
+            let served = if why == Forward::Miss && is_filled.swap(true, Ordering::Relaxed) {
+                Served::Hit { ttl_s: 60, negative: false }
+            } else {
+                Served::Forwarded { why, collapsed: false, stored: Some(why == Forward::Miss) }
+            };
+            let took_ms = if matches!(served, Served::Hit { .. }) { hit_ms } else { 10 };
+            async move {
+                sleep(Duration::from_millis(took_ms)).await;
+                let key = Key::numbered(SPACE, 1);
+                let account =
+                    Account { key, served, detail: None, lookup: Duration::ZERO, load: None };
+                Ok(Answer { body: Some(Bytes::from_static(b"{}")), age_s: 0, account })
+            }
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cache_that_is_slower_than_its_source_is_a_difference() {
+        for (hit_ms, is_worth_it) in [(9, true), (10, false), (11, false)] {
+            let mut walk = Walk::untold(Box::pin(pending()));
+            steps(&mut walk, &cache(hit_ms), 1).await.unwrap();
+            assert_eq!(walk.end().unwrap(), is_worth_it, "{hit_ms}");
+        }
+    }
+
+    #[test]
+    fn the_gain_is_the_part_of_the_time_that_is_saved() {
+        let of = |without, with| {
+            compared(true, Duration::from_micros(without), Duration::from_micros(with))
+        };
+        assert!(
+            of(500_000, 250).ends_with(
+                "500.00 ms without, 0.25 ms with: 2000 times as fast, a gain of 99.95 %"
+            )
+        );
+        assert!(of(100, 200).ends_with(": 0 times as fast, a gain of -100.00 %"));
+    }
+}

@@ -1,0 +1,20 @@
+//! `aside demo`: the program itself, and real memcached processes.
+
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod saboteur;
+
+#[cfg(test)]
+mod differences;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
+mod terminal;
+#[cfg(test)]
+mod walks;
