@@ -1,4 +1,4 @@
-//! `aside demo`: the program itself, and real memcached processes.
+//! `aside demo`, and the example for Python: the programs themselves, and real memcached processes.
 
 #[cfg(test)]
 #[path = "../support/mod.rs"]
@@ -14,6 +14,8 @@ mod saboteur;
 mod differences;
 #[cfg(test)]
 mod ends;
+#[cfg(test)]
+mod python;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
