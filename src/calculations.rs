@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
+use utoipa::ToSchema;
 
 use crate::{
     cache::{Cache, Key, LoadError, Policy, Source, Store, stack},
@@ -15,6 +17,17 @@ const EFFORT: Duration = Duration::from_secs(5);
 
 /// The first part of every key.
 pub const SPACE: &str = "calculation";
+
+/// A number and its double: the JSON object that clients see.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Calculation {
+    /// The number.
+    #[schema(minimum = 1)]
+    pub input: i64,
+    /// Twice the number, up to 18446744073709551614.
+    #[schema(minimum = 2)]
+    pub result: i128,
+}
 
 /// Twice a number, slowly.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +43,9 @@ impl Source for Calculations {
     async fn load(&self, n: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
         timeout_at(deadline, tokio::time::sleep(EFFORT)).await.map_err(|_| LoadError::Timeout)?;
         // Twice the largest i64 is no i64.
-        let result = i128::from(n) * 2;
-        Ok(Some(format!(r#"{{"input":{n},"result":{result}}}"#).into()))
+        let calculation = Calculation { input: n, result: i128::from(n) * 2 };
+        // Two numbers always serialise.
+        Ok(Some(serde_json::to_vec(&calculation).unwrap_or_default().into()))
     }
 }
 

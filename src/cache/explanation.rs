@@ -1,6 +1,7 @@
 //! What is known of one entry without touching it, and what that means.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Flags, SCHEMA};
 
@@ -24,7 +25,7 @@ pub struct Sight {
 }
 
 /// What an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// Nothing is there.
@@ -56,7 +57,7 @@ impl Condition {
 }
 
 /// One item explained.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Explanation {
     /// What it is.
     pub state: Condition,
@@ -71,6 +72,7 @@ pub struct Explanation {
     pub fresh_s: Option<i64>,
     /// Seconds until it is dropped; absent if it is kept for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Int64)]
     pub left_s: Option<u32>,
     /// Whether somebody was told to load or to refresh it.
     #[serde(skip_serializing_if = "Option::is_none")]

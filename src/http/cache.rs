@@ -11,8 +11,15 @@ use axum::{
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
-use super::{Context, headers::of_write, number, problem::Problem};
+use super::{
+    Context,
+    headers::of_write,
+    number,
+    openapi::{Gone, Id, IfAny, refusals},
+    problem::Problem,
+};
 use crate::{
     cache::{Condition, Explanation, Key},
     users::SPACE,
@@ -34,7 +41,7 @@ pub struct Unfinished {
 }
 
 /// All that is known of one key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Held {
     /// The key in the cache.
     pub key: String,
@@ -46,16 +53,18 @@ pub struct Held {
 }
 
 /// One server as a place for the key.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ServerPlace {
     /// Its address as the setting has it.
     pub server: String,
     /// MurmurHash3 of `server-key`; the highest is the first choice.
+    #[schema(format = Int64)]
     pub score: u32,
     /// Why the key lives here, or does not.
     pub why: String,
     /// What is there; absent if it was not asked or gave no answer.
     #[serde(flatten)]
+    #[schema(value_type = IfAny)]
     pub entry: Option<Explanation>,
     /// Why it gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +86,15 @@ impl Held {
     }
 }
 
-/// `GET /cache/users/{id}`.
+/// Explains the entry of a user without touching it.
+#[utoipa::path(
+    get, path = "/cache/users/{id}", tag = "cache", operation_id = "explain_entry", security(("token" = [])),
+    params(Id),
+    responses(
+        (status = 200, description = "What is there, and where.", body = Explained),
+        refusals::UseEntry,
+    ),
+)]
 pub(super) async fn explain(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     let Some(key) = key(&uri) else { return Problem::InvalidId.into_response() };
     let held = (context.control.explain)(key).await;
@@ -91,16 +108,23 @@ pub(super) async fn explain(State(context): State<Arc<Context>>, uri: Uri) -> Re
     Json(Explained { state, held_by, held }).into_response()
 }
 
-#[derive(Serialize)]
-struct Explained {
+/// What is known of an entry.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Explained {
+    /// What it is, for the first server that answers, or for this process's memory.
     state: Condition,
     /// The first server that has something under the key.
+    #[schema(required)]
     held_by: Option<String>,
     #[serde(flatten)]
     held: Held,
 }
 
-/// `DELETE /cache/users/{id}`: as a write does it, but without one.
+/// Forgets the entry of a user, as a write does it, but without one.
+#[utoipa::path(
+    delete, path = "/cache/users/{id}", tag = "cache", operation_id = "forget_entry", security(("token" = [])),
+    params(Id), responses(Gone, refusals::UseEntry),
+)]
 pub(super) async fn forget(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     let begun_at = Instant::now();
     let Some(key) = key(&uri) else { return Problem::InvalidId.into_response() };
@@ -122,7 +146,16 @@ pub(super) async fn forget(State(context): State<Arc<Context>>, uri: Uri) -> Res
     }
 }
 
-/// `DELETE /cache`.
+/// Forgets all entries.
+///
+/// Sessions and the items of other programs stay.
+#[utoipa::path(
+    delete, path = "/cache", tag = "cache", operation_id = "forget_all", security(("token" = [])),
+    responses(
+        (status = 200, description = "All are forgotten.", body = Forgotten),
+        refusals::ForgetAll,
+    ),
+)]
 pub(super) async fn forget_all(State(context): State<Arc<Context>>) -> Response {
     match (context.control.forget_all)().await {
         Ok(forgotten) => Json(Forgotten { forgotten }).into_response(),
@@ -130,8 +163,10 @@ pub(super) async fn forget_all(State(context): State<Arc<Context>>) -> Response 
     }
 }
 
-#[derive(Serialize)]
-struct Forgotten {
+/// How much was forgotten.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Forgotten {
+    /// Entries that were there.
     forgotten: u64,
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn answer(
 }
 
 /// Whether the client has this very body already: `If-None-Match` names its tag, or any.
-fn is_unchanged(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+pub(super) fn is_unchanged(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     if !headers.contains_key(header::IF_NONE_MATCH) {
         return false;
     }

@@ -9,6 +9,7 @@ pub mod edge;
 mod headers;
 mod if_match;
 mod jobs;
+mod openapi;
 mod problem;
 mod service;
 mod sessions;
@@ -97,6 +98,7 @@ pub fn router(context: Context) -> Router {
         .route("/readyz", get(service::readyz))
         .route("/metrics", get(service::metrics))
         .route("/stats", get(service::stats))
+        .route("/openapi.json", get(openapi::show))
         .merge(protected)
         .merge(sessions::routes(&context))
         .fallback(async || Problem::NoSuchPath)

@@ -56,7 +56,8 @@ pub(super) enum Problem {
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
 impl Problem {
-    fn parts(self) -> (StatusCode, Cow<'static, str>) {
+    /// The status and what is said beside it.
+    pub(super) fn parts(self) -> (StatusCode, Cow<'static, str>) {
         let (status, detail) = match self {
             Self::InvalidId => (
                 StatusCode::BAD_REQUEST,

@@ -9,8 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Context, problem::Problem};
+use super::{Context, openapi::refusals, problem::Problem};
 use crate::{
     metrics::CacheMetrics,
     statistics::{Evidence, Ledger, ServerRow},
@@ -20,7 +21,7 @@ use crate::{
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One memcached server, for `/readyz`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ServerReport {
     /// Its address as the setting has it.
     pub server: String,
@@ -28,12 +29,22 @@ pub struct ServerReport {
     pub state: &'static str,
 }
 
-/// `GET /healthz`: the process is alive.
+/// Tells that the process is alive.
+#[utoipa::path(
+    get, path = "/healthz", tag = "service", operation_id = "show_health",
+    responses((status = 200, description = "`ok`.", body = String), refusals::Other),
+)]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: whether requests should be sent here. memcached being away does not make it unready.
+/// Tells whether requests should be sent here.
+///
+/// memcached being away does not make the service unready.
+#[utoipa::path(
+    get, path = "/readyz", tag = "service", operation_id = "show_readiness",
+    responses((status = 200, description = "It is ready.", body = Ready), refusals::Ready),
+)]
 pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Response {
     if context.is_draining() {
         return Problem::Draining.into_response();
@@ -47,13 +58,23 @@ pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Response {
     }
 }
 
-#[derive(Serialize)]
-struct Ready {
+/// That the service is ready, and how its servers are.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Ready {
+    /// Always true; what is not ready is a problem.
     ready: bool,
+    /// The memcached servers.
     memcached: Vec<ServerReport>,
 }
 
-/// `GET /metrics`, for Prometheus.
+/// Shows the metrics, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "service", operation_id = "show_metrics",
+    responses(
+        (status = 200, description = "OpenMetrics.", body = String, content_type = OPENMETRICS),
+        refusals::Other,
+    ),
+)]
 pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
     match context.metrics.render() {
         Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
@@ -61,7 +82,11 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
     }
 }
 
-/// `GET /stats`: the ledger of this process, what its servers count, and what to make of it.
+/// Shows the ledger of this process, what its servers count, and what to make of it.
+#[utoipa::path(
+    get, path = "/stats", tag = "service", operation_id = "show_statistics",
+    responses((status = 200, description = "The figures as they are now.", body = Stats), refusals::Other),
+)]
 pub(super) async fn stats(State(context): State<Arc<Context>>) -> Response {
     let memcached = (context.figures)().await;
     let all: Vec<&CacheMetrics> = context.ledgers.iter().map(|(_, metrics)| metrics).collect();
@@ -72,10 +97,15 @@ pub(super) async fn stats(State(context): State<Arc<Context>>) -> Response {
     Json(Stats { service, sources: sources.collect(), verdict, memcached }).into_response()
 }
 
-#[derive(Serialize)]
-struct Stats {
+/// Whether the cache is worth its while.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Stats {
+    /// The ledger of all sources together.
     service: Ledger,
+    /// The ledger of each source, by its name.
     sources: BTreeMap<&'static str, Ledger>,
+    /// What to make of it, in a sentence for people.
     verdict: String,
+    /// What each memcached server counts.
     memcached: Vec<ServerRow>,
 }

@@ -1,12 +1,13 @@
 //! The service's own account of its gets.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::per_cent;
 use crate::metrics::{CacheMetrics, LoadResult, Outcome};
 
 /// What became of the gets since the start: `gets` is the sum of `hits`, `stale`, `misses` and `bypasses`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Ledger {
     /// All of them.
     pub gets: u64,

@@ -13,6 +13,7 @@ mod write;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 pub use database::Database;
 pub use error::{OpenError, OpenFailure};
@@ -26,9 +27,10 @@ use crate::cache::{Key, LoadError, Source};
 pub const SPACE: &str = "user";
 
 /// One user, and the JSON object that clients see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, ToSchema)]
 pub struct User {
     /// Positive, and never given to anybody else, not even after a deletion.
+    #[schema(minimum = 1)]
     pub id: i64,
     /// As the user writes it.
     pub name: String,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::{task::spawn_blocking, time::timeout};
+use utoipa::ToSchema;
 
 use super::{
     Database, Intent, SPACE, User,
@@ -29,22 +30,26 @@ const COLUMNS: &str = "id, name, email, created_at, updated_at";
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
 /// All that a client sets of a user.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// 1 to 200 characters, none of them a control character, no space at either end.
+    #[schema(min_length = 1, max_length = 200)]
     pub name: String,
     /// An address with one `@`, at most 254 bytes.
+    #[schema(max_length = 254)]
     pub email: String,
 }
 
-/// A change of some of it; what is `None` stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// A change of some of it; a field that is not there stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileChange {
-    /// As in [`Profile`].
+    /// 1 to 200 characters, none of them a control character, no space at either end.
+    #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
-    /// As in [`Profile`].
+    /// An address with one `@`, at most 254 bytes.
+    #[schema(max_length = 254)]
     pub email: Option<String>,
 }
 

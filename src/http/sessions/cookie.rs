@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The name of the cookie.
-const NAME: &str = "aside_session";
+pub(in crate::http) const NAME: &str = "aside_session";
 
 /// What the cookie of a request says.
 ///

@@ -14,8 +14,15 @@ use axum::{
 };
 use serde::Serialize;
 use tower::ServiceExt;
+use utoipa::ToSchema;
 
-use super::{Context, auth, body::Input, problem::Problem};
+pub(super) use self::cookie::NAME as COOKIE;
+use super::{
+    Context, auth,
+    body::Input,
+    openapi::{self, BODY, SessionBegun, SessionEnded, SessionRead, refusals},
+    problem::Problem,
+};
 use crate::{
     cache::{Directives, Get},
     sessions::{Login, Session, SessionError, SessionId},
@@ -41,15 +48,26 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
 }
 
 /// A session as its own user sees it.
-#[derive(Serialize)]
-struct Shown<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(super) struct Shown<'a> {
+    /// A secret: whoever knows it is logged in.
     id: &'a str,
     #[serde(flatten)]
     session: Session,
 }
 
-/// `POST /sessions`. The answer has no `Location`: proxies log that header, and the id is a secret.
-async fn create(State(context): State<Arc<Context>>, Input(login): Input<Login>) -> Response {
+/// Logs a user in.
+///
+/// The answer has no `Location`: proxies log that header, and the id is a secret.
+#[utoipa::path(
+    post, path = "/sessions", tag = "sessions", operation_id = "create_session", security(("token" = [])),
+    request_body(content = Login, description = BODY), responses(SessionBegun, refusals::BeginSession),
+)]
+pub(super) async fn create(
+    State(context): State<Arc<Context>>,
+    Input(login): Input<Login>,
+) -> Response {
     let created = async {
         login.check()?;
         is_on_record(&context, login.user_id).await?;
@@ -69,23 +87,45 @@ async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
     answer.body.map(|_| ()).ok_or(Problem::NoSuchUser)
 }
 
-/// `GET /sessions/{id}`, and `HEAD`.
-async fn show(State(context): State<Arc<Context>>, uri: Uri) -> Response {
+/// Shows a session, which lives anew from now.
+#[utoipa::path(
+    get, path = "/sessions/{id}", tag = "sessions", operation_id = "show_session", security(("token" = [])),
+    params(openapi::SessionId), responses(SessionRead, refusals::ReadSession),
+)]
+pub(super) async fn show(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     read(&context, of_path(&uri)).await
 }
 
-/// `GET /sessions/current`, and `HEAD`.
-async fn show_current(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+/// Shows the session of the cookie, which lives anew from now.
+#[utoipa::path(
+    get, path = "/sessions/current", tag = "sessions", operation_id = "show_current_session",
+    security(("cookie" = [])), responses(SessionRead, refusals::ReadOwnSession),
+)]
+pub(super) async fn show_current(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+) -> Response {
     read(&context, of_cookie(&context, &headers)).await
 }
 
-/// `DELETE /sessions/{id}`.
-async fn delete(State(context): State<Arc<Context>>, uri: Uri) -> Response {
+/// Logs a user out.
+#[utoipa::path(
+    delete, path = "/sessions/{id}", tag = "sessions", operation_id = "delete_session", security(("token" = [])),
+    params(openapi::SessionId), responses(SessionEnded, refusals::EndSession),
+)]
+pub(super) async fn delete(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     end(&context, of_path(&uri)).await
 }
 
-/// `DELETE /sessions/current`.
-async fn delete_current(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+/// Logs the user of the cookie out.
+#[utoipa::path(
+    delete, path = "/sessions/current", tag = "sessions", operation_id = "delete_current_session",
+    security(("cookie" = [])), responses(SessionEnded, refusals::EndOwnSession),
+)]
+pub(super) async fn delete_current(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+) -> Response {
     end(&context, of_cookie(&context, &headers)).await
 }
 

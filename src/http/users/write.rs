@@ -18,12 +18,17 @@ use crate::{
         body::Input,
         headers::{JSON, etag, of_write},
         if_match::Expected,
+        openapi::{BODY, Gone, Id, IfMatch, UserChanged, UserCreated, refusals},
         problem::Problem,
     },
     users::{Intent, Profile, ProfileChange, User, WriteError, Written},
 };
 
-/// `POST /users`.
+/// Adds a user.
+#[utoipa::path(
+    post, path = "/users", tag = "users", operation_id = "create_user", security(("token" = [])),
+    request_body(content = Profile, description = BODY), responses(UserCreated, refusals::CreateUser),
+)]
 pub(in crate::http) async fn create(
     State(context): State<Arc<Context>>,
     Input(profile): Input<Profile>,
@@ -42,7 +47,12 @@ pub(in crate::http) async fn create(
     response
 }
 
-/// `PUT /users/{id}`: all fields.
+/// Changes all fields of a user.
+#[utoipa::path(
+    put, path = "/users/{id}", tag = "users", operation_id = "replace_user", security(("token" = [])),
+    params(Id, IfMatch), request_body(content = Profile, description = BODY),
+    responses(UserChanged, refusals::ChangeUser),
+)]
 pub(in crate::http) async fn put(
     State(context): State<Arc<Context>>,
     uri: Uri,
@@ -52,7 +62,12 @@ pub(in crate::http) async fn put(
     update(context, &uri, &headers, profile.into()).await
 }
 
-/// `PATCH /users/{id}`: the fields that are there.
+/// Changes those fields of a user that are there.
+#[utoipa::path(
+    patch, path = "/users/{id}", tag = "users", operation_id = "change_user", security(("token" = [])),
+    params(Id, IfMatch), request_body(content = ProfileChange, description = BODY),
+    responses(UserChanged, refusals::ChangeUser),
+)]
 pub(in crate::http) async fn patch(
     State(context): State<Arc<Context>>,
     uri: Uri,
@@ -78,7 +93,11 @@ async fn update(
     carry_out(context, StatusCode::OK, write).await
 }
 
-/// `DELETE /users/{id}`.
+/// Deletes a user.
+#[utoipa::path(
+    delete, path = "/users/{id}", tag = "users", operation_id = "delete_user", security(("token" = [])),
+    params(Id, IfMatch), responses(Gone, refusals::DeleteUser),
+)]
 pub(in crate::http) async fn delete(
     State(context): State<Arc<Context>>,
     uri: Uri,
