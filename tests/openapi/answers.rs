@@ -1,0 +1,112 @@
+//! Real answers that succeed are as documented.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    document::Document,
+    support::{
+        answer::Answer,
+        aside::Aside,
+        memcached::{Memcached, free_port},
+    },
+};
+
+/// Sends a JSON body.
+pub(crate) async fn send(aside: &Aside, method: Method, path: &str, body: &Value) -> Answer {
+    let url = format!("http://{}{path}", aside.address);
+    Answer::to(aside.client.request(method, url).json(body)).await.unwrap()
+}
+
+/// The answers with a JSON body that the document promises to whoever succeeds.
+fn promised(document: &Document) -> Vec<String> {
+    let operations = document.operations().flat_map(|(.., operation)| {
+        let answers = operation["responses"].as_object().unwrap();
+        let answers = answers.iter().filter(|(status, answer)| {
+            status.starts_with('2') && answer["content"].get("application/json").is_some()
+        });
+        answers
+            .map(|(status, _)| format!("{} {status}", operation["operationId"].as_str().unwrap()))
+    });
+    operations.collect()
+}
+
+#[tokio::test]
+async fn every_success_is_as_documented() {
+    let memcached = Memcached::start().await;
+    // Of the second server nobody is at home.
+    let servers = format!("{},127.0.0.1:{}", memcached.address(), free_port());
+    let aside = Aside::start(&["--memcached", &servers, "--slow-query", "0s"]).await;
+    let document = Document::of(&aside).await;
+    let get = async |id, path: &str| {
+        let answer = aside.get(path).await;
+        document.check(id, &answer);
+        answer
+    };
+    let calculation = get("calculate", "/calculations/9223372036854775807");
+    tokio::join!(calculation, reads_and_writes(&document, &aside));
+    sessions(&document, &aside).await;
+    for id in 1..=8 {
+        get("show_user", &format!("/users/{id}")).await;
+        get("explain_entry", &format!("/cache/users/{id}")).await;
+    }
+    get("explain_entry", "/cache/users/9999").await;
+    get("show_statistics", "/stats").await;
+    get("show_readiness", "/readyz").await;
+    get("show_health", "/healthz").await;
+    get("show_metrics", "/metrics").await;
+    get("show_openapi", "/openapi.json").await;
+    let forgotten = aside.send(Method::DELETE, "/cache/users/1", &[]).await;
+    assert_eq!(document.check("forget_entry", &forgotten).status, 204);
+
+    let whole = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    let forgotten = whole.send(Method::DELETE, "/cache", &[]).await;
+    assert_eq!(document.check("forget_all", &forgotten).status, 200);
+    let alone = Aside::start(&[]).await;
+    alone.get("/users/1").await;
+    document.check("explain_entry", &alone.get("/cache/users/1").await);
+    document.check("explain_entry", &alone.get("/cache/users/2").await);
+    document.check("show_statistics", &alone.get("/stats").await);
+
+    let seen = document.seen();
+    for promised in promised(&document) {
+        assert!(seen.contains(&promised), "{promised} is never seen");
+    }
+}
+
+async fn reads_and_writes(document: &Document, aside: &Aside) {
+    let ada = json!({ "name": "Ada", "email": "ada@example.com" });
+    let created = send(aside, Method::POST, "/users", &ada).await;
+    let path = document.check("create_user", &created).header("location").to_owned();
+    assert_eq!(created.status, 201);
+    let read = aside.get(&path).await;
+    let etag = document.check("show_user", &read).header("etag").to_owned();
+    let unchanged = aside.send(Method::GET, &path, &[("if-none-match", &etag)]).await;
+    assert_eq!(document.check("show_user", &unchanged).status, 304);
+    document.check("replace_user", &send(aside, Method::PUT, &path, &ada).await);
+    let name = json!({ "name": "Ada Lovelace" });
+    document.check("change_user", &send(aside, Method::PATCH, &path, &name).await);
+    let deleted = aside.send(Method::DELETE, &path, &[]).await;
+    assert_eq!(document.check("delete_user", &deleted).status, 204);
+}
+
+async fn sessions(document: &Document, aside: &Aside) {
+    let login = json!({ "user_id": 1, "username": "Ada" });
+    let begun = send(aside, Method::POST, "/sessions", &login).await;
+    let id = document.check("create_session", &begun).json()["id"].as_str().unwrap().to_owned();
+    let (path, cookie) = (format!("/sessions/{id}"), format!("aside_session={id}"));
+    document.check("show_session", &aside.get(&path).await);
+    let own = [("cookie", cookie.as_str())];
+    let shown = aside.send(Method::GET, "/sessions/current", &own).await;
+    document.check("show_current_session", &shown);
+    let ended = aside.send(Method::DELETE, "/sessions/current", &own).await;
+    assert_eq!(document.check("delete_current_session", &ended).status, 204);
+    let again = send(aside, Method::POST, "/sessions", &login).await.json()["id"].clone();
+    let path = format!("/sessions/{}", again.as_str().unwrap());
+    let ended = aside.send(Method::DELETE, &path, &[]).await;
+    assert_eq!(document.check("delete_session", &ended).status, 204);
+    let again = aside.send(Method::DELETE, &path, &[]).await;
+    assert_eq!(document.check("delete_session", &again).status, 404);
+    let again = aside.send(Method::DELETE, "/sessions/current", &own).await;
+    assert_eq!(document.check("delete_current_session", &again).status, 404);
+}
