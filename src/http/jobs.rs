@@ -9,8 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Context, body::Input, problem::Problem};
+use super::{
+    Context,
+    body::Input,
+    openapi::{BODY, refusals},
+    problem::Problem,
+};
 use crate::jobs::{QueueError, Report};
 
 /// Most ids in one request; past it, 422. The limit on the size of a body may come before: ids of five
@@ -18,18 +24,30 @@ use crate::jobs::{QueueError, Report};
 const IDS_MAX: usize = 10_000;
 
 /// What to warm up.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WarmUps {
+    /// Ids of users, each from 1.
+    #[schema(min_items = 1, max_items = 10_000)]
     ids: Vec<i64>,
 }
 
-#[derive(Serialize)]
-struct Queued {
+/// How much was put on the queue.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Queued {
+    /// Jobs, one for each id.
     queued: usize,
 }
 
-/// `POST /jobs/warm-ups`: all of the ids or none.
+/// Puts users on the warm-up queue, all of them or none.
+#[utoipa::path(
+    post, path = "/jobs/warm-ups", tag = "jobs", operation_id = "warm_up", security(("token" = [])),
+    request_body(content = WarmUps, description = BODY),
+    responses(
+        (status = 202, description = "They are on the queue, and will be loaded into the cache.", body = Queued),
+        refusals::WarmUp,
+    ),
+)]
 pub(super) async fn warm_up(
     State(context): State<Arc<Context>>,
     Input(WarmUps { ids }): Input<WarmUps>,
@@ -46,15 +64,20 @@ pub(super) async fn warm_up(
     }
 }
 
-#[derive(Serialize)]
-struct Jobs {
+/// How the queue is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Jobs {
     #[serde(flatten)]
     queue: Report,
     /// Keys that writes have made outdated and the cache has not forgotten yet. Not part of the queue.
     invalidations: u64,
 }
 
-/// `GET /jobs`: jobs by state, and the latest that were given up.
+/// Counts the jobs by state, and shows the latest that were given up.
+#[utoipa::path(
+    get, path = "/jobs", tag = "jobs", operation_id = "show_jobs", security(("token" = [])),
+    responses((status = 200, description = "The queue as it is now.", body = Jobs), refusals::ShowJobs),
+)]
 pub(super) async fn show(State(context): State<Arc<Context>>) -> Response {
     let queue = match context.queue.report().await {
         Ok(report) => report,

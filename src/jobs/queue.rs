@@ -8,6 +8,7 @@ use std::{
 use serde::Serialize;
 use tokio::time::timeout;
 use ulid::{Generator, Ulid};
+use utoipa::ToSchema;
 
 use super::{
     Address,
@@ -72,7 +73,7 @@ pub enum QueueError {
 }
 
 /// How many jobs there are in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
     /// Nobody has tried them yet, or their worker has died.
     pub waiting: u64,
@@ -87,9 +88,10 @@ pub struct Counts {
 }
 
 /// A job that failed for good.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Dead {
-    /// The user that was to be loaded; `None` if the message did not say.
+    /// The user that was to be loaded; nobody if the message did not say.
+    #[schema(required)]
     pub user: Option<i64>,
     /// How often it was tried.
     pub attempts: i64,
@@ -98,7 +100,7 @@ pub struct Dead {
 }
 
 /// What `GET /jobs` tells of the queue.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Report {
     /// Jobs by state.
     #[serde(flatten)]

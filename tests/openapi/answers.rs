@@ -46,6 +46,9 @@ async fn every_success_is_as_documented() {
     let calculation = get("calculate", "/calculations/9223372036854775807");
     tokio::join!(calculation, reads_and_writes(&document, &aside));
     sessions(&document, &aside).await;
+    let queued = send(&aside, Method::POST, "/jobs/warm-ups", &json!({ "ids": [1, 2, 3] })).await;
+    assert_eq!(document.check("warm_up", &queued).status, 202);
+    get("show_jobs", "/jobs").await;
     for id in 1..=8 {
         get("show_user", &format!("/users/{id}")).await;
         get("explain_entry", &format!("/cache/users/{id}")).await;

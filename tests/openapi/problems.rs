@@ -41,6 +41,10 @@ async fn what_is_refused_is_refused_as_documented() {
         check("delete_user", deleted, status);
     }
     check("delete_user", aside.send(Method::DELETE, "/users/99999", &[]).await, 404);
+    for ids in [json!([]), json!([0]), json!(["1"])] {
+        let refused = send(&aside, Method::POST, "/jobs/warm-ups", &json!({ "ids": ids })).await;
+        check("warm_up", refused, 422);
+    }
     check("explain_entry", aside.get("/cache/users/x").await, 400);
     check("forget_entry", aside.send(Method::DELETE, "/cache/users/x", &[]).await, 400);
 }

@@ -34,6 +34,7 @@ use super::{
     cached::is_unchanged,
     calculations,
     headers::{JSON, etag},
+    jobs,
     problem::Problem,
     service, sessions, users,
 };
@@ -63,6 +64,8 @@ const ABOUT: &str = "A caching HTTP service in front of a slow backend. \
         cache::explain,
         cache::forget,
         cache::forget_all,
+        jobs::warm_up,
+        jobs::show,
         service::stats,
         service::healthz,
         service::readyz,

@@ -42,6 +42,8 @@ refusals! {
     EndOwnSession(of_log_out): [[Closed, RepeatedCookie, NoSuchSession], SESSION];
     UseEntry(of_none): [TOKEN, [InvalidId, CacheUnavailable]];
     ForgetAll(of_none): [TOKEN, [NotAllForgotten(0)]];
+    WarmUp(of_none): [TOKEN, BODY, [QueueFull, QueueUnavailable]];
+    ShowJobs(of_none): [TOKEN, [QueueUnavailable, SourceUnavailable]];
     Ready(of_none): [[Draining, DatabaseNotReady(NotReady::Gone)]];
     Other(of_none): [];
 }
