@@ -8,6 +8,7 @@ use crate::{
     support::{
         answer::Answer,
         aside::Aside,
+        eventually,
         memcached::{Memcached, free_port},
     },
 };
@@ -112,4 +113,18 @@ async fn sessions(document: &Document, aside: &Aside) {
     assert_eq!(document.check("delete_session", &again).status, 404);
     let again = aside.send(Method::DELETE, "/sessions/current", &own).await;
     assert_eq!(document.check("delete_current_session", &again).status, 404);
+}
+
+#[tokio::test]
+async fn a_job_that_failed_for_good_is_shown_as_documented() {
+    let failing = ["--slow-query", "1m", "--query-timeout", "10ms", "--job-retry", "10ms"];
+    let aside = Aside::start(&failing).await;
+    let document = Document::of(&aside).await;
+    send(&aside, Method::POST, "/jobs/warm-ups", &json!({ "ids": [42] })).await;
+    eventually("a dead job", async || {
+        let jobs = aside.get("/jobs").await;
+        let jobs = document.check("show_jobs", &jobs).json();
+        (jobs["last_dead"][0]["user"] == 42).then_some(())
+    })
+    .await;
 }

@@ -11,6 +11,8 @@ mod document;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod routes;
