@@ -1,9 +1,8 @@
 //! The queue in an SQLite file of its own.
 
 use std::{
-    io,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::Path,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -14,7 +13,6 @@ use sqlx::{
 };
 use tokio::{
     sync::OnceCell,
-    task::spawn_blocking,
     time::{Instant, sleep},
 };
 
@@ -23,6 +21,7 @@ use super::{
     queue::{ATTEMPTS_MAX, Counts, Dead, NAME, QueueError, ids, unavailable},
     storage::Heartbeat,
 };
+use crate::users::FileIdentity;
 
 /// Connections to the file: one writes at a time, the others read or wait.
 const CONNECTIONS_MAX: u32 = 4;
@@ -80,6 +79,7 @@ const PUT_ASIDE: &str = r#"UPDATE Jobs SET status = 'Killed', done_at = strftime
 
 pub(super) struct SqliteQueue {
     options: SqliteConnectOptions,
+    path: Arc<Path>,
     pool: SqlitePool,
     /// Which file it is, once it was opened.
     file: OnceCell<FileIdentity>,
@@ -109,7 +109,8 @@ impl SqliteQueue {
                 })
             })
             .connect_lazy_with(options.clone());
-        Self { options, pool, file: OnceCell::new() }
+        let path = options.get_filename().into();
+        Self { options, path, pool, file: OnceCell::new() }
     }
 
     pub(super) async fn open(&self) -> Result<(), QueueError> {
@@ -119,7 +120,7 @@ impl SqliteQueue {
     async fn identity(&self) -> Result<FileIdentity, QueueError> {
         let open = async || {
             migrate(&self.options).await.map_err(unavailable)?;
-            FileIdentity::of(self.options.get_filename()).await.map_err(unavailable)
+            FileIdentity::of(&self.path).await.map_err(unavailable)
         };
         self.file.get_or_try_init(open).await.copied()
     }
@@ -127,7 +128,7 @@ impl SqliteQueue {
     /// A file that was removed can still be written to, and forgets it all when it is closed.
     async fn check_file(&self) -> Result<(), QueueError> {
         let opened = self.identity().await?;
-        match FileIdentity::of(self.options.get_filename()).await {
+        match FileIdentity::of(&self.path).await {
             Ok(now) if now == opened => Ok(()),
             _ => Err(unavailable("its file is gone")),
         }
@@ -258,23 +259,6 @@ async fn try_migrate(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> 
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
-}
-
-/// Which file it is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
-impl FileIdentity {
-    async fn of(path: &Path) -> io::Result<Self> {
-        let path: PathBuf = path.to_owned();
-        // The metadata alone: opening and closing the file here would drop SQLite's locks on it.
-        let looked = spawn_blocking(move || std::fs::metadata(path)).await;
-        let metadata = looked.map_err(io::Error::other)??;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
-    }
 }
 
 fn now_s() -> u64 {

@@ -1,13 +1,13 @@
 //! The SQLite file and its connections.
 
-use std::{io, os::unix::fs::MetadataExt, path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 use tokio::time::Instant;
 
 use super::error::{OpenError, OpenFailure};
-use super::{migration::migrate, slow::Slowness, write::WRITE_WAIT};
+use super::{file::FileIdentity, migration::migrate, slow::Slowness, write::WRITE_WAIT};
 
 /// How long [`Database::open`] tries a file that another process has locked. Past it, opening fails.
 pub(super) const OPEN_WAIT: Duration = Duration::from_secs(10);
@@ -34,13 +34,6 @@ pub struct Database {
     pub(super) slowness: Slowness,
 }
 
-/// Which file it is, whatever its name: a deleted one stays readable, and swallows writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
 impl Database {
     /// Opens the file that `url` (`sqlite://PATH`) names, and creates, migrates and seeds it if need be.
     ///
@@ -63,6 +56,7 @@ impl Database {
 
         let migrating = migrate(&options, OPEN_WAIT).await.map_err(failed)?;
         let file = FileIdentity::of(&path)
+            .await
             .map_err(|error| failed(OpenFailure::Other(error.to_string())))?;
         let readers = connect(max_queries, &options).await.map_err(|error| failed(error.into()))?;
         let writer = writer_pool().connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
@@ -76,14 +70,6 @@ impl Database {
         self.probe.close().await;
         self.writer.close().await;
         self.readers.close().await;
-    }
-}
-
-impl FileIdentity {
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        // The metadata alone: opening and closing the file here would drop SQLite's locks on it.
-        let metadata = std::fs::metadata(path)?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
     }
 }
 

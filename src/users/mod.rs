@@ -2,6 +2,7 @@
 
 mod database;
 mod error;
+mod file;
 mod migration;
 mod outbox;
 mod ready;
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 
 pub use database::Database;
 pub use error::{OpenError, OpenFailure};
+pub(crate) use file::FileIdentity;
 pub use outbox::Intent;
 pub use ready::NotReady;
 pub use write::{Profile, ProfileChange, WriteError, Written, is_name};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Database, User,
-    database::FileIdentity,
     error::{code, sqlite_code},
+    file::FileIdentity,
 };
 
 /// How long all of [`Database::ready`] may take. Past it, the database counts as not answering.
@@ -53,9 +53,7 @@ impl Database {
     }
 
     async fn same_file(&self) -> Result<(), NotReady> {
-        let path = self.path.clone();
-        let looked = spawn_blocking(move || FileIdentity::of(&path)).await;
-        match looked.map_err(|_| NotReady::Silent)? {
+        match FileIdentity::of(&self.path).await {
             Ok(file) if file == self.file => Ok(()),
             Ok(_) => Err(NotReady::Replaced),
             Err(_) => Err(NotReady::Gone),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::{
     Database, Intent, SPACE, User,
-    database::FileIdentity,
     error::{code, one_line, sqlite_code},
+    file::FileIdentity,
     outbox,
 };
 use crate::cache::Key;
@@ -220,9 +220,7 @@ impl Database {
         let intent = outbox::note(&mut transaction, key).await.map_err(write_error)?;
         transaction.commit().await.map_err(write_error)?;
         // What is committed to a file that has lost its name is lost with the last connection to it.
-        let (path, file) = (self.path.clone(), self.file);
-        let there = spawn_blocking(move || FileIdentity::of(&path).is_ok_and(|now| now == file));
-        if there.await.unwrap_or(false) {
+        if FileIdentity::of(&self.path).await.is_ok_and(|now| now == self.file) {
             Ok(Written { user, intent })
         } else {
             Err(WriteError::Unavailable("the database file is gone".to_owned()))
