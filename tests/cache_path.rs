@@ -369,6 +369,30 @@ async fn whoever_would_wait_for_a_turn_in_vain_is_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_slow_the_source_is_one_may_wait_for_each_load_that_runs() {
+    let one_at_a_time = Policy { loads_max: 1, waiting_max: 100, ..policy() };
+    let mut replica = Replica::new(&store(), &one_at_a_time);
+    let get = replica.get(1);
+    let load = replica.load().await;
+    // Longer than anybody waits for a turn.
+    advance(Duration::from_secs(4)).await;
+    load.version(1);
+    get.await.unwrap().unwrap();
+    let running = replica.get(2);
+    let load = replica.load().await;
+    advance(Duration::from_secs(3)).await;
+    let waiting = replica.get(3);
+    settle().await;
+    let refused = replica.get(4).await.unwrap().unwrap_err();
+    assert!(matches!(refused.error, GetError::Load(LoadError::Overloaded)), "{refused:?}");
+    advance(Duration::from_secs(1)).await;
+    load.version(2);
+    running.await.unwrap().unwrap();
+    replica.load().await.version(3);
+    assert_eq!(version_of(&waiting.await.unwrap()), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_there_is_no_room_for_a_load_no_lease_is_taken_and_a_stale_entry_is_served() {
     let (store, no_waiting) = (store(), Policy { loads_max: 1, waiting_max: 0, ..policy() });
     let mut replica = Replica::new(&store, &no_waiting);

@@ -166,11 +166,13 @@ impl Limits {
         self.load_timeout / 2
     }
 
-    /// Whether one more may wait, and will not wait in vain.
+    /// Whether one more may wait, and is not likely to wait in vain. As many as run at once may wait in any case:
+    /// however slow the source is, one of those may be about to end.
     fn has_place_to_wait(&self) -> bool {
         let left = self.waiting.available_permits();
         let ahead = self.waiting_max.saturating_sub(left);
-        left > 0 && self.pace.wait(ahead, self.loads_max) <= self.patience()
+        let in_time = || self.pace.wait(ahead, self.loads_max) <= self.patience();
+        left > 0 && (ahead < self.loads_max || in_time())
     }
 }
 

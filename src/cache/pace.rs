@@ -26,12 +26,13 @@ impl Pace {
         self.mean_us.store(mean_us, Ordering::Relaxed);
     }
 
-    /// How long a load waits that has so many before it, when so many run at once: they may have begun
-    /// together, so that each turn is a whole one.
+    /// How long a load can expect to wait that has so many before it, when so many run at once. They end one
+    /// after the other; where they have begun together, it may be up to one load longer.
     pub(super) fn wait(&self, ahead: usize, loads_max: usize) -> Duration {
-        let turns = ahead.saturating_add(1).div_ceil(loads_max.max(1));
+        let turns = u64::try_from(ahead.saturating_add(1)).unwrap_or(u64::MAX);
+        let at_once = u64::try_from(loads_max).unwrap_or(u64::MAX).max(1);
         let mean_us = self.mean_us.load(Ordering::Relaxed);
-        Duration::from_micros(mean_us.saturating_mul(u64::try_from(turns).unwrap_or(u64::MAX)))
+        Duration::from_micros(mean_us.saturating_mul(turns) / at_once)
     }
 }
 
@@ -40,14 +41,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_as_many_whole_turns_as_it_takes() {
+    fn a_wait_is_a_share_of_a_load_for_each_that_is_ahead_and_one_more() {
         let pace = Pace::default();
         assert_eq!(pace.wait(1_000_000, 1), Duration::ZERO, "nothing is known");
-        pace.observe(Duration::from_millis(500));
-        assert_eq!(pace.wait(0, 1), Duration::from_millis(500));
-        assert_eq!(pace.wait(7, 8), Duration::from_millis(500));
-        assert_eq!(pace.wait(8, 8), Duration::from_millis(1000));
-        assert_eq!(pace.wait(39, 8), Duration::from_millis(2500));
+        pace.observe(Duration::from_millis(800));
+        assert_eq!(pace.wait(0, 1), Duration::from_millis(800));
+        assert_eq!(pace.wait(0, 8), Duration::from_millis(100), "one of eight ends soon");
+        assert_eq!(pace.wait(7, 8), Duration::from_millis(800));
+        assert_eq!(pace.wait(24, 8), Duration::from_millis(2500));
         pace.observe(Duration::MAX);
         assert!(pace.wait(usize::MAX, 1) > Duration::from_secs(1), "no overflow");
     }
