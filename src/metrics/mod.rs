@@ -1,5 +1,8 @@
-//! Counters and histograms, named once. Every label comes from a closed set in this file, so that no
-//! request can make a new series.
+//! Counters and histograms, named once. Every label comes from a closed set ([`labels`]), so that no request
+//! can make a new series.
+
+mod instruments;
+mod labels;
 
 use std::{fmt, sync::Arc};
 
@@ -14,90 +17,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// Declares a closed set of label values, with the word each is written as.
-macro_rules! labels {
-    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$case_doc])* $case),+ }
-
-        impl $name {
-            /// All of them, in the order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$case),+];
-
-            /// The label value.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$case => $word),+ }
-            }
-        }
-    };
-}
-
-labels! {
-    /// What one get was, for the ledger: each get is exactly one of these.
-    Outcome {
-        /// A fresh entry.
-        Hit = "hit",
-        /// A fresh entry that says "no such thing".
-        NegativeHit = "negative_hit",
-        /// A stale entry.
-        Stale = "stale",
-        /// The source was asked.
-        Miss = "miss",
-        /// Another caller's load was waited for.
-        Collapsed = "collapsed",
-        /// The cache was not asked, or could not be.
-        Bypass = "bypass",
-    }
-}
-
-labels! {
-    /// How one load ended.
-    LoadResult {
-        /// There is such a thing.
-        Found = "found",
-        /// There is none.
-        Absent = "absent",
-        /// Its deadline passed.
-        Timeout = "timeout",
-        /// It was not begun: too many run or wait.
-        Overloaded = "overloaded",
-        /// The source could not be reached.
-        Unavailable = "unavailable",
-        /// The source answered with an error.
-        Failed = "failed",
-        /// It panicked.
-        Panicked = "panicked",
-    }
-}
-
-labels! {
-    /// How one fill ended.
-    FillResult {
-        /// Stored.
-        Stored = "stored",
-        /// A write came between.
-        Superseded = "superseded",
-        /// The lease was older than the connection.
-        Void = "void",
-        /// Over the store's limit.
-        TooLarge = "too_large",
-        /// The store gave no answer or refused.
-        Failed = "failed",
-    }
-}
-
-labels! {
-    /// How one attempt at a job ended.
-    JobResult {
-        /// Done.
-        Done = "done",
-        /// It failed and will be tried again.
-        Failed = "failed",
-        /// It failed for good.
-        Dead = "dead",
-    }
-}
+pub use self::{
+    instruments::{CacheMetrics, EdgeCounters, JobMetrics, ServerMetrics},
+    labels::{FillResult, JobResult, LoadResult, Outcome},
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabel {
@@ -231,11 +154,6 @@ impl ServerFamilies {
 }
 
 impl Metrics {
-    /// Lets the instruments of another module be written out with these.
-    pub fn registry_mut(&mut self) -> &mut Registry {
-        &mut self.registry
-    }
-
     /// The instruments of the stack in front of one source. All series exist from the start, at zero.
     pub fn cache(&self, source: &'static str) -> CacheMetrics {
         let counter = |family: &Family<ResultLabels, Counter>, result| {
@@ -281,117 +199,11 @@ impl Metrics {
     /// All instruments in Prometheus' text format (OpenMetrics 1.0).
     ///
     /// # Errors
-    /// Only if an instrument of another module can't be written.
+    /// Only if an instrument can't be written.
     pub fn render(&self) -> Result<String, fmt::Error> {
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)
-    }
-}
-
-/// The instruments of the stack in front of one source.
-#[derive(Clone, Debug)]
-pub struct CacheMetrics {
-    gets: Box<[Counter]>,
-    loads: Box<[Counter]>,
-    fills: Box<[Counter]>,
-    /// Loads that occupy the source now, those among them that nobody waits for any more.
-    pub loads_running: Gauge,
-    /// Seconds from the request to the answer of a hit.
-    pub hit_seconds: Histogram,
-    /// Seconds of a load, its wait for a permit included.
-    pub load_seconds: Histogram,
-}
-
-impl CacheMetrics {
-    /// Enters one get into the ledger.
-    pub fn get(&self, outcome: Outcome) {
-        self.gets[outcome as usize].inc();
-    }
-
-    /// Counts one load.
-    pub fn load(&self, result: LoadResult) {
-        self.loads[result as usize].inc();
-    }
-
-    /// Counts one fill.
-    pub fn fill(&self, result: FillResult) {
-        self.fills[result as usize].inc();
-    }
-
-    /// How many gets had this outcome.
-    pub fn gets(&self, outcome: Outcome) -> u64 {
-        self.gets[outcome as usize].get()
-    }
-
-    /// How many loads ended so.
-    pub fn loads(&self, result: LoadResult) -> u64 {
-        self.loads[result as usize].get()
-    }
-
-    /// How many fills ended so.
-    pub fn fills(&self, result: FillResult) -> u64 {
-        self.fills[result as usize].get()
-    }
-}
-
-/// The instruments of one memcached server.
-#[derive(Clone, Debug)]
-pub struct ServerMetrics {
-    /// Operations that shared one round trip.
-    pub batch_size: Histogram,
-    /// Round trips and connection attempts that failed.
-    pub failures: Counter,
-    /// Replies that nobody had asked for.
-    pub crosstalk: Counter,
-    /// 1 while the server is used.
-    pub in_service: Gauge,
-}
-
-/// The attempts at jobs, counted.
-#[derive(Clone, Debug)]
-pub struct JobMetrics {
-    jobs: Box<[Counter]>,
-}
-
-impl JobMetrics {
-    /// Counts one attempt.
-    pub fn job(&self, result: JobResult) {
-        self.jobs[result as usize].inc();
-    }
-}
-
-/// The HTTP connections, counted. The numbers may be read at any time, from any thread.
-#[derive(Debug, Default)]
-pub struct EdgeCounters {
-    open: Gauge,
-    refused: Counter,
-}
-
-impl EdgeCounters {
-    /// Connections that are open now.
-    pub fn open(&self) -> u64 {
-        u64::try_from(self.open.get()).unwrap_or(0)
-    }
-
-    /// Connections that were answered 503 since the start, because too many were open.
-    pub fn refused(&self) -> u64 {
-        self.refused.get()
-    }
-
-    /// Counts one more as open, and says how many were before.
-    pub(crate) fn add(&self) -> u64 {
-        u64::try_from(self.open.inc()).unwrap_or(0)
-    }
-
-    /// Counts one less as open.
-    pub(crate) fn subtract(&self) {
-        self.open.dec();
-    }
-
-    /// Counts one as refused.
-    pub(crate) fn refuse(&self) {
-        self.refused.inc();
     }
 }
 
