@@ -227,11 +227,14 @@ async fn on_a_terminal_there_is_a_bar() {
     let aside = Aside::start(IDLE).await;
     produce(&aside.place, &["1", "2", "3"]).await;
     let plain = command(&aside.place, &[]);
-    let run = format!("stty cols 100; {} jobs consume --delay 0s", env!("CARGO_BIN_EXE_aside"));
+    // `exec`, and one shell for all: whether a shell outlives Ctrl-C differs from one to another.
+    let aside_itself = env!("CARGO_BIN_EXE_aside");
+    let run = format!("stty cols 100; exec {aside_itself} jobs consume --delay 0s");
     let mut terminal = Command::new("script")
         .args(["--quiet", "--return", "--flush", "--command", &run, "terminal"])
         .current_dir(aside.place.file(""))
         .envs(plain.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("SHELL", "/bin/sh")
         .env("TERM", "xterm")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
