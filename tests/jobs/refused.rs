@@ -34,6 +34,7 @@ async fn a_body_that_is_no_list_of_ids_is_refused_and_stores_nothing() {
         (400, r#"{"ids":[1]} x"#.to_owned()),
         (400, r#"{"ids":[1e400]}"#.to_owned()),
         (422, "[1]".to_owned()),
+        (422, "[[1]]".to_owned()),
         (422, "{}".to_owned()),
         (422, r#"{"ids":null}"#.to_owned()),
         (422, r#"{"ids":1}"#.to_owned()),

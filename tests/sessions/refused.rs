@@ -37,6 +37,7 @@ async fn a_body_that_is_no_good_is_refused_and_begins_nothing() {
         (400, json, name("\"A\nda\"")),
         (422, json, b"null".to_vec()),
         (422, json, br#"{"user_id":1}"#.to_vec()),
+        (422, json, br#"[1,"Ada"]"#.to_vec()),
         (422, json, br#"{"username":"Ada"}"#.to_vec()),
         (422, json, br#"{"user_id":1,"username":"Ada","admin":true}"#.to_vec()),
         // No client chooses its id.

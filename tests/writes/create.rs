@@ -62,6 +62,8 @@ async fn a_body_that_is_no_good_is_refused_and_changes_nothing() {
         (422, json, deep.as_bytes()),
         (422, json, br#""Ada""#),
         (422, json, b"null"),
+        (422, json, b"[]"),
+        (422, json, br#"["Ada","a@b.de"]"#),
         (422, json, br#"{"name":1,"email":"a@b.de"}"#),
         (422, json, br#"{"name":"Ada","email":"a@b.de","admin":true}"#),
         (422, json, br#"{"name":"Ada","name":"Eve","email":"a@b.de"}"#),
