@@ -55,10 +55,16 @@ answers! {
     SessionBegun: [answer(201, "The new session.", &[OF_SESSION, COOKIE], json::<sessions::Shown>())];
 
     /// A session, which lives anew from now.
-    SessionRead: [answer(200, "The session.", &[OF_SESSION, COOKIE], json::<sessions::Shown>())];
+    SessionRead: [answer(200, "The session.", &[OF_SESSION], json::<sessions::Shown>())];
 
-    /// A log-out.
-    SessionEnded: [answer(204, "The session has ended.", &[OF_SESSION, COOKIE], None)];
+    /// The client's own session, which lives anew from now.
+    OwnSessionRead: [answer(200, "The session.", &[OF_SESSION, COOKIE], json::<sessions::Shown>())];
+
+    /// The end of a session.
+    SessionEnded: [answer(204, "The session has ended.", &[OF_SESSION], None)];
+
+    /// The end of the client's own session.
+    OwnSessionEnded: [answer(204, "The session has ended.", &[OF_SESSION, COOKIE], None)];
 }
 
 const OF_ENTRY: &[&str] = &["Age", "ETag"];

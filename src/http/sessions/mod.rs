@@ -20,7 +20,10 @@ pub(super) use self::cookie::NAME as COOKIE;
 use super::{
     Context, auth,
     body::Input,
-    openapi::{self, BODY, SessionBegun, SessionEnded, SessionRead, refusals},
+    openapi::{
+        self, BODY, OwnSessionEnded, OwnSessionRead, SessionBegun, SessionEnded, SessionRead,
+        refusals,
+    },
     problem::Problem,
 };
 use crate::{
@@ -74,7 +77,11 @@ pub(super) async fn create(
         Ok(context.sessions.create(login).await?)
     };
     match created.await {
-        Ok((id, session)) => shown(&context, StatusCode::CREATED, &id, session),
+        Ok((id, session)) => {
+            let mut response = (StatusCode::CREATED, shown(&id, session)).into_response();
+            cookie::set(response.headers_mut(), &context, &id);
+            response
+        }
         Err(problem) => Problem::into_response(problem),
     }
 }
@@ -88,24 +95,38 @@ async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
 }
 
 /// Shows a session, which lives anew from now.
+///
+/// The cookie is left alone: who follows a link to somebody else's session must not be logged in as them.
 #[utoipa::path(
     get, path = "/sessions/{id}", tag = "sessions", operation_id = "show_session", security(("token" = [])),
     params(openapi::SessionId), responses(SessionRead, refusals::ReadSession),
 )]
 pub(super) async fn show(State(context): State<Arc<Context>>, uri: Uri) -> Response {
-    read(&context, of_path(&uri)).await
+    let read = async {
+        let id = of_path(&uri)?;
+        let session = read(&context, &id).await?;
+        Ok(shown(&id, session).into_response())
+    };
+    read.await.unwrap_or_else(Problem::into_response)
 }
 
 /// Shows the session of the cookie, which lives anew from now.
 #[utoipa::path(
     get, path = "/sessions/current", tag = "sessions", operation_id = "show_current_session",
-    security(("cookie" = [])), responses(SessionRead, refusals::ReadOwnSession),
+    security(("cookie" = [])), responses(OwnSessionRead, refusals::ReadOwnSession),
 )]
 pub(super) async fn show_current(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,
 ) -> Response {
-    read(&context, of_cookie(&context, &headers)).await
+    let read = async {
+        let id = of_cookie(&context, &headers)?;
+        let session = read(&context, &id).await?;
+        let mut response = shown(&id, session).into_response();
+        cookie::set(response.headers_mut(), &context, &id);
+        Ok(response)
+    };
+    read.await.unwrap_or_else(Problem::into_response)
 }
 
 /// Logs a user out.
@@ -114,19 +135,26 @@ pub(super) async fn show_current(
     params(openapi::SessionId), responses(SessionEnded, refusals::EndSession),
 )]
 pub(super) async fn delete(State(context): State<Arc<Context>>, uri: Uri) -> Response {
-    end(&context, of_path(&uri)).await
+    end(&context, of_path(&uri)).await.into_response()
 }
 
 /// Logs the user of the cookie out.
+///
+/// The browser drops its cookie also if there was no such session; but not if that can't be known.
 #[utoipa::path(
     delete, path = "/sessions/current", tag = "sessions", operation_id = "delete_current_session",
-    security(("cookie" = [])), responses(SessionEnded, refusals::EndOwnSession),
+    security(("cookie" = [])), responses(OwnSessionEnded, refusals::EndOwnSession),
 )]
 pub(super) async fn delete_current(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,
 ) -> Response {
-    end(&context, of_cookie(&context, &headers)).await
+    let ended = end(&context, of_cookie(&context, &headers)).await;
+    let mut response = ended.into_response();
+    if matches!(ended, Ok(_) | Err(Problem::NoSuchSession)) {
+        cookie::clear(response.headers_mut(), &context);
+    }
+    response
 }
 
 /// What is no id names no session; memcached is not asked. The path is read as it was sent, so that an escaped
@@ -140,38 +168,17 @@ fn of_cookie(context: &Context, headers: &HeaderMap) -> Result<SessionId, Proble
     if context.access.is_closed() { Err(Problem::Closed) } else { cookie::id(headers) }
 }
 
-async fn read(context: &Context, id: Result<SessionId, Problem>) -> Response {
-    let read = async {
-        let id = id?;
-        let session = context.sessions.read(&id).await?.ok_or(Problem::NoSuchSession)?;
-        Ok((id, session))
-    };
-    match read.await {
-        Ok((id, session)) => shown(context, StatusCode::OK, &id, session),
-        Err(problem) => Problem::into_response(problem),
-    }
+async fn read(context: &Context, id: &SessionId) -> Result<Session, Problem> {
+    context.sessions.read(id).await?.ok_or(Problem::NoSuchSession)
 }
 
-/// Ends a session. The browser drops its cookie also if there was none; but not if that can't be known.
-async fn end(context: &Context, id: Result<SessionId, Problem>) -> Response {
-    let ended = async {
-        if context.sessions.delete(&id?).await? { Ok(()) } else { Err(Problem::NoSuchSession) }
-    };
-    let ended = ended.await;
-    let mut response = match ended {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(problem) => Problem::into_response(problem),
-    };
-    if matches!(ended, Ok(()) | Err(Problem::NoSuchSession)) {
-        cookie::clear(response.headers_mut(), context);
-    }
-    response
+async fn end(context: &Context, id: Result<SessionId, Problem>) -> Result<StatusCode, Problem> {
+    let was_there = context.sessions.delete(&id?).await?;
+    if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NoSuchSession) }
 }
 
-fn shown(context: &Context, status: StatusCode, id: &SessionId, session: Session) -> Response {
-    let mut response = (status, Json(Shown { id: id.reveal(), session })).into_response();
-    cookie::set(response.headers_mut(), context, id);
-    response
+fn shown(id: &SessionId, session: Session) -> Json<Shown<'_>> {
+    Json(Shown { id: id.reveal(), session })
 }
 
 impl From<SessionError> for Problem {
