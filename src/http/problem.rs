@@ -47,6 +47,7 @@ pub(super) enum Problem {
     QueueUnavailable,
     Unauthorized,
     Closed,
+    ForeignHost,
     Draining,
     DatabaseNotReady(NotReady),
     Internal,
@@ -141,6 +142,10 @@ impl Problem {
             Self::Closed => (
                 StatusCode::FORBIDDEN,
                 "This is closed: the service has no API token and other machines can reach it.",
+            ),
+            Self::ForeignHost => (
+                StatusCode::FORBIDDEN,
+                "Without an API token this is open to requests for localhost or a loopback address only.",
             ),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "The service is shutting down."),
             Self::DatabaseNotReady(why) => {

@@ -70,6 +70,20 @@ async fn without_a_token_writes_are_open_on_a_loopback_address_and_closed_on_any
     let open = Aside::start(&["--slow-query", "0s"]).await;
     assert_eq!(writes(&open, None).await.map(|answer| answer.status), [201, 409, 409, 204]);
 
+    for host in ["evil.example", &format!("evil.example:{}", open.address.port())] {
+        let delete = open.client.delete(format!("http://{}/users/3", open.address));
+        Answer::to(delete.header("host", host)).await.unwrap().problem(403);
+    }
+    assert_eq!(
+        open.get("/users/3").await.status,
+        200,
+        "a page that has its name point here deletes nothing"
+    );
+    for host in ["localhost:1", "[::1]"] {
+        let read = open.client.get(format!("http://{}/cache/users/3", open.address));
+        assert_ne!(Answer::to(read.header("host", host)).await.unwrap().status, 403);
+    }
+
     let closed = Aside::start(&["--listen", "0.0.0.0:0", "--slow-query", "0s"]).await;
     for authorization in [None, Some("Bearer "), Some("Bearer x")] {
         for answer in writes(&closed, authorization).await {

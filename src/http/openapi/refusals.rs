@@ -49,7 +49,7 @@ refusals! {
 }
 
 /// Of what needs the token.
-const TOKEN: [Problem; 2] = [Unauthorized, Closed];
+const TOKEN: [Problem; 3] = [Unauthorized, Closed, ForeignHost];
 
 /// Of what waits for a load.
 const LOAD: [Problem; 3] = [Overloaded, SourceUnavailable, SourceTimeout];
