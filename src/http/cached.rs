@@ -11,6 +11,7 @@ use tower::ServiceExt;
 
 use super::{
     headers::{JSON, account, directives, etag},
+    preconditions::Expected,
     problem::Problem,
 };
 use crate::cache::{Answer, Cache, Failure, Get};
@@ -27,21 +28,28 @@ pub(super) async fn answer(
 ) -> Response {
     let begun_at = Instant::now();
     let Some(id) = id else { return Problem::InvalidId.into_response() };
+    let expected = match Expected::of_read(&request.headers) {
+        Ok(expected) => expected,
+        Err(problem) => return problem.into_response(),
+    };
     let get = Get { id, directives: directives(&request.headers) };
     let (mut response, of_cache) = match cache.clone().oneshot(get).await {
         Ok(Answer { body: Some(body), age_s, account }) => {
-            let mut headers = HeaderMap::with_capacity(HEADERS);
             let etag = etag(&body);
-            let unchanged = is_unchanged(&request.headers, &etag);
-            headers.insert(header::AGE, age_s.into());
-            headers.insert(header::ETAG, etag);
-            let mut response = if unchanged {
+            let mut response = if !expected.allows(&etag) {
+                Problem::Changed.into_response()
+            } else if is_unchanged(&request.headers, &etag) {
                 StatusCode::NOT_MODIFIED.into_response()
             } else {
+                let mut response = Response::new(Body::from(body));
+                let headers = response.headers_mut();
+                headers.reserve(HEADERS);
                 headers.insert(header::CONTENT_TYPE, JSON);
-                Response::new(Body::from(body))
+                response
             };
-            *response.headers_mut() = headers;
+            let headers = response.headers_mut();
+            headers.insert(header::AGE, age_s.into());
+            headers.insert(header::ETAG, etag);
             (response, account)
         }
         Ok(Answer { body: None, age_s, account }) => {

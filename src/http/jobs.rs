@@ -9,7 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        KnownFormat, ObjectBuilder, SchemaFormat, Type,
+        schema::{Array, ArrayBuilder},
+    },
+};
 
 use super::{
     Context,
@@ -28,8 +34,17 @@ const IDS_MAX: usize = 10_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct WarmUps {
     /// Ids of users, each from 1.
-    #[schema(min_items = 1, max_items = 10_000)]
+    #[schema(schema_with = ids_schema)]
     ids: Vec<i64>,
+}
+
+fn ids_schema() -> Array {
+    let id = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(1));
+    let ids = ArrayBuilder::new().items(id).min_items(Some(1)).max_items(Some(IDS_MAX));
+    ids.description(Some("Ids of users.")).build()
 }
 
 /// How much was put on the queue.

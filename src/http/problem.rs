@@ -33,7 +33,7 @@ pub(super) enum Problem {
     Overloaded,
     SourceUnavailable,
     SourceTimeout,
-    InvalidIfMatch,
+    InvalidPrecondition,
     MalformedJson,
     NotJson,
     InvalidFields,
@@ -97,9 +97,9 @@ impl Problem {
             Self::SourceTimeout => {
                 (StatusCode::GATEWAY_TIMEOUT, "The database did not answer within the deadline.")
             }
-            Self::InvalidIfMatch => (
+            Self::InvalidPrecondition => (
                 StatusCode::BAD_REQUEST,
-                "If-Match takes entity tags in double quotes, or an asterisk.",
+                "If-Match and If-None-Match take entity tags in double quotes, or an asterisk alone.",
             ),
             Self::MalformedJson => (StatusCode::BAD_REQUEST, "The body is not well-formed JSON."),
             Self::NotJson => (
@@ -114,7 +114,7 @@ impl Problem {
             Self::EmailTaken => (StatusCode::CONFLICT, "Another user has this email address."),
             Self::Changed => (
                 StatusCode::PRECONDITION_FAILED,
-                "The user is not the version that If-Match names.",
+                "The present version is not one that If-Match or If-None-Match asks for.",
             ),
             Self::NotWritable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "The database can't be written at the moment.")

@@ -19,6 +19,10 @@ async fn what_is_refused_is_refused_as_documented() {
     check("show_user", aside.get("/users/007").await, 400);
     check("show_user", aside.get("/users/9223372036854775807").await, 404);
     check("show_user", aside.get_with("/users/5", "only-if-cached").await, 504);
+    for (tag, status) in [("\"x\"", 412), ("x", 400)] {
+        let read = aside.send(Method::GET, "/users/1", &[("if-match", tag)]).await;
+        check("show_user", read, status);
+    }
     check("calculate", aside.get("/calculations/0").await, 400);
     check("calculate", aside.get_with("/calculations/1", "only-if-cached").await, 504);
 
@@ -66,6 +70,9 @@ async fn without_memcached_sessions_are_refused_as_documented() {
     let twice = format!("{cookie}; {cookie}");
     let shown = aside.send(Method::GET, "/sessions/current", &[("cookie", &twice)]).await;
     document.check("show_current_session", &shown).problem(400);
+    let long = json!({ "user_id": 1, "username": "x".repeat(70_000) });
+    let refused = send(&aside, Method::POST, "/sessions", &long).await;
+    document.check("create_session", &refused).problem(413);
     let absent = json!({ "user_id": 99_999, "username": "Ada" });
     let begun = send(&aside, Method::POST, "/sessions", &absent).await;
     document.check("create_session", &begun).problem(404);

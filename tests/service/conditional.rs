@@ -1,4 +1,4 @@
-//! `If-None-Match`: a client that has the body already is told so.
+//! `If-None-Match`: a client that has the body already is told so. `If-Match`: one that wants another is told, too.
 
 use reqwest::Method;
 
@@ -47,6 +47,23 @@ async fn a_cold_id_and_an_unknown_one_are_conditional_too() {
     let any = ask(&aside, "/users/42", "*").await;
     assert_eq!((any.status, any.x_cache()), (304, "MISS"), "{any:?}");
     ask(&aside, "/users/10001", "*").await.problem(404);
+}
+
+#[tokio::test]
+async fn a_read_of_another_version_than_if_match_names_is_412() {
+    let aside = Aside::start(&[]).await;
+    let etag = aside.get("/users/42").await.header("etag").to_owned();
+    let ask = async |path, tags: &str| aside.send(Method::GET, path, &[("if-match", tags)]).await;
+    for tags in ["*".to_owned(), etag.clone(), format!("\"other\", {etag}")] {
+        ask("/users/42", &tags).await.user(42);
+    }
+    for tags in ["\"other\"".to_owned(), format!("W/{etag}")] {
+        let answer = ask("/users/42", &tags).await;
+        answer.problem(412);
+        assert_eq!((answer.x_cache(), answer.header("etag")), ("HIT", etag.as_str()));
+    }
+    ask("/users/42", "other").await.problem(400);
+    ask("/users/10001", "\"other\"").await.problem(404);
 }
 
 #[tokio::test]

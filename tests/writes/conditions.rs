@@ -77,7 +77,7 @@ async fn a_write_of_another_version_is_refused_with_412_and_of_a_condition_that_
             assert_eq!(answer.status, 412, "{method} {condition}: {answer:?}");
             answer.problem(412);
         }
-        for condition in [&bare, r#"""#, r#""00"#, "**", "w/\"00\"", "", ",", &tail] {
+        for condition in [&bare, r#"""#, r#""00"#, "**", "w/\"00\"", "", ",", "*, *", &tail] {
             let answer = write(&aside, &method, 1, &[condition]).await;
             assert_eq!(answer.status, 400, "{method} {condition:?}: {answer:?}");
             answer.problem(400);
@@ -85,6 +85,28 @@ async fn a_write_of_another_version_is_refused_with_412_and_of_a_condition_that_
     }
     assert_eq!(etag(&aside, 1).await, tag);
     assert_eq!(name(&aside, 1).await, before);
+}
+
+#[tokio::test]
+async fn if_none_match_keeps_a_write_from_the_versions_that_it_names() {
+    let aside = Aside::start(&["--slow-query", "0s"]).await;
+    for (id, method) in (1..).zip(WRITES) {
+        let tag = etag(&aside, id).await;
+        let write = async |condition: &str| {
+            let ada = json!({ "name": "Ada", "email": format!("ada.{id}@example.com") });
+            let request = request(&aside, method.clone(), &format!("/users/{id}"), &ada);
+            Answer::to(request.header("if-none-match", condition)).await.unwrap()
+        };
+        for (status, condition) in
+            [(412, "*"), (412, &tag), (412, &format!("\"x\", W/{tag}")), (400, "x")]
+        {
+            let answer = write(condition).await;
+            assert_eq!(answer.status, status, "{method} {condition}: {answer:?}");
+            answer.problem(status);
+        }
+        assert_eq!(etag(&aside, id).await, tag);
+        assert_made(&aside, &method, id, &write(r#""00""#).await).await;
+    }
 }
 
 #[tokio::test]

@@ -78,16 +78,21 @@ pub(super) fn of_cache(status: StatusCode) -> Vec<&'static str> {
         StatusCode::BAD_REQUEST => Vec::new(),
         // That there is no such thing is an entry, too.
         StatusCode::NOT_FOUND => [OF_CACHE, &["Age"]].concat(),
+        StatusCode::PRECONDITION_FAILED => [OF_CACHE, &["Age", "ETag"]].concat(),
         _ => OF_CACHE.to_vec(),
     }
 }
 
-pub(super) fn of_session(_: StatusCode) -> Vec<&'static str> {
-    OF_SESSION.to_vec()
+pub(super) fn of_session(status: StatusCode) -> Vec<&'static str> {
+    match status {
+        // A body that did not come whole says nothing of a session; it is refused before.
+        StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => Vec::new(),
+        _ => OF_SESSION.to_vec(),
+    }
 }
 
 pub(super) fn of_log_out(status: StatusCode) -> Vec<&'static str> {
     // The browser drops a cookie of a session that has ended.
     let cookie: &[&str] = if status == StatusCode::NOT_FOUND { &["Set-Cookie"] } else { &[] };
-    [OF_SESSION, cookie].concat()
+    [&of_session(status)[..], cookie].concat()
 }

@@ -27,7 +27,7 @@ use utoipa::{
 pub(super) use self::{
     absent::IfAny,
     answers::*,
-    parameters::{Id, IfMatch, N, Reading, SessionId},
+    parameters::{Id, N, Reading, SessionId, Version},
 };
 use super::{
     cache,

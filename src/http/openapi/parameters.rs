@@ -41,16 +41,17 @@ parameters! {
              (RFC 9111 §5.2.1).",
         ),
         if_none_match(),
+        if_match(),
     ];
 
     /// What the client has already.
     IfNoneMatch: [if_none_match()];
 
     /// Which version a write is meant for.
-    IfMatch: [of_header(
-        "If-Match",
-        "Tags in double quotes, or `*`; 412 unless the user has one of them. Without it, any version is meant.",
-    )];
+    Version: [
+        if_match(),
+        of_header("If-None-Match", "Tags in double quotes, or `*`; 412 if the user has one of them."),
+    ];
 }
 
 fn number(name: &str, description: &str) -> Parameter {
@@ -72,6 +73,13 @@ fn of_path(name: &str, description: &str) -> ParameterBuilder {
 
 fn if_none_match() -> Parameter {
     of_header("If-None-Match", "Tags, or `*`; 304 if the answer has one of them.")
+}
+
+fn if_match() -> Parameter {
+    of_header(
+        "If-Match",
+        "Tags in double quotes, or `*`; 412 unless what is there has one of them. Without it, any version is meant.",
+    )
 }
 
 fn of_header(name: &str, description: &str) -> Parameter {

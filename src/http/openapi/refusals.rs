@@ -30,14 +30,14 @@ macro_rules! refusals {
 }
 
 refusals! {
-    ReadUser(of_cache): [[InvalidId, NoSuchUser, NotCached], LOAD];
-    Calculate(of_cache): [[InvalidId, NotCached], LOAD];
+    ReadUser(of_cache): [[InvalidId, InvalidPrecondition, NoSuchUser, Changed, NotCached], LOAD];
+    Calculate(of_cache): [[InvalidId, InvalidPrecondition, Changed, NotCached], LOAD];
     CreateUser(of_none): [TOKEN, BODY, [EmailTaken, NotWritable]];
     ChangeUser(of_none): [TOKEN, BODY, VERSION, [EmailTaken, NotWritable]];
     DeleteUser(of_none): [TOKEN, VERSION, [NotWritable]];
     BeginSession(of_session): [TOKEN, BODY, [NoSuchUser], LOAD, SESSION];
     ReadSession(of_session): [TOKEN, [NoSuchSession], SESSION];
-    EndSession(of_log_out): [TOKEN, [NoSuchSession], SESSION];
+    EndSession(of_session): [TOKEN, [NoSuchSession], SESSION];
     ReadOwnSession(of_session): [[Closed, RepeatedCookie, NoSuchSession], SESSION];
     EndOwnSession(of_log_out): [[Closed, RepeatedCookie, NoSuchSession], SESSION];
     UseEntry(of_none): [TOKEN, [InvalidId, CacheUnavailable]];
@@ -63,7 +63,7 @@ const BODY: [Problem; 4] = [
 ];
 
 /// Of what changes one version of a user.
-const VERSION: [Problem; 4] = [InvalidId, NoSuchUser, InvalidIfMatch, Changed];
+const VERSION: [Problem; 4] = [InvalidId, NoSuchUser, InvalidPrecondition, Changed];
 
 /// Of what asks for a session.
 const SESSION: [Problem; 2] = [NoSessions, SessionsUnavailable];

@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use headers::ETag;
 use tokio::time::Instant;
 
 use super::id;
@@ -17,8 +16,8 @@ use crate::{
         Context,
         body::Input,
         headers::{JSON, etag, of_write},
-        if_match::Expected,
-        openapi::{BODY, Gone, Id, IfMatch, UserChanged, UserCreated, refusals},
+        openapi::{BODY, Gone, Id, UserChanged, UserCreated, Version, refusals},
+        preconditions::Expected,
         problem::Problem,
     },
     users::{Intent, Profile, ProfileChange, User, WriteError, Written},
@@ -50,7 +49,7 @@ pub(in crate::http) async fn create(
 /// Changes all fields of a user.
 #[utoipa::path(
     put, path = "/users/{id}", tag = "users", operation_id = "replace_user", security(("token" = [])),
-    params(Id, IfMatch), request_body(content = Profile, description = BODY),
+    params(Id, Version), request_body(content = Profile, description = BODY),
     responses(UserChanged, refusals::ChangeUser),
 )]
 pub(in crate::http) async fn put(
@@ -65,7 +64,7 @@ pub(in crate::http) async fn put(
 /// Changes those fields of a user that are there.
 #[utoipa::path(
     patch, path = "/users/{id}", tag = "users", operation_id = "change_user", security(("token" = [])),
-    params(Id, IfMatch), request_body(content = ProfileChange, description = BODY),
+    params(Id, Version), request_body(content = ProfileChange, description = BODY),
     responses(UserChanged, refusals::ChangeUser),
 )]
 pub(in crate::http) async fn patch(
@@ -96,7 +95,7 @@ async fn update(
 /// Deletes a user.
 #[utoipa::path(
     delete, path = "/users/{id}", tag = "users", operation_id = "delete_user", security(("token" = [])),
-    params(Id, IfMatch), responses(Gone, refusals::DeleteUser),
+    params(Id, Version), responses(Gone, refusals::DeleteUser),
 )]
 pub(in crate::http) async fn delete(
     State(context): State<Arc<Context>>,
@@ -155,14 +154,10 @@ fn written(status: StatusCode, user: Option<User>) -> Response {
     response
 }
 
-/// Says of a user whether `If-Match` allows it to be changed.
+/// Says of a user whether it is a version that the write is meant for.
 fn expectation(headers: &HeaderMap) -> Result<impl Fn(&User) -> bool + Send + use<>, Problem> {
-    let expected = Expected::read(headers)?;
-    Ok(move |user: &User| {
-        let tag = serde_json::to_vec(user).map(|body| etag(&body)).ok();
-        let tag: Option<ETag> = tag.and_then(|tag| tag.to_str().ok()?.parse().ok());
-        tag.is_some_and(|tag| expected.allows(&tag))
-    })
+    let expected = Expected::of_write(headers)?;
+    Ok(move |user: &User| serde_json::to_vec(user).is_ok_and(|body| expected.allows(&etag(&body))))
 }
 
 fn refused(error: &WriteError) -> Problem {
