@@ -4,6 +4,7 @@ mod control;
 mod places;
 mod queue;
 mod report;
+mod shared;
 mod stacks;
 
 use std::{
@@ -20,7 +21,7 @@ use axum::Router;
 use axum_server::Handle;
 use tokio::time::timeout;
 
-use self::{control::control, report::Report};
+use self::{control::control, report::Report, shared::Shared};
 pub use self::{
     places::explain,
     queue::queue,
@@ -33,11 +34,15 @@ use crate::{
     memcached::{Inspector, Memcached},
     metrics::{EdgeCounters, Metrics},
     sessions::Sessions,
+    users::NotReady,
 };
 
 /// How long the end of the service waits for the job under way. A longer one is given up, and is another
 /// worker's after the lease.
 const JOB_GRACE: Duration = Duration::from_secs(5);
+
+/// How long it is known whether the database is ready. Probes come every few seconds, each from its own place.
+const READY_FOR: Duration = Duration::from_millis(250);
 
 /// The service, ready to be served.
 pub struct App {
@@ -87,6 +92,16 @@ impl App {
             sessions,
             cookies_secure: !settings.listen.ip().is_loopback(),
             ledgers: stacks.ledgers,
+            ready: {
+                let (database, last) = (stacks.database.clone(), Shared::new(READY_FOR));
+                Box::new(move || {
+                    let (database, last) = (database.clone(), last.clone());
+                    Box::pin(async move {
+                        let look = async move { database.ready().await };
+                        last.look(look).await.unwrap_or(Err(NotReady::Failing))
+                    })
+                })
+            },
             database: stacks.database,
             invalidations: stacks.invalidations,
             queue,

@@ -38,7 +38,7 @@ use crate::{
     metrics::{CacheMetrics, Metrics},
     sessions::Sessions,
     statistics::ServerRow,
-    users::Database,
+    users::{Database, NotReady},
 };
 use problem::Problem;
 
@@ -54,7 +54,9 @@ pub struct Context {
     pub cookies_secure: bool,
     /// What each stack counts, by the name of its source.
     pub ledgers: Vec<(&'static str, CacheMetrics)>,
-    /// Asked whether it is ready, and written to.
+    /// Tells whether the database can serve.
+    pub ready: Box<dyn Fn() -> BoxFuture<'static, Result<(), NotReady>> + Send + Sync>,
+    /// Written to.
     pub database: Database,
     /// Makes the cache forget what a write has changed.
     pub invalidations: Invalidations,

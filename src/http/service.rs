@@ -49,7 +49,7 @@ pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Response {
     if context.is_draining() {
         return Problem::Draining.into_response();
     }
-    match context.database.ready().await {
+    match (context.ready)().await {
         Ok(()) => {
             let report = Ready { ready: true, memcached: (context.servers)() };
             (StatusCode::OK, Json(report)).into_response()

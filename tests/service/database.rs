@@ -9,7 +9,11 @@ async fn without_its_file_it_is_not_ready_and_says_why() {
     let aside = Aside::start(&[]).await;
     aside.get("/users/1").await.user(1);
     fs::remove_file(aside.place.database()).unwrap();
-    assert_eq!(aside.get("/readyz").await.problem(503), "The database file is gone.");
+    let gone = eventually("not ready", async || {
+        let answer = aside.get("/readyz").await;
+        (answer.status == 503).then(|| answer.problem(503))
+    });
+    assert_eq!(gone.await, "The database file is gone.");
     assert_eq!(aside.get("/healthz").await.status, 200);
     assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "HIT");
 }

@@ -77,7 +77,8 @@ async fn a_write_to_a_file_that_was_removed_is_not_acknowledged() {
         assert_eq!(answer.header("retry-after"), "1");
     }
     assert_eq!(name(&aside, 1).await, before, "what is cached is still served");
-    aside.get("/readyz").await.problem(503);
+    eventually("not ready", async || (aside.get("/readyz").await.status == 503).then_some(()))
+        .await;
     let new = json!({ "name": "Ada", "email": "ada@example.com" });
     send(&aside, Method::POST, "/users", &new).await.problem(503);
 }
