@@ -62,7 +62,9 @@ impl Database {
         let writer = writer_pool().connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
         let probe = probe_pool().connect_lazy_with(options);
         migrating.close().await.map_err(|error| failed(error.into()))?;
-        Ok(Self { readers, writer, probe, path, file, slowness })
+        let database = Self { readers, writer, probe, path, file, slowness };
+        database.keep_log_short();
+        Ok(database)
     }
 
     /// Waits for running queries and closes the file. Loads fail as unavailable from the call on.

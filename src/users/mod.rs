@@ -1,5 +1,6 @@
 //! The users, in an SQLite file, behind a query that is slow on purpose.
 
+mod checkpoint;
 mod database;
 mod error;
 mod file;

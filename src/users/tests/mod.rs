@@ -1,5 +1,6 @@
 //! The promises of this module, kept by real files and real processes.
 
+mod checkpoint;
 mod fail;
 mod load;
 mod open;
