@@ -36,7 +36,11 @@ pub struct Settings {
     #[arg(long, env = "ASIDE_JOB_DELAY", default_value = "1s", value_parser = pause, value_name = "DURATION")]
     pub job_delay: Duration,
 
-    /// How long requests under way may take to end after SIGTERM or Ctrl-C
+    /// How long it goes on serving after SIGTERM or Ctrl-C with /readyz saying no, until load balancers have noticed
+    #[arg(long, env = "ASIDE_SHUTDOWN_DELAY", default_value = "0s", value_parser = pause, value_name = "DURATION")]
+    pub shutdown_delay: Duration,
+
+    /// How long requests under way may take to end after that
     #[arg(long, env = "ASIDE_SHUTDOWN_GRACE", default_value = "20s", value_parser = pause, value_name = "DURATION")]
     pub shutdown_grace: Duration,
 

@@ -4,13 +4,13 @@ use std::{
     io::{self, Write},
     net::{SocketAddr, TcpListener},
     process::ExitCode,
-    time::Duration,
 };
 
 use axum_server::Handle;
 use tokio::{
     net::TcpSocket,
     signal::unix::{SignalKind, signal},
+    time::sleep,
 };
 
 use super::refuse;
@@ -35,7 +35,7 @@ pub(super) fn serve(settings: &Settings) -> ExitCode {
             }
         };
         match App::start(settings).await {
-            Ok(app) => until_stopped(app, listener, settings.shutdown_grace).await,
+            Ok(app) => until_stopped(app, listener, settings).await,
             Err(error) => refuse(&error.to_string()),
         }
     });
@@ -52,9 +52,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Serves until SIGTERM or Ctrl-C, then lets requests under way end within `grace`. A second signal ends
-/// it at once.
-async fn until_stopped(app: App, listener: TcpListener, grace: Duration) -> ExitCode {
+/// Serves until SIGTERM or Ctrl-C; then, unready, for the delay, so that nobody is sent to a port that is closed;
+/// then lets requests under way end within the grace. A second signal ends it at once.
+async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> ExitCode {
+    let Settings { shutdown_delay: delay, shutdown_grace: grace, .. } = *settings;
     let handle = Handle::new();
     match listener.local_addr() {
         // To standard output, so that a script that asked for port 0 can read it.
@@ -79,9 +80,12 @@ async fn until_stopped(app: App, listener: TcpListener, grace: Duration) -> Exit
     let ended = tokio::select! {
         ended = &mut serving => Some(ended),
         signal = stop() => {
-            tracing::info!(signal, grace = ?grace, "shutting down");
+            tracing::info!(signal, ?delay, ?grace, "shutting down");
             drain();
-            handle.graceful_shutdown(Some(grace));
+            tokio::spawn(async move {
+                sleep(delay).await;
+                handle.graceful_shutdown(Some(grace));
+            });
             None
         }
     };

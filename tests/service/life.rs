@@ -71,6 +71,26 @@ async fn while_it_drains_it_is_not_ready() {
 }
 
 #[tokio::test]
+async fn for_the_shutdown_delay_it_serves_on_but_is_not_ready() {
+    let mut aside = Aside::start(&["--shutdown-delay", "1h", "--slow-query", "0s"]).await;
+    aside.signal(Signal::TERM);
+    let draining = async || {
+        let answer = aside.get("/readyz").await;
+        (answer.status == 503).then(|| answer.problem(503))
+    };
+    let said = crate::support::eventually("it is not ready", draining).await;
+    assert_eq!(said, "The service is shutting down.");
+    // On a connection that it accepts now.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let late = client.get(format!("http://{}/users/7", aside.address));
+    Answer::to(late).await.unwrap().user(7);
+    assert_eq!(aside.terminate().await.code(), Some(1), "a second signal ends it at once");
+
+    let mut aside = Aside::start(&["--shutdown-delay", "100ms"]).await;
+    assert_eq!(aside.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn the_log_is_plain_lines_or_json_and_no_colours() {
     for format in ["text", "json"] {
         let mut aside = Aside::start(&["--log-format", format]).await;

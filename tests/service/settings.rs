@@ -88,6 +88,7 @@ async fn the_help_names_every_setting_and_the_database_url_of_others_is_not_read
         "max-waiting",
         "session-ttl",
         "api-token",
+        "shutdown-delay",
         "shutdown-grace",
         "log-format",
     ] {
