@@ -5,8 +5,6 @@
 //! The score is `MurmurHash3_x86_32` of `{server}-{key}` with seed 0, so that Aside and every Python program
 //! with the same list of servers agree.
 
-use std::cmp::Ordering;
-
 use super::Address;
 use crate::cache::Key;
 
@@ -32,47 +30,40 @@ impl Routing {
 
     /// The choices for `key`; `None` if there is no server at all.
     pub(crate) fn choices(&self, key: &Key) -> Option<Choices> {
+        // One server has every key, whatever its score.
         if self.names.len() < 2 {
             return (!self.names.is_empty()).then_some(Choices { first: 0, second: None });
         }
-        let mut text = Vec::with_capacity(128);
-        let mut best: [Option<(u32, usize)>; 2] = [None, None];
-        for (place, name) in self.names.iter().enumerate() {
-            text.clear();
-            text.extend_from_slice(name.as_bytes());
-            text.push(b'-');
-            text.extend_from_slice(key.as_ref());
-            let scored = Some((murmur3_x86_32(&text, 0), place));
-            if self.beats(scored, best[0]) {
-                best = [scored, best[0]];
-            } else if self.beats(scored, best[1]) {
-                best[1] = scored;
+        let mut best = [None, None];
+        for score in self.scores(key).map(Some) {
+            if score > best[0] {
+                best = [score, best[0]];
+            } else if score > best[1] {
+                best[1] = score;
             }
         }
-        let [first, second] = best.map(|scored| scored.map(|(_, place)| place));
+        let [first, second] = best.map(|score| score.map(|(_, _, place)| place));
         first.map(|first| Choices { first, second })
     }
 
     /// Every server's place and its score for `key`, the highest first.
     pub(crate) fn ranking(&self, key: &Key) -> Vec<(usize, u32)> {
-        let score = |name: &String| murmur3_x86_32(format!("{name}-{key}").as_bytes(), 0);
-        let mut ranking: Vec<_> = self.names.iter().map(score).enumerate().collect();
-        ranking.sort_by(|(place, score), (there, rival)| {
-            (rival, &self.names[*there]).cmp(&(score, &self.names[*place]))
-        });
-        ranking
+        let mut scores: Vec<_> = self.scores(key).collect();
+        scores.sort_unstable_by(|one, other| other.cmp(one));
+        scores.into_iter().map(|(score, _, place)| (place, score)).collect()
     }
 
-    /// Whether one score is the higher; of equal ones, that of the name that sorts last, as in pymemcache.
-    fn beats(&self, one: Option<(u32, usize)>, other: Option<(u32, usize)>) -> bool {
-        let (Some((score, place)), Some((rival, there))) = (one, other) else {
-            return other.is_none();
-        };
-        match score.cmp(&rival) {
-            Ordering::Greater => true,
-            Ordering::Less => false,
-            Ordering::Equal => self.names[place] > self.names[there],
-        }
+    /// Every server's score for `key`, its name and its place. The greatest wins: of equal scores that of the name
+    /// that sorts last, as in pymemcache.
+    fn scores(&self, key: &Key) -> impl Iterator<Item = (u32, &str, usize)> {
+        let mut text = Vec::with_capacity(128);
+        self.names.iter().enumerate().map(move |(place, name)| {
+            text.clear();
+            text.extend_from_slice(name.as_bytes());
+            text.push(b'-');
+            text.extend_from_slice(key.as_ref());
+            (murmur3_x86_32(&text, 0), name.as_str(), place)
+        })
     }
 }
 
