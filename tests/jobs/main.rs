@@ -19,6 +19,8 @@ mod contract;
 #[cfg(test)]
 mod kept;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod service;
