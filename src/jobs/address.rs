@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use redis::Client;
+use redis::{Client, ConnectionAddr};
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 
 /// Where a queue is. What it prints leaves out the user and the password.
@@ -77,7 +77,9 @@ impl fmt::Display for Address {
             }
             Self::Redis(client) => {
                 let place = client.get_connection_info();
-                write!(f, "redis://{}/{}", place.addr(), place.redis_settings().db())
+                let is_tls = matches!(place.addr(), ConnectionAddr::TcpTls { .. });
+                let scheme = if is_tls { "rediss" } else { "redis" };
+                write!(f, "{scheme}://{}/{}", place.addr(), place.redis_settings().db())
             }
         }
     }
@@ -104,7 +106,7 @@ mod tests {
             "postgres://db.example:5433/jobs"
         );
         assert_eq!(shown("redis://ada:s3cret@cache.example/3"), "redis://cache.example:6379/3");
-        assert_eq!(shown("rediss://:s3cret@cache.example:6380"), "redis://cache.example:6380/0");
+        assert_eq!(shown("rediss://:s3cret@cache.example:6380"), "rediss://cache.example:6380/0");
         assert_eq!(shown("sqlite://a/b.db"), "sqlite://a/b.db");
     }
 
