@@ -13,17 +13,19 @@ use crate::{
 /// The queue that the settings name, or the one beside `database`. It need not be there yet.
 ///
 /// # Errors
-/// [`StartError::Setting`], which says what `--queue` takes and repeats nothing of it.
+/// [`StartError::Setting`], which says what `--queue` or `--database` takes and repeats nothing of it.
 pub fn queue(settings: &QueueSettings, database: &str) -> Result<Queue, StartError> {
     let address = match &settings.queue {
-        Some(url) => url.reveal().parse(),
-        None => Address::beside(database),
-    };
-    let refused = |error: InvalidAddress| {
-        StartError::Setting(format!("invalid value for '--queue <URL>': {error}"))
+        Some(url) => url.reveal().parse().map_err(|error: InvalidAddress| {
+            StartError::Setting(format!("invalid value for '--queue <URL>': {error}"))
+        }),
+        None => Address::beside(database).map_err(|_| {
+            let takes = "it takes sqlite://PATH, a file, without parameters";
+            StartError::Setting(format!("invalid value for '--database <URL>': {takes}"))
+        }),
     };
     let timing = Timing { lease: settings.job_lease, retry: settings.job_retry };
-    Ok(Queue::new(&address.map_err(refused)?, timing, Limits::default()))
+    Ok(Queue::new(&address?, timing, Limits::default()))
 }
 
 /// Begins to work `queue` in this process, unless the settings say not to.

@@ -29,6 +29,7 @@ impl Address {
     /// # Errors
     /// [`InvalidAddress`] if `database` is no URL of an SQLite file.
     pub fn beside(database: &str) -> Result<Self, InvalidAddress> {
+        let Self::Sqlite(_) = database.parse()? else { return Err(InvalidAddress) };
         let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
         format!("{place}-jobs").parse()
     }
@@ -115,6 +116,9 @@ mod tests {
         for database in ["sqlite://aside.db", "sqlite://aside.db?mode=rwc", "sqlite:aside.db"] {
             let beside = Address::beside(database).unwrap();
             assert_eq!(beside.to_string(), "sqlite://aside.db-jobs");
+        }
+        for none in ["sqlite://", "sqlite://:memory:", "sqlite://a.db?mode=ro", "redis://host/0"] {
+            assert!(Address::beside(none).is_err(), "{none}");
         }
     }
 

@@ -207,6 +207,21 @@ async fn a_url_that_is_no_queue_is_refused_without_repeating_it() {
 }
 
 #[tokio::test]
+async fn a_database_that_can_have_no_queue_beside_it_is_refused_under_its_own_name() {
+    let place = Place::empty();
+    for url in ["nonsense", "sqlite://aside.db?mode=ro", "sqlite://:memory:", ""] {
+        for arguments in [&[][..], &["jobs", "produce", "1"], &["jobs", "consume"]] {
+            let mut command = command(&place, arguments);
+            let output = command.env("ASIDE_DATABASE", url).output().await.unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{url} {arguments:?}: {said}");
+            assert!(said.contains("'--database <URL>': it takes sqlite://PATH"), "{said}");
+            assert!(said.lines().count() == 1 && !said.contains("--queue"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_password_of_a_queue_is_written_nowhere() {
     for url in [
         "postgres://ada:s3cret@127.0.0.1:1/jobs?sslmode=disable",
