@@ -23,9 +23,13 @@ pub fn queue(settings: &QueueSettings, database: &str) -> Result<Queue, StartErr
             let takes = "it takes sqlite://PATH, a file, without parameters";
             StartError::Setting(format!("invalid value for '--database <URL>': {takes}"))
         }),
-    };
+    }?;
+    if address.is_file_of(database) {
+        let why = "it names the file of '--database', and the queue needs one of its own";
+        return Err(StartError::Setting(format!("invalid value for '--queue <URL>': {why}")));
+    }
     let timing = Timing { lease: settings.job_lease, retry: settings.job_retry };
-    Ok(Queue::new(&address?, timing, Limits::default()))
+    Ok(Queue::new(&address, timing, Limits::default()))
 }
 
 /// Begins to work `queue` in this process, unless the settings say not to.

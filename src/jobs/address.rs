@@ -1,6 +1,10 @@
 //! Where a queue is: what `--queue` takes.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use redis::{Client, ConnectionAddr};
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -33,6 +37,27 @@ impl Address {
         let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
         format!("{place}-jobs").parse()
     }
+
+    /// Whether it is the file of the users' database, by whatever name, be they there or not.
+    pub fn is_file_of(&self, database: &str) -> bool {
+        let (Self::Sqlite(queue), Ok(Self::Sqlite(database))) = (self, database.parse()) else {
+            return false;
+        };
+        let (queue, database) = (queue.get_filename(), database.get_filename());
+        match (resolved(queue), resolved(database)) {
+            (Ok(queue), Ok(database)) => queue == database,
+            _ => queue == database,
+        }
+    }
+}
+
+/// The path without links. Of a file that is not there, its folder counts.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    path.canonicalize().or_else(|error| {
+        let name = path.file_name().ok_or(error)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok(folder.unwrap_or(Path::new(".")).canonicalize()?.join(name))
+    })
 }
 
 impl FromStr for Address {
@@ -120,6 +145,27 @@ mod tests {
         for none in ["sqlite://", "sqlite://:memory:", "sqlite://a.db?mode=ro", "redis://host/0"] {
             assert!(Address::beside(none).is_err(), "{none}");
         }
+    }
+
+    #[test]
+    fn a_file_is_known_by_all_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
+        let is_same = |queue: &str, database: &str| {
+            url(queue).parse::<Address>().unwrap().is_file_of(&url(database))
+        };
+        // Before the file is there, and then.
+        for _ in 0..2 {
+            assert!(is_same("a.db", "a.db") && is_same("./a.db", "a.db?mode=rwc"));
+            assert!(!is_same("a.db-jobs", "a.db") && !is_same("b/a.db", "a.db"));
+            std::fs::write(folder.path().join("a.db"), "").unwrap();
+        }
+        std::os::unix::fs::symlink("a.db", folder.path().join("link")).unwrap();
+        assert!(is_same("link", "a.db") && is_same("a.db", "link"));
+        let relative = "sqlite:a.db".parse::<Address>().unwrap();
+        assert!(relative.is_file_of("sqlite://a.db") && relative.is_file_of("sqlite://./a.db"));
+        assert!(!relative.is_file_of(&url("a.db")) && !relative.is_file_of("redis://a.db"));
+        assert!(!"redis://host/0".parse::<Address>().unwrap().is_file_of("sqlite://host/0"));
     }
 
     #[test]

@@ -6,11 +6,12 @@ use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
 
 use crate::{
     service::{FAST, IDLE, counted, jobs, warm_up},
     support::{
+        PATIENCE,
         answer::Answer,
         aside::{Aside, Place, command},
         eventually,
@@ -219,6 +220,24 @@ async fn a_database_that_can_have_no_queue_beside_it_is_refused_under_its_own_na
             assert!(said.lines().count() == 1 && !said.contains("--queue"), "{said}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_file_of_the_users_is_refused_as_that_of_the_queue() {
+    let place = Place::seeded().await;
+    let before = fs::read(place.database()).unwrap();
+    for url in [place.url(), "sqlite://aside.db".to_owned(), "sqlite:./aside.db".to_owned()] {
+        for arguments in [&[][..], &["jobs", "produce", "1"], &["jobs", "consume"]] {
+            let mut command = command(&place, arguments);
+            let output = timeout(PATIENCE, command.env("ASIDE_QUEUE", &url).output());
+            let output = output.await.expect("it ends").unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{url} {arguments:?}: {said}");
+            assert!(said.contains("it names the file of '--database'"), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+    }
+    assert!(fs::read(place.database()).unwrap() == before, "the database was written");
 }
 
 #[tokio::test]
