@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use apalis_postgres::{Config, PostgresStorage};
 use sqlx::{
-    ConnectOptions, PgPool,
+    ConnectOptions, Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::timeout};
 
 use super::{
     message::Message,
@@ -69,6 +69,7 @@ const PUT_ASIDE: &str = r#"UPDATE apalis.jobs SET status = 'Killed', done_at = n
         AND id !~ '^[0-7][0-9A-HJKMNP-TV-Z]{25}$'"#;
 
 pub(super) struct PostgresQueue {
+    options: PgConnectOptions,
     pool: PgPool,
     opened: OnceCell<()>,
 }
@@ -84,42 +85,41 @@ impl PostgresQueue {
                     async move { sqlx::query(LEFT_OPEN).execute(connection).await.map(|_| ()) },
                 )
             })
-            .connect_lazy_with(options);
-        Self { pool, opened: OnceCell::new() }
+            .connect_lazy_with(options.clone());
+        Self { options, pool, opened: OnceCell::new() }
     }
 
     pub(super) async fn open(&self) -> Result<(), QueueError> {
         let open = async || {
-            let mut connection = self.pool.acquire().await.map_err(unavailable)?;
+            // A connection of its own: the pool would try a server that refuses again and again, and in the
+            // end say that it has waited. And sqlx locks the server meanwhile: this lock goes with it.
+            let connected = timeout(WAIT, self.options.connect()).await;
+            let mut connection =
+                connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(failed)?;
             let mut migrator = PostgresStorage::migrations();
             // The database may be shared with programs that keep migrations of their own in the same table.
             migrator.set_ignore_missing(true);
-            // sqlx holds a lock of the server meanwhile. The lock would stay with a connection that is given
-            // back half-way, so that one is closed.
-            let migrated = migrator.run_direct(None, &mut *connection, false).await;
-            if migrated.is_err() {
-                connection.close_on_drop();
-            }
-            migrated.map_err(unavailable)
+            migrator.run_direct(None, &mut connection, false).await.map_err(unavailable)?;
+            connection.close().await.map_err(failed)
         };
         self.opened.get_or_try_init(open).await.copied()
     }
 
     pub(super) async fn push(&self, users: &[i64], waiting_max: u64) -> Result<(), QueueError> {
         self.open().await?;
-        let mut transaction = self.pool.begin().await.map_err(unavailable)?;
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)")
             .bind(PUSH_LOCK)
             .execute(&mut *transaction)
             .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
         let waiting: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM apalis.jobs WHERE job_type = $1 AND status = 'Pending'",
         )
         .bind(NAME)
         .fetch_one(&mut *transaction)
         .await
-        .map_err(unavailable)?;
+        .map_err(failed)?;
         if waiting.unsigned_abs() + users.len() as u64 > waiting_max {
             return Err(QueueError::Full);
         }
@@ -132,14 +132,14 @@ impl PostgresQueue {
             .bind(i32::try_from(ATTEMPTS_MAX).unwrap_or(i32::MAX))
             .execute(&mut *transaction)
             .await
-            .map_err(unavailable)?;
-        transaction.commit().await.map_err(unavailable)
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)
     }
 
     pub(super) async fn counts(&self) -> Result<Counts, QueueError> {
         self.open().await?;
         let rows: Vec<(String, i64)> =
-            sqlx::query_as(COUNTS).bind(NAME).fetch_all(&self.pool).await.map_err(unavailable)?;
+            sqlx::query_as(COUNTS).bind(NAME).fetch_all(&self.pool).await.map_err(failed)?;
         Ok(Counts::of(rows))
     }
 
@@ -149,7 +149,7 @@ impl PostgresQueue {
             .bind(i64::from(shown_max))
             .fetch_all(&self.pool)
             .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
         Ok(rows.into_iter().map(Dead::of).collect())
     }
 
@@ -169,7 +169,7 @@ impl PostgresQueue {
         .execute(&self.pool)
         .await
         .map(|_| ())
-        .map_err(unavailable)
+        .map_err(failed)
     }
 
     pub(super) async fn prune(&self, done_max: u64, dead_max: u64) -> Result<(), QueueError> {
@@ -181,15 +181,15 @@ impl PostgresQueue {
                 .bind(i64::try_from(kept_max).unwrap_or(i64::MAX))
                 .execute(&self.pool)
                 .await
-                .map_err(unavailable)?;
+                .map_err(failed)?;
         }
         let workers = sqlx::query(PRUNE_WORKERS).bind(WORKERS_KEPT_S).execute(&self.pool).await;
-        workers.map(|_| ()).map_err(unavailable)
+        workers.map(|_| ()).map_err(failed)
     }
 
     pub(super) async fn put_unreadable_aside(&self) -> Result<(), QueueError> {
         let put = sqlx::query(PUT_ASIDE).bind(NAME).execute(&self.pool).await;
-        put.map(|_| ()).map_err(unavailable)
+        put.map(|_| ()).map_err(failed)
     }
 
     pub(super) fn storage(&self, heartbeat: Heartbeat) -> PostgresStorage<Message> {
@@ -199,5 +199,17 @@ impl PostgresQueue {
             .heartbeat_interval(heartbeat.interval)
             .missed_heartbeats(heartbeat.missed_max);
         PostgresStorage::new(&self.pool).with_config(config)
+    }
+}
+
+fn failed(error: sqlx::Error) -> QueueError {
+    unavailable(reason(&error))
+}
+
+/// What is wrong. sqlx tells of a pool that has timed out, which reads as if there were too much to do.
+pub(super) fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => format!("no connection within {} s", WAIT.as_secs()),
+        error => error.to_string(),
     }
 }

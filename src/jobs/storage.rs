@@ -21,7 +21,10 @@ use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep};
 use ulid::Ulid;
 
-use super::message::{Message, MessageCodec};
+use super::{
+    message::{Message, MessageCodec},
+    postgres,
+};
 
 /// How long a worker without jobs lets pass between two looks for some.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -65,10 +68,17 @@ macro_rules! on_source {
 pub(super) enum StorageError {
     #[error(transparent)]
     Sqlite(#[from] apalis_sqlite::Error),
-    #[error(transparent)]
+    #[error("{}", postgres_reason(.0))]
     Postgres(#[from] apalis_postgres::Error),
     #[error(transparent)]
     Redis(#[from] apalis_redis::Error),
+}
+
+fn postgres_reason(error: &apalis_postgres::Error) -> String {
+    match error {
+        apalis_postgres::Error::Database(error) => postgres::reason(error),
+        error => error.to_string(),
+    }
 }
 
 /// A storage for one worker.

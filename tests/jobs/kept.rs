@@ -52,6 +52,18 @@ async fn redis_goes_away_and_comes_back_with_what_it_had() {
     goes_away_and_comes_back(Home::redis().await).await;
 }
 
+#[tokio::test]
+async fn a_postgres_that_is_down_is_not_said_to_be_busy() {
+    let mut home = Home::postgres().await;
+    let queue = home.queue();
+    queue.push(&[1]).await.unwrap();
+    home.server.as_mut().unwrap().kill();
+    let lost = queue.push(&[2]).await.unwrap_err().to_string();
+    assert_eq!(lost, "the queue is unavailable: no connection within 2 s");
+    let never_had = home.queue().push(&[2]).await.unwrap_err().to_string();
+    assert!(never_had.contains("Connection refused"), "{never_had}");
+}
+
 /// A way to `server` that goes dead for its connections with each change of `dead`: what is sent is
 /// swallowed, and nobody hears of it. Connections that are made later are alive.
 async fn way_to(server: String, dead: &watch::Sender<()>) -> SocketAddr {
