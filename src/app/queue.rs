@@ -45,13 +45,9 @@ pub(super) fn start(
         let warm_up = WarmUp::new(users.clone(), settings.job_delay, observer);
         return Some(Worker::start(queue.clone(), warm_up));
     }
-    // A worker says so if the queue is away. Without one, this does. Requests open it when it is back.
+    // A worker would find out whether the queue is away. Without one, this does, and then requests.
     let queue = queue.clone();
-    tokio::spawn(async move {
-        if let Err(error) = queue.open().await {
-            tracing::warn!(queue = queue.place(), %error, "the queue of jobs is away");
-        }
-    });
+    tokio::spawn(async move { queue.counts().await });
     None
 }
 

@@ -110,9 +110,7 @@ pub(super) async fn show(State(context): State<Arc<Context>>) -> Response {
 fn refused(error: &QueueError) -> Problem {
     match error {
         QueueError::Full => Problem::QueueFull,
-        QueueError::Unavailable(_) => {
-            tracing::warn!(%error, "a request for the queue was refused");
-            Problem::QueueUnavailable
-        }
+        // The queue itself has it in the log, once an outage.
+        QueueError::Unavailable(_) => Problem::QueueUnavailable,
     }
 }

@@ -9,6 +9,7 @@ mod queue;
 
 mod address;
 mod message;
+mod outage;
 mod postgres;
 mod redis;
 mod sqlite;

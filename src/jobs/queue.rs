@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::{
     Address,
     message::Message,
+    outage::{Finder, Outage},
     postgres::PostgresQueue,
     redis::RedisQueue,
     sqlite::SqliteQueue,
@@ -118,6 +119,7 @@ struct Inner {
     place: String,
     timing: Timing,
     limits: Limits,
+    outage: Outage,
 }
 
 enum Store {
@@ -170,7 +172,7 @@ impl Queue {
             Address::Redis(client) => Store::Redis(RedisQueue::new(client)),
         };
         let place = address.to_string();
-        Self(Arc::new(Inner { store, place, timing, limits }))
+        Self(Arc::new(Inner { store, place, timing, limits, outage: Outage::default() }))
     }
 
     /// Where it is, without user and password.
@@ -193,7 +195,7 @@ impl Queue {
     /// [`QueueError`]. After a deadline or a lost connection to PostgreSQL or Redis, they may have been
     /// stored nevertheless.
     pub async fn push(&self, users: &[i64]) -> Result<(), QueueError> {
-        on_store!(self, store => store.push(users, self.0.limits.waiting_max))
+        self.told(on_store!(self, store => store.push(users, self.0.limits.waiting_max)))
     }
 
     /// Jobs by state.
@@ -201,7 +203,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Unavailable`].
     pub async fn counts(&self) -> Result<Counts, QueueError> {
-        on_store!(self, store => store.counts())
+        self.told(on_store!(self, store => store.counts()))
     }
 
     /// Jobs by state, and the latest dead ones.
@@ -210,7 +212,7 @@ impl Queue {
     /// [`QueueError::Unavailable`].
     pub async fn report(&self) -> Result<Report, QueueError> {
         let counts = self.counts().await?;
-        let last_dead = on_store!(self, store => store.last_dead(DEAD_SHOWN_MAX))?;
+        let last_dead = self.told(on_store!(self, store => store.last_dead(DEAD_SHOWN_MAX)))?;
         Ok(Report { counts, last_dead })
     }
 
@@ -247,6 +249,26 @@ impl Queue {
 
     pub(super) fn timing(&self) -> Timing {
         self.0.timing
+    }
+
+    /// Its worker could not use it.
+    pub(super) fn failed(&self, error: &QueueError) {
+        self.0.outage.begin(Finder::Worker, &self.0.place, error);
+    }
+
+    /// Its worker can use it.
+    pub(super) fn works(&self) {
+        self.0.outage.end(Finder::Worker, &self.0.place);
+    }
+
+    /// What came of a request, once the log has it if it must.
+    fn told<T>(&self, outcome: Result<T, QueueError>) -> Result<T, QueueError> {
+        let Inner { outage, place, .. } = &*self.0;
+        match &outcome {
+            Ok(_) | Err(QueueError::Full) => outage.end(Finder::Request, place),
+            Err(error) => outage.begin(Finder::Request, place, error),
+        }
+        outcome
     }
 }
 

@@ -79,10 +79,7 @@ async fn work_until(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<
             match work(&queue, &warm_up, stopped.clone(), &mut away).await {
                 Ok(()) => return,
                 Err(error) => {
-                    // Said once an outage, not once an attempt.
-                    if !away {
-                        tracing::warn!(queue = queue.place(), %error, "the queue of jobs is away");
-                    }
+                    queue.failed(&error);
                     if !std::mem::replace(&mut away, true) {
                         pause = PAUSE_FIRST;
                     }
@@ -113,7 +110,7 @@ async fn work(
         // It may have been one row of the table that ended the last worker. This reads all of them.
         queue.put_unreadable_aside().await?;
         *away = false;
-        tracing::info!(queue = queue.place(), "the queue of jobs is back");
+        queue.works();
     }
     // A worker that has ended may count as alive for a while, so each has a name of its own.
     let name: Arc<str> = format!("aside-{}", Ulid::generate()).into();

@@ -113,6 +113,7 @@ async fn a_queue_that_is_away_at_the_start_is_used_as_soon_as_it_is_there() {
     counted(&aside, "done", 1).await;
     let log = aside.log();
     assert_eq!(log.matches("the queue of jobs is away").count(), 1, "{log}");
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
     assert_eq!(log.matches("the queue of jobs is back").count(), 1, "{log}");
 }
 
