@@ -180,7 +180,8 @@ impl Queue {
         &self.0.place
     }
 
-    /// Creates the tables if they are not there. Any number of processes may do so at once.
+    /// Creates the tables if they are not there. Any number of processes may do so at once. If they were
+    /// there, and are in a file, this looks whether it still is.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`].
@@ -192,8 +193,8 @@ impl Queue {
     /// as the store does it: an SQLite file is synchronised to the disk.
     ///
     /// # Errors
-    /// [`QueueError`]. After a deadline or a lost connection to PostgreSQL or Redis, they may have been
-    /// stored nevertheless.
+    /// [`QueueError`]. After a deadline or a lost connection to PostgreSQL or Redis, or in a file that was
+    /// moved away meanwhile, they may have been stored nevertheless.
     pub async fn push(&self, users: &[i64]) -> Result<(), QueueError> {
         self.told(on_store!(self, store => store.push(users, self.0.limits.waiting_max)))
     }
@@ -240,7 +241,7 @@ impl Queue {
     pub(super) async fn storage(&self, rest: Rest) -> Result<Storage, QueueError> {
         let heartbeat = Heartbeat::of(self.0.timing.lease);
         let storage = match &self.0.store {
-            Store::Sqlite(store) => Source::Sqlite(store.storage(heartbeat)),
+            Store::Sqlite(store) => Source::Sqlite(within(store.storage(heartbeat)).await?),
             Store::Postgres(store) => Source::Postgres(store.storage(heartbeat)),
             Store::Redis(store) => Source::Redis(store.storage(heartbeat).await?),
         };

@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::{
-    sync::OnceCell,
+    sync::Mutex,
     time::{Instant, sleep},
 };
 
@@ -77,12 +77,19 @@ const PUT_ASIDE: &str = r#"UPDATE Jobs SET status = 'Killed', done_at = strftime
         OR typeof(attempts) <> 'integer' OR typeof(max_attempts) <> 'integer'
         OR typeof(run_at) <> 'integer' OR typeof(priority) <> 'integer')"#;
 
+const GONE: &str = "its file is gone";
+
 pub(super) struct SqliteQueue {
     options: SqliteConnectOptions,
     path: Arc<Path>,
+    opened: Mutex<Option<Opened>>,
+}
+
+/// The file that was opened, and the connections to it.
+#[derive(Clone)]
+struct Opened {
+    file: FileIdentity,
     pool: SqlitePool,
-    /// Which file it is, once it was opened.
-    file: OnceCell<FileIdentity>,
 }
 
 impl SqliteQueue {
@@ -94,57 +101,50 @@ impl SqliteQueue {
             .foreign_keys(true)
             .busy_timeout(WAIT)
             .disable_statement_logging();
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(WAIT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            // When the disk is full, SQLite ends the transaction by itself. sqlx does not notice, and refuses
-            // to begin another on that connection for ever: it is closed, and the next use makes a new one.
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    connection.ping().await?;
-                    Ok(!connection.is_in_transaction())
-                })
-            })
-            .connect_lazy_with(options.clone());
         let path = options.get_filename().into();
-        Self { options, path, pool, file: OnceCell::new() }
+        Self { options, path, opened: Mutex::new(None) }
     }
 
     pub(super) async fn open(&self) -> Result<(), QueueError> {
-        self.identity().await.map(|_| ())
+        self.opened().await.map(|_| ())
     }
 
-    async fn identity(&self) -> Result<FileIdentity, QueueError> {
-        let open = async || {
-            migrate(&self.options).await.map_err(unavailable)?;
-            FileIdentity::of(&self.path).await.map_err(unavailable)
-        };
-        self.file.get_or_try_init(open).await.copied()
-    }
-
-    /// A file that was removed can still be written to, and forgets it all when it is closed.
-    async fn check_file(&self) -> Result<(), QueueError> {
-        let opened = self.identity().await?;
-        match FileIdentity::of(&self.path).await {
-            Ok(now) if now == opened => Ok(()),
-            _ => Err(unavailable("its file is gone")),
+    /// The file that has the name now, created if there is none. If it is not the one that was opened
+    /// before, that one is given up and this fails, once: whoever works it learns of it by its connections.
+    async fn opened(&self) -> Result<Opened, QueueError> {
+        let mut opened = self.opened.lock().await;
+        if let Some(before) = &*opened {
+            if self.is_still(before.file).await {
+                return Ok(before.clone());
+            }
+            if !before.pool.is_closed() {
+                let queue = self.path.display();
+                tracing::warn!(%queue, "the file of the queue was removed or replaced: its jobs are lost");
+            }
+            // All of them, before another file is opened: SQLite's own files beside it have the same names.
+            before.pool.close().await;
+            *opened = None;
+            return Err(gone());
         }
+        migrate(&self.options).await.map_err(failed)?;
+        let file = FileIdentity::of(&self.path).await.map_err(unavailable)?;
+        Ok(opened.insert(Opened { file, pool: pool(&self.options) }).clone())
+    }
+
+    async fn is_still(&self, file: FileIdentity) -> bool {
+        FileIdentity::of(&self.path).await.is_ok_and(|now| now == file)
     }
 
     pub(super) async fn push(&self, users: &[i64], waiting_max: u64) -> Result<(), QueueError> {
-        self.open().await?;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
-        self.check_file().await?;
+        let Opened { file, pool } = self.opened().await?;
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let waiting: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM Jobs WHERE job_type = ?1 AND status = 'Pending'",
         )
         .bind(NAME)
         .fetch_one(&mut *transaction)
         .await
-        .map_err(unavailable)?;
+        .map_err(failed)?;
         if waiting.unsigned_abs() + users.len() as u64 > waiting_max {
             return Err(QueueError::Full);
         }
@@ -157,24 +157,27 @@ impl SqliteQueue {
             .bind(i64::try_from(now_s()).unwrap_or(i64::MAX))
             .execute(&mut *transaction)
             .await
-            .map_err(unavailable)?;
-        transaction.commit().await.map_err(unavailable)
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        // A file that was removed can still be written to, and forgets it all when it is closed.
+        if self.is_still(file).await { Ok(()) } else { Err(gone()) }
     }
 
     pub(super) async fn counts(&self) -> Result<Counts, QueueError> {
-        self.check_file().await?;
+        let pool = self.opened().await?.pool;
         let rows: Vec<(String, i64)> =
-            sqlx::query_as(COUNTS).bind(NAME).fetch_all(&self.pool).await.map_err(unavailable)?;
+            sqlx::query_as(COUNTS).bind(NAME).fetch_all(&pool).await.map_err(failed)?;
         Ok(Counts::of(rows))
     }
 
     pub(super) async fn last_dead(&self, shown_max: u32) -> Result<Vec<Dead>, QueueError> {
+        let pool = self.opened().await?.pool;
         let rows: Vec<(Vec<u8>, i64, String)> = sqlx::query_as(LAST_DEAD)
             .bind(NAME)
             .bind(shown_max)
-            .fetch_all(&self.pool)
+            .fetch_all(&pool)
             .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
         Ok(rows.into_iter().map(Dead::of).collect())
     }
 
@@ -184,20 +187,21 @@ impl SqliteQueue {
         worker: &str,
         pause: Duration,
     ) -> Result<(), QueueError> {
+        let pool = self.opened().await?.pool;
         // Rounded up: the table counts in seconds.
         let until_s = now_s() + pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
         sqlx::query("UPDATE Jobs SET run_at = ?1 WHERE id = ?2 AND lock_by = ?3")
             .bind(i64::try_from(until_s).unwrap_or(i64::MAX))
             .bind(job)
             .bind(worker)
-            .execute(&self.pool)
+            .execute(&pool)
             .await
             .map(|_| ())
-            .map_err(unavailable)
+            .map_err(failed)
     }
 
     pub(super) async fn prune(&self, done_max: u64, dead_max: u64) -> Result<(), QueueError> {
-        self.open().await?;
+        let pool = self.opened().await?.pool;
         for (status, kept_max) in [("Done", done_max), ("Killed", dead_max)] {
             loop {
                 let removed = sqlx::query(PRUNE)
@@ -205,31 +209,55 @@ impl SqliteQueue {
                     .bind(status)
                     .bind(i64::try_from(kept_max).unwrap_or(i64::MAX))
                     .bind(PRUNED_MAX)
-                    .execute(&self.pool)
+                    .execute(&pool)
                     .await
-                    .map_err(unavailable)?;
+                    .map_err(failed)?;
                 if removed.rows_affected() < PRUNED_MAX.unsigned_abs() {
                     break;
                 }
             }
         }
-        let workers = sqlx::query(PRUNE_WORKERS).bind(WORKERS_KEPT_S).execute(&self.pool).await;
-        workers.map(|_| ()).map_err(unavailable)
+        let workers = sqlx::query(PRUNE_WORKERS).bind(WORKERS_KEPT_S).execute(&pool).await;
+        workers.map(|_| ()).map_err(failed)
     }
 
     pub(super) async fn put_unreadable_aside(&self) -> Result<(), QueueError> {
-        let put = sqlx::query(PUT_ASIDE).bind(NAME).execute(&self.pool).await;
-        put.map(|_| ()).map_err(unavailable)
+        let pool = self.opened().await?.pool;
+        let put = sqlx::query(PUT_ASIDE).bind(NAME).execute(&pool).await;
+        put.map(|_| ()).map_err(failed)
     }
 
-    pub(super) fn storage(&self, heartbeat: Heartbeat) -> SqliteStorage<Message> {
+    pub(super) async fn storage(
+        &self,
+        heartbeat: Heartbeat,
+    ) -> Result<SqliteStorage<Message>, QueueError> {
+        let pool = self.opened().await?.pool;
         let config = Config::default()
             .queue(NAME)
             .batch_size(1)
             .heartbeat_interval(heartbeat.interval)
             .missed_heartbeats(heartbeat.missed_max);
-        SqliteStorage::new(&self.pool).with_config(config)
+        Ok(SqliteStorage::new(&pool).with_config(config))
     }
+}
+
+/// Connections to a file that is there; none of them creates one.
+fn pool(options: &SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        // When the disk is full, SQLite ends the transaction by itself. sqlx does not notice, and refuses
+        // to begin another on that connection for ever: it is closed, and the next use makes a new one.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+        .connect_lazy_with(options.clone())
 }
 
 /// Creates the file and its tables if need be, whoever else is doing the same.
@@ -256,6 +284,22 @@ async fn try_migrate(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> 
     connection.close().await
 }
 
+fn gone() -> QueueError {
+    unavailable(GONE)
+}
+
+fn failed(error: sqlx::Error) -> QueueError {
+    unavailable(reason(&error))
+}
+
+/// What is wrong. Connections are closed under whoever has them when their file is gone.
+pub(super) fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolClosed => GONE.to_owned(),
+        error => error.to_string(),
+    }
+}
+
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
@@ -267,18 +311,41 @@ fn now_s() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+    use tokio::time::timeout;
+
     use super::*;
     use crate::jobs::Address;
+
+    fn queue_in(folder: &TempDir) -> SqliteQueue {
+        let url = format!("sqlite://{}", folder.path().join("queue.db").display());
+        let Ok(Address::Sqlite(options)) = url.parse() else { panic!("{url} is an address") };
+        SqliteQueue::new(&options)
+    }
+
+    #[tokio::test]
+    async fn a_push_into_a_file_that_is_removed_meanwhile_is_not_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = queue_in(&folder);
+        let pool = queue.opened().await.unwrap().pool;
+        let lock = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let mut push = Box::pin(queue.push(&[1], 10));
+        // It has found the file in its place and waits for the lock. (If it has not come so far, what
+        // follows holds as well.)
+        timeout(WAIT / 10, &mut push).await.unwrap_err();
+        std::fs::remove_file(&*queue.path).unwrap();
+        lock.rollback().await.unwrap();
+        assert_eq!(push.await, Err(gone()));
+    }
 
     #[tokio::test]
     async fn every_connection_waits_for_the_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("queue.db").display());
-        let Ok(Address::Sqlite(options)) = url.parse() else { panic!("{url} is an address") };
-        let queue = SqliteQueue::new(&options);
+        let queue = queue_in(&folder);
         queue.push(&[1], 10).await.unwrap();
         for _ in 0..CONNECTIONS_MAX {
-            let mut connection = queue.pool.acquire().await.unwrap().detach();
+            let pool = queue.opened().await.unwrap().pool;
+            let mut connection = pool.acquire().await.unwrap().detach();
             // 2 is FULL. A worker that was set up by apalis would have 0.
             let level: i64 =
                 sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut connection).await.unwrap();

@@ -23,7 +23,7 @@ use ulid::Ulid;
 
 use super::{
     message::{Message, MessageCodec},
-    postgres,
+    postgres, sqlite,
 };
 
 /// How long a worker without jobs lets pass between two looks for some.
@@ -66,12 +66,19 @@ macro_rules! on_source {
 /// An error of the queue. The worker that meets it ends, and is begun anew.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StorageError {
-    #[error(transparent)]
+    #[error("{}", sqlite_reason(.0))]
     Sqlite(#[from] apalis_sqlite::Error),
     #[error("{}", postgres_reason(.0))]
     Postgres(#[from] apalis_postgres::Error),
     #[error(transparent)]
     Redis(#[from] apalis_redis::Error),
+}
+
+fn sqlite_reason(error: &apalis_sqlite::Error) -> String {
+    match error {
+        apalis_sqlite::Error::Database(error) => sqlite::reason(error),
+        error => error.to_string(),
+    }
 }
 
 fn postgres_reason(error: &apalis_postgres::Error) -> String {

@@ -23,6 +23,10 @@ const PAUSE_FIRST: Duration = Duration::from_millis(250);
 /// The longest pause while the queue is away.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How often a worker looks whether the queue is where it was: it can go on taking jobs from a file that was
+/// removed, and would never see those that are put into another one of its name.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often jobs that are done for long are removed.
 const PRUNE_PAUSE: Duration = Duration::from_secs(60);
 
@@ -143,6 +147,17 @@ async fn work(
         ended = running => ended.map_err(unavailable),
         // To the others it is dead by now. It waits for an answer that a broken network has swallowed.
         () = silence(&beats, lease) => Err(unavailable("no heartbeat was possible for a whole lease")),
+        error = loss(queue) => Err(error),
+    }
+}
+
+/// Ends when the queue is not where it was.
+async fn loss(queue: &Queue) -> QueueError {
+    loop {
+        sleep(LOOK_PAUSE).await;
+        if let Err(error) = queue.open().await {
+            return error;
+        }
     }
 }
 

@@ -21,6 +21,8 @@ mod kept;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod service;

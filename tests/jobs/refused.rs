@@ -90,7 +90,7 @@ async fn without_the_token_nothing_is_queued_and_nothing_told() {
 }
 
 /// Asserts that a push is refused as one for which the queue is away.
-async fn away(aside: &Aside) {
+pub(crate) async fn away(aside: &Aside) {
     let answer = warm_up(aside, &json!({ "ids": [1] })).await;
     let said = answer.problem(503);
     assert!(!said.contains("aside.db"), "{said}");
@@ -115,31 +115,6 @@ async fn a_queue_that_is_away_at_the_start_is_used_as_soon_as_it_is_there() {
     assert_eq!(log.matches("the queue of jobs is away").count(), 1, "{log}");
     assert_eq!(log.matches("WARN").count(), 1, "{log}");
     assert_eq!(log.matches("the queue of jobs is back").count(), 1, "{log}");
-}
-
-#[tokio::test]
-async fn nothing_is_acknowledged_into_a_file_that_was_removed() {
-    let aside = Aside::start(IDLE).await;
-    assert_eq!(warm_up(&aside, &json!({ "ids": [1] })).await.status, 202);
-    let (file, moved) = (aside.place.file("aside.db-jobs"), aside.place.file("moved"));
-    fs::rename(&file, &moved).unwrap();
-    away(&aside).await;
-    aside.get("/jobs").await.problem(503);
-    fs::rename(&moved, &file).unwrap();
-    assert_eq!(warm_up(&aside, &json!({ "ids": [2] })).await.status, 202);
-    assert_eq!(jobs(&aside).await["waiting"], 2);
-}
-
-#[tokio::test]
-async fn nothing_is_acknowledged_into_a_file_that_took_the_others_name() {
-    let aside = Aside::start(IDLE).await;
-    assert_eq!(warm_up(&aside, &json!({ "ids": [1] })).await.status, 202);
-    let (file, copy) = (aside.place.file("aside.db-jobs"), aside.place.file("copy"));
-    fs::copy(&file, &copy).unwrap();
-    fs::rename(&copy, &file).unwrap();
-    away(&aside).await;
-    away(&aside).await;
-    aside.get("/jobs").await.problem(503);
 }
 
 #[tokio::test]
