@@ -26,7 +26,10 @@ async fn eventually_says(aside: &Aside, servers: &[Memcached; 2], states: [&str;
             aside.get(&format!("/users/{id}")).await.user(id);
         }
         let (stats, ready) = (aside.get("/stats").await, aside.get("/readyz").await);
-        assert_eq!(ready.status, 200, "a lost memcached does not make the service unready");
+        // A lost memcached does not make the service unready; a database that is slow for a moment may.
+        if ready.status != 200 {
+            return None;
+        }
         // `/stats` tells more of each.
         let row = |row: &Value| json!({ "server": row["server"], "state": row["state"] });
         let says = |answer: Value| {
