@@ -3,19 +3,24 @@
 use std::time::Duration;
 
 use aside::http::edge::Limits;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
 use crate::wire::{Client, Edge, GOOD, PATIENCE, assert_problem, eventually};
 
-const SLOW_CLIENTS: usize = 100;
+/// Slow clients of each kind, where the process may open so many files.
+const SLOW_CLIENTS: u64 = 500;
+
+/// Both ends of three connections, and as much as a third of that for the other tests.
+const FILES_PER_CLIENT: u64 = 8;
 
 /// A deadline that no test waits for.
 const LONG: Duration = Duration::from_secs(600);
 
 fn limits() -> Limits {
-    let deadline = Duration::from_millis(150);
+    let deadline = Duration::from_secs(1);
     Limits {
         head_deadline: deadline,
         idle_deadline: deadline,
@@ -30,7 +35,7 @@ async fn drip(mut client: Client, beginning: &str) -> String {
     client.send(beginning).await;
     let (mut reader, mut writer) = client.socket.into_split();
     let dripping = tokio::spawn(async move {
-        let mut pace = interval(Duration::from_millis(20));
+        let mut pace = interval(Duration::from_millis(100));
         while writer.write_all(b"1").await.is_ok() {
             pace.tick().await;
         }
@@ -42,24 +47,48 @@ async fn drip(mut client: Client, beginning: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// How many clients of each kind there may be. The limit on open files is raised for them as far as it can be.
+fn slow_clients() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = SLOW_CLIENTS * FILES_PER_CLIENT;
+    let possible = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let files = current.unwrap_or(wanted);
+    if files < possible {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum }).unwrap();
+    }
+    let clients = SLOW_CLIENTS.min(files.max(possible) / FILES_PER_CLIENT);
+    if clients < SLOW_CLIENTS {
+        println!(
+            "with {} open files only {clients} slow clients of each kind",
+            files.max(possible)
+        );
+    }
+    clients
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
-    // A busy machine may take a while to send even a quick head.
-    let edge = Edge::start(Limits { head_deadline: Duration::from_secs(2), ..limits() }).await;
+    let clients = slow_clients();
+    // A busy machine may take a while to send even a quick head. As in the service, idle connections have longer.
+    let head_deadline = Duration::from_secs(4);
+    let edge = Edge::start(Limits { head_deadline, idle_deadline: LONG, ..limits() }).await;
     let slow_body = "POST /json HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n";
     let (mut heads, mut bodies, mut readers) = (JoinSet::new(), JoinSet::new(), Vec::new());
-    for _ in 0..SLOW_CLIENTS {
-        heads.spawn(drip(edge.connect().await, "GET /numbers/1 HTTP/1.1\r\nHost: a\r\nX: "));
+    for _ in 0..clients {
         bodies.spawn(drip(edge.connect().await, slow_body));
         let mut reader = edge.connect().await;
         reader.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
         readers.push(reader);
     }
 
-    let mut served = 0;
+    for _ in 0..clients {
+        heads.spawn(drip(edge.connect().await, "GET /numbers/1 HTTP/1.1\r\nHost: a\r\nX: "));
+    }
+
+    let mut most = 0;
     while !(heads.is_empty() && bodies.is_empty()) {
         edge.is_well().await;
-        served += 1;
+        most = most.max(edge.counters.open());
         while let Some(answer) = heads.try_join_next() {
             assert_eq!(answer.unwrap(), "");
         }
@@ -67,7 +96,7 @@ async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
             assert_problem(&answer.unwrap(), "408", slow_body);
         }
     }
-    assert!(served > 0);
+    assert!(most >= clients, "others were served beside {most} slow ones at most");
     eventually("the slow readers are reaped", || edge.counters.open() == 0).await;
     edge.is_well().await;
 }

@@ -11,13 +11,17 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use axum_server::Handle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Nothing here takes this long unless it is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the kernel keeps of what a client does not take: left to itself, it keeps gigabytes for a thousand such
+/// clients.
+const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 
 /// More than the kernel's socket buffers hold.
 const LARGE_BYTES: usize = 32 * 1024 * 1024;
@@ -39,7 +43,11 @@ pub(crate) struct Edge {
 
 impl Edge {
     pub(crate) async fn start(limits: Limits) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        // The connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES).unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let listener = socket.listen(1024).unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
         let counters = Arc::new(EdgeCounters::default());
         let handle = Handle::new();

@@ -5,7 +5,7 @@ use std::{
     future::pending,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,10 @@ use aside::{
     metrics::Metrics,
 };
 use bytes::Bytes;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Barrier,
+    time::{Instant, sleep},
+};
 
 use crate::support::eventually;
 
@@ -31,12 +34,18 @@ pub(crate) enum Manner {
     Hang,
     /// It takes so long.
     Take(Duration),
+    /// The first load waits until so many consumers have one, and all others take a moment.
+    Meet(Arc<Barrier>),
 }
+
+/// A moment in which other consumers take jobs, too.
+const MOMENT: Duration = Duration::from_millis(20);
 
 struct Users {
     manner: Manner,
     running: AtomicUsize,
     most_at_once: Arc<AtomicUsize>,
+    met: AtomicBool,
 }
 
 impl Source for Users {
@@ -63,6 +72,10 @@ impl Users {
             }
             Manner::Hang => pending().await,
             Manner::Take(duration) => sleep(*duration).await,
+            Manner::Meet(all) if !self.met.swap(true, Ordering::Relaxed) => {
+                all.wait().await;
+            }
+            Manner::Meet(_) => sleep(MOMENT).await,
             Manner::Answer | Manner::Fail(_) => {}
         }
         Ok(Some(Bytes::from(format!(r#"{{"id":{id}}}"#))))
@@ -86,8 +99,12 @@ impl Consumer {
         let metrics = Metrics::default();
         let store = Memory::new(1 << 24, Duration::MAX, Origin::Memory);
         let policy = Policy { load_timeout: Duration::from_secs(60), ..Policy::default() };
-        let running = AtomicUsize::new(0);
-        let users = Users { manner, running, most_at_once: most_at_once.clone() };
+        let users = Users {
+            manner,
+            running: AtomicUsize::new(0),
+            most_at_once: most_at_once.clone(),
+            met: AtomicBool::new(false),
+        };
         let users = stack(users, store, &policy, &metrics.cache("users"));
         let attempts = Arc::<Mutex<Vec<(Attempt, Instant)>>>::default();
         let seen = attempts.clone();

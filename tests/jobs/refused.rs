@@ -1,6 +1,6 @@
 //! What the service refuses, and that nothing of it is stored.
 
-use std::fs;
+use std::{env, fs};
 
 use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -144,6 +144,8 @@ async fn a_full_disk_is_a_503_until_there_is_room_again() {
         .arg(env!("CARGO_BIN_EXE_aside"))
         .current_dir(place.file(""))
         .kill_on_drop(true)
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap())
         .envs(plain.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
     let aside = Aside::run(&place, shell).await;
     let pid = fs::read_to_string(place.file("pid")).unwrap().trim().parse().unwrap();

@@ -1,6 +1,6 @@
 //! A database that can't be written to, or that is not there any more.
 
-use std::fs;
+use std::{env, fs};
 
 use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -26,6 +26,8 @@ async fn start() -> (Aside, Pid) {
         .arg(env!("CARGO_BIN_EXE_aside"))
         .current_dir(place.file(""))
         .kill_on_drop(true)
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap())
         .envs(plain.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))));
     let aside = Aside::run(&place, shell).await;
     let pid = fs::read_to_string(place.file("pid")).unwrap().trim().parse().unwrap();
