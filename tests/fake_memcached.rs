@@ -17,10 +17,7 @@ use support::{
     eventually::eventually,
     fake::{Act, Asked, CONNECTIONS, Fake, Verb, block, value_of},
 };
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Semaphore, time::timeout};
 
 /// More than a round trip of these tests takes on a busy machine.
 const UNHURRIED: Duration = Duration::from_secs(5);
@@ -135,7 +132,9 @@ async fn a_reply_in_pieces_of_one_byte_is_put_together() {
 /// A server that is far away takes its time for each, and is well.
 #[tokio::test]
 async fn changes_that_were_queued_together_have_a_deadline_each() {
-    const TIMEOUT: Duration = Duration::from_secs(1);
+    const TIMEOUT: Duration = Duration::from_secs(4);
+    // All of them together take longer than one deadline, and each much less.
+    const PAUSE: Duration = Duration::from_millis(1600);
     const COUNT: usize = 3;
     let (fake, client) = connected(TIMEOUT).await;
     let Ok(Look::Found { lease, .. }) = client.look_up("user:1").await else { unreachable!() };
@@ -145,7 +144,7 @@ async fn changes_that_were_queued_together_have_a_deadline_each() {
         fake.once(move |asked| {
             assert_eq!(asked.verb, Verb::Delete);
             released.add_permits(1);
-            Some(vec![Act::Pause(TIMEOUT * 6 / 10), Act::Send(asked.honest())])
+            Some(vec![Act::Pause(PAUSE), Act::Send(asked.honest())])
         });
         client.store.release(&key("user:1"), &lease);
     }
@@ -394,10 +393,8 @@ async fn silence_ends_at_the_deadline_with_the_connection() {
         let late = asked.honest();
         Some(vec![Act::Await(wait.clone()), Act::Send(late)])
     });
-    let begun = Instant::now();
-    let look = client.look_up("user:1").await;
+    let look = timeout(UNHURRIED, client.look_up("user:1")).await.expect("it ends at the deadline");
     assert!(matches!(look, Err(StoreError::NoAnswer)), "{look:?}");
-    assert!(begun.elapsed() < HURRIED * 10, "{:?}", begun.elapsed());
     fake.is_connected(CONNECTIONS + 1).await;
     late.add_permits(1);
     serves_again(&client).await;

@@ -116,8 +116,8 @@ async fn what_was_filled_comes_back_with_its_flags_and_its_life(store: impl Stor
     filled(&store, &key, "{}").await;
     let (found, _, token) = found(&store, &key, LEASED).await;
     assert_eq!((&found.body[..], found.flags, token), (&b"{}"[..], 7, Token::Unclaimed));
-    // memcached's clock ticks in seconds.
-    assert!((59..=60).contains(&found.left_s), "{found:?}");
+    // Some of it may have passed.
+    assert!((50..=60).contains(&found.left_s), "{found:?}");
 }
 
 async fn a_lease_fills_once(store: impl Store) {

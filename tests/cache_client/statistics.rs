@@ -99,7 +99,7 @@ async fn a_stopped_server_is_a_row_with_an_error_in_time_and_holds_up_no_hit_on_
     let rows_then = rows(&aside, "an error row", silent).await;
     assert!(rows_then[1]["version"].is_string() && rows_then[0]["version"].is_null());
     let report = aside.get("/stats").await;
-    assert!(report.took.as_millis() < 2000, "{report:?}");
+    assert!(report.took.as_secs() < 10, "{report:?}");
     // Once it is known to be away it holds up no report any more: it is not asked.
     eventually("out of service", async || {
         for id in 1..=10 {

@@ -67,7 +67,9 @@ async fn the_example_for_python_tells_absent_from_loading_from_no_such_user() {
         ]
     );
     // A load under way is told, too, and then what came of it.
-    let slow = Aside::start(&["--memcached", &setting, "--slow-query", "1s"]).await;
+    // Each look starts a Python, which takes its time.
+    let slow = ["--memcached", &setting, "--slow-query", "5s", "--query-timeout", "60s"];
+    let slow = Aside::start(&slow).await;
     let loading = tokio::spawn(async move { slow.get("/users/5").await.user(5).status });
     eventually("the load", async || {
         (read_users(&setting, &["5"]).await == ["user:5: being loaded"]).then_some(())

@@ -65,7 +65,7 @@ async fn ttl_counts_down_and_says_when_memcached_dropped_the_value() {
 #[tokio::test]
 async fn lifecycle_creates_reads_updates_deletes_and_lets_expire() {
     let memcached = Memcached::start().await;
-    let out = succeeds(&memcached, &["lifecycle", "--ttl", "2s"]).await;
+    let out = succeeds(&memcached, &["lifecycle", "--ttl", "4s"]).await;
     in_order(
         &out,
         &[
@@ -82,7 +82,7 @@ async fn lifecycle_creates_reads_updates_deletes_and_lets_expire() {
             "\n7. create ",
             "\n8. read ",
             "   saw:      {\"version\":3}\n",
-            " s left\n   expected: gone after 1 to 3 s\n",
+            " s left\n   expected: gone after 3 to 5 s\n",
             "\n10. read ",
             "   saw:      nothing\n",
         ],

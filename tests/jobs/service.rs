@@ -116,7 +116,8 @@ async fn with_work_jobs_false_the_queue_is_another_processs_to_work() {
 
 #[tokio::test]
 async fn on_sigterm_the_job_under_way_is_finished() {
-    let mut aside = Aside::start(&["--slow-query", "1s", "--job-delay", "0s"]).await;
+    let slow = ["--slow-query", "3s", "--query-timeout", "60s", "--job-delay", "0s"];
+    let mut aside = Aside::start(&slow).await;
     warm_up(&aside, &json!({ "ids": [1, 2] })).await;
     counted(&aside, "running", 1).await;
     assert!(aside.terminate().await.success());

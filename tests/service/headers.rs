@@ -109,7 +109,7 @@ async fn head_has_the_headers_of_get_and_no_body() {
 async fn that_there_is_no_such_user_is_remembered_for_the_negative_ttl() {
     let memcached = Memcached::start().await;
     let address = memcached.address().to_string();
-    let aside = Aside::start(&["--memcached", &address, "--negative-ttl", "2s"]).await;
+    let aside = Aside::start(&["--memcached", &address, "--negative-ttl", "5s"]).await;
     for x_cache in ["MISS", "HIT"] {
         let answer = aside.get("/users/10001").await;
         answer.problem(404);

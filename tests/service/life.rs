@@ -17,11 +17,14 @@ use crate::{
     wire::until_loading,
 };
 
+/// A load takes so long that a busy machine can do meanwhile what has to be done.
+const SLOW: &[&str] = &["--slow-query", "3s", "--query-timeout", "60s"];
+
 #[tokio::test]
 async fn on_sigterm_requests_under_way_finish_and_the_exit_status_is_0() {
     let memcached = Memcached::start().await;
     let address = memcached.address().to_string();
-    let mut aside = Aside::start(&["--memcached", &address, "--slow-query", "1s"]).await;
+    let mut aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     let get = aside.client.get(format!("http://{}/users/7", aside.address));
     let under_way = tokio::spawn(Answer::to(get));
     until_loading(&memcached, "user:7").await;
@@ -54,7 +57,7 @@ async fn a_second_sigterm_ends_it_at_once() {
 async fn while_it_drains_it_is_not_ready() {
     let memcached = Memcached::start().await;
     let address = memcached.address().to_string();
-    let mut aside = Aside::start(&["--memcached", &address, "--slow-query", "1s"]).await;
+    let mut aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     // Both requests are sent at once: the second is read when the first is answered, after the signal.
     let mut socket = TcpStream::connect(aside.address).await.unwrap();
     let requests =

@@ -12,11 +12,14 @@ use crate::{
     wire::until_loading,
 };
 
+/// A load takes so long that a busy machine can do meanwhile what has to be done.
+const SLOW: &[&str] = &["--slow-query", "3s", "--query-timeout", "60s"];
+
 #[tokio::test]
 async fn concurrent_requests_for_a_cold_id_share_one_load() {
     let memcached = Memcached::start().await;
     let address = memcached.address().to_string();
-    let aside = Aside::start(&["--memcached", &address, "--slow-query", "500ms"]).await;
+    let aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     let gets: JoinSet<_> = (0..20)
         .map(|_| {
             crate::support::answer::Answer::to(
@@ -38,7 +41,7 @@ async fn concurrent_requests_for_a_cold_id_share_one_load() {
 async fn the_load_of_a_client_that_left_goes_on() {
     let memcached = Memcached::start().await;
     let address = memcached.address().to_string();
-    let aside = Aside::start(&["--memcached", &address, "--slow-query", "500ms"]).await;
+    let aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     let leaver = tokio::spawn(aside.client.get(format!("http://{}/users/7", aside.address)).send());
     until_loading(&memcached, "user:7").await;
     leaver.abort();

@@ -50,7 +50,7 @@ async fn while_memcached_is_killed_nobody_is_logged_out_and_after_it_the_session
 #[tokio::test]
 async fn while_memcached_is_stopped_nobody_is_logged_out_and_after_it_the_session_is_there() {
     let memcached = Memcached::start().await;
-    let aside = start(&[&memcached], &["--memcached-timeout", "300ms"]).await;
+    let aside = start(&[&memcached], &["--memcached-timeout", "2s"]).await;
     let id = log_in(&aside).await;
     memcached.stop();
     everything_is_away(&aside, &id).await;
@@ -67,7 +67,7 @@ async fn while_memcached_is_stopped_nobody_is_logged_out_and_after_it_the_sessio
 #[tokio::test]
 async fn a_session_that_is_only_read_outlives_a_stop() {
     let memcached = Memcached::start().await;
-    let aside = start(&[&memcached], &["--memcached-timeout", "300ms"]).await;
+    let aside = start(&[&memcached], &["--memcached-timeout", "2s"]).await;
     let id = log_in(&aside).await;
     memcached.stop();
     for _ in 0..5 {

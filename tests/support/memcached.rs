@@ -75,7 +75,7 @@ impl Memcached {
                 return Some(false);
             }
             // Another test's server may have won the port: only one's own process counts.
-            let pid = self.statistic("pid").await?;
+            let pid = timeout(ANSWER_TIMEOUT, self.statistic("pid")).await.ok()??;
             (pid == u64::from(self.process.id())).then_some(true)
         })
         .await
@@ -120,7 +120,7 @@ impl Memcached {
 
     /// One of the server's own counters; `None` if it does not answer.
     pub(crate) async fn statistic(&self, name: &str) -> Option<u64> {
-        let text = timeout(ANSWER_TIMEOUT, self.ask("stats\r\n", "END\r\n")).await.ok()??;
+        let text = self.ask("stats\r\n", "END\r\n").await?;
         let prefix = format!("STAT {name} ");
         text.lines().find_map(|line| line.strip_prefix(&prefix))?.trim().parse().ok()
     }

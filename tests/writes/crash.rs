@@ -64,6 +64,10 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
                     let post = post.try_clone().unwrap();
                     let new = post.json(&json!({ "name": name, "email": email }));
                     let Ok(answer) = Answer::to(new).await else { break };
+                    // On a machine that stands still for a while: not acknowledged.
+                    if answer.status == 503 {
+                        continue;
+                    }
                     assert_eq!(answer.status, 201, "{answer:?}");
                     created.push((answer.header("location").to_owned(), answer.body));
                 }

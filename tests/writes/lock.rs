@@ -18,8 +18,8 @@ const BUDGET: Duration = Duration::from_secs(2);
 /// How long it is locked, at the least.
 const LOCKED: Duration = Duration::from_secs(3);
 
-/// What a busy machine may add.
-const SLACK: Duration = Duration::from_millis(900);
+/// What a busy machine may add. A write that never gives up takes longer: it takes the client's whole patience.
+const SLACK: Duration = Duration::from_secs(10);
 
 async fn locked(aside: &Aside) -> SqliteConnection {
     let mut other = aside.place.connect().await;
@@ -68,7 +68,8 @@ async fn a_write_that_meets_a_lock_waits_for_it() {
     let mut other = locked(&aside).await;
     let write = request(&aside, Method::PATCH, "/users/1", &json!({ "name": "Ada" }));
     let write = tokio::spawn(Answer::to(write));
-    for id in 1..=100 {
+    // Few enough that they fit into what the write waits.
+    for id in 1..=10 {
         aside.get(&format!("/users/{id}")).await.user(id);
     }
     assert!(!write.is_finished(), "it waits");
