@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// Address to serve on; port 0 picks a free one
-    #[arg(long, env = "ASIDE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    #[arg(long, env = "ASIDE_LISTEN", default_value = "127.0.0.1:8080", value_parser = listen, value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
     /// The cache and what is behind it.
@@ -21,7 +21,14 @@ pub struct Settings {
 
     /// Token that writes, sessions and the control of the cache must bring as `Authorization: Bearer ...`;
     /// without one they are open on a loopback address and closed on any other
-    #[arg(long, env = "ASIDE_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    // One that begins with `-` is a token, too: taken for a flag it would be repeated in the complaint.
+    #[arg(
+        long,
+        env = "ASIDE_API_TOKEN",
+        allow_hyphen_values = true,
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     pub api_token: Option<Token>,
 
     /// Where the queue of jobs is.
@@ -181,6 +188,15 @@ const QUERIES_MAX: usize = 256;
 
 /// Most loads that may wait; each is a request that holds its connection.
 const WAITING_MAX: usize = 100_000;
+
+/// Where a service listens.
+///
+/// # Errors
+/// What it takes.
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
+    let takes = "it takes an IP address and a port, such as 127.0.0.1:8080";
+    text.parse().map_err(|_| takes.to_owned())
+}
 
 pub(crate) fn ttl(text: &str) -> Result<Duration, String> {
     duration(text, Duration::from_secs(1), LIFE_MAX, "1s", "30d")

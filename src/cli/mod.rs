@@ -6,6 +6,7 @@ mod healthcheck;
 mod jobs;
 mod serve;
 mod service;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use self::{
     cache::CacheCommand, demo::DemoCommand, healthcheck::Healthcheck, jobs::Jobs, serve::serve,
+    usage::refuse_usage,
 };
 use crate::config::Settings;
 
@@ -50,7 +52,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return refuse(&error.to_string()),
+        Err(error) if error.use_stderr() => return refuse_usage(&error),
         Err(help) => help.exit(),
     };
     match cli.command {
@@ -64,9 +66,7 @@ pub fn run() -> ExitCode {
 }
 
 /// Says in one line what is refused.
-fn refuse(error: &str) -> ExitCode {
-    let line = error.lines().next().unwrap_or_default();
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    eprintln!("error: {line}");
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("error: {why}");
     ExitCode::from(REFUSED)
 }

@@ -9,6 +9,8 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 use ureq::{Agent, Body, http::Response};
 
+use crate::config::listen;
+
 /// How long a service may take to answer, all in all.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -19,7 +21,7 @@ const BODY_BYTES_MAX: u64 = 1 << 20;
 #[derive(Args, Debug)]
 pub(super) struct Service {
     /// Address that the service listens on
-    #[arg(long, env = "ASIDE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    #[arg(long, env = "ASIDE_LISTEN", default_value = "127.0.0.1:8080", value_parser = listen, value_name = "ADDRESS")]
     pub(super) listen: SocketAddr,
 }
 

@@ -29,13 +29,27 @@ async fn a_bad_setting_is_refused_with_one_line_that_names_it_and_what_it_takes(
         (&["--session-ttl", "999ms"], "--session-ttl", "1s to 30d"),
         (&["--session-ttl", "31d"], "--session-ttl", "1s to 30d"),
         (&["--negative-ttl=-1s"], "--negative-ttl", "0s to 30d"),
-        (&["--listen", "nonsense"], "--listen", ""),
+        (
+            &["--listen", "localhost:8080"],
+            "--listen",
+            "an IP address and a port, such as 127.0.0.1:8080",
+        ),
+        (&["healthcheck", "--listen", "8080"], "--listen", "such as 127.0.0.1:8080"),
         (&["--memcached", ":x"], "--memcached", "host:port"),
         (&["--memcached", ""], "--memcached", "host:port"),
         (&["--max-queries", "0"], "--max-queries", "1 to 256"),
-        (&["--log-format", "xml"], "--log-format", ""),
+        (&["--log-format", "xml"], "xml", "[possible values: text, json]"),
+        (&["--work-jobs", "1"], "--work-jobs", "[possible values: true, false]"),
         (&["--unknown"], "--unknown", ""),
+        (&["--databse", "x"], "--databse", "tip: a similar argument exists: '--database'"),
+        (&["jobs", "prduce"], "prduce", "tip: a similar subcommand exists: 'produce'"),
+        (&["cache", "get"], "not provided: <KEY>", ""),
+        (&["cache", "set"], "not provided: <KEY> <VALUE>", ""),
         (&["--api-token", "sec ret"], "--api-token", "letters"),
+        (&["--api-token", "--sec ret"], "--api-token", "letters"),
+        (&["--api-token", "sec ret", "--unknown"], "--unknown", ""),
+        (&["--api-token", "sec ret", "--api-token", "sec ret"], "--api-token", "multiple times"),
+        (&["--queue", "sec ret"], "--queue", "sqlite://PATH"),
     ] {
         let line = refused(&place, arguments, None).await;
         assert!(line.contains(names) && line.contains(takes), "{arguments:?}: {line}");
@@ -43,6 +57,24 @@ async fn a_bad_setting_is_refused_with_one_line_that_names_it_and_what_it_takes(
     }
     let line = refused(&place, &[], Some(("ASIDE_TTL", "rubbish"))).await;
     assert!(line.contains("--ttl") && line.contains("rubbish"), "{line}");
+}
+
+#[tokio::test]
+async fn without_its_subcommand_a_command_shows_its_whole_help_on_standard_error() {
+    let place = Place::empty();
+    for (name, subcommands) in [
+        ("cache", ["set", "explain"]),
+        ("jobs", ["produce", "consume"]),
+        ("demo", ["speedup", "lifecycle"]),
+    ] {
+        let output = command(&place, &[name]).output().await.unwrap();
+        let help = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{help}");
+        assert!(help.contains(&format!("Usage: aside {name} <COMMAND>")), "{help}");
+        for subcommand in subcommands {
+            assert!(help.contains(&format!("\n  {subcommand} ")), "{help}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,56 @@
+//! What clap says of a mistake, as this program says it.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use super::{REFUSED, refuse};
+
+/// What clap's text begins with where it stops to say what is wrong.
+const ENDS: [&str; 2] = ["Usage:", "For more information"];
+
+/// Refuses a mistake in one line. Whoever names no subcommand where one is needed is shown them all.
+pub(super) fn refuse_usage(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // To standard error; where that can't be written, nobody can be told so.
+        let _ = error.print();
+        return ExitCode::from(REFUSED);
+    }
+    refuse(&one_line(&error.to_string()))
+}
+
+/// All that is wrong: what is missing, what is taken, and what may have been meant stand on lines of their own.
+fn one_line(text: &str) -> String {
+    let lines = text.strip_prefix("error: ").unwrap_or(text).lines().map(str::trim);
+    let lines = lines.take_while(|line| !ENDS.iter().any(|end| line.starts_with(end)));
+    let line = lines.filter(|line| !line.is_empty()).fold(String::new(), |said, line| {
+        let between = match line {
+            _ if said.is_empty() => "",
+            line if line.starts_with("tip:") => "; ",
+            _ => " ",
+        };
+        said + between + line
+    });
+    // It repeats a value, which may hold what a terminal would obey.
+    line.replace(char::is_control, "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_that_says_what_is_wrong_is_kept() {
+        for (text, line) in [
+            ("error: no\n\nFor more information, try '--help'.\n", "no"),
+            ("error: needs:\n  <A>\n  <B>\n\nUsage: aside\n\nFor more", "needs: <A> <B>"),
+            (
+                "error: bad\n  [possible values: a, b]\n\n  tip: c\n",
+                "bad [possible values: a, b]; tip: c",
+            ),
+            ("error: bad '\u{1b}[2J\n'", "bad '\u{fffd}[2J '"),
+        ] {
+            assert_eq!(one_line(text), line);
+        }
+    }
+}
