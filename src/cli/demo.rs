@@ -5,7 +5,10 @@ use std::{io, process::ExitCode, time::Duration};
 use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::cache::{Failed, block_on, connect, inspector};
+use super::{
+    cache::{Failed, block_on, connect, inspector},
+    output::Unwritten,
+};
 use crate::{
     config::{self, ServerSettings},
     demo::{self, Interrupt, Lookups, Stop, Walk},
@@ -109,6 +112,7 @@ impl DemoCommand {
             Ok(false) => Ok(ExitCode::FAILURE),
             Err(Stop::Unread) => Ok(ExitCode::from(SIGNALLED + PIPE)),
             Err(Stop::Interrupted(signal)) => Ok(ExitCode::from(SIGNALLED.saturating_add(signal))),
+            Err(Stop::Unwritten(error)) => Err(Unwritten(error).into()),
             Err(Stop::Failed(why)) => Err(Failed::Failure(why)),
         }
     }

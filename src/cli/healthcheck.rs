@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::service::Service;
+use super::{output::complain, service::Service};
 
 /// Which service is asked.
 #[derive(Args, Debug)]
@@ -19,9 +19,11 @@ impl Healthcheck {
         match self.service.ask("/healthz") {
             Ok(answer) if answer.status() == 200 => return ExitCode::SUCCESS,
             Ok(_) | Err(ureq::Error::StatusCode(_)) => {
-                eprintln!("error: the service at {listen} is not well");
+                complain(&format!("the service at {listen} is not well"));
             }
-            Err(error) => eprintln!("error: the service at {listen} does not answer: {error}"),
+            Err(error) => {
+                complain(&format!("the service at {listen} does not answer: {error}"));
+            }
         }
         ExitCode::FAILURE
     }

@@ -4,6 +4,7 @@ mod cache;
 mod demo;
 mod healthcheck;
 mod jobs;
+mod output;
 mod serve;
 mod service;
 mod usage;
@@ -13,8 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::{
-    cache::CacheCommand, demo::DemoCommand, healthcheck::Healthcheck, jobs::Jobs, serve::serve,
-    usage::refuse_usage,
+    cache::CacheCommand, demo::DemoCommand, healthcheck::Healthcheck, jobs::Jobs, output::complain,
+    serve::serve, usage::refuse_usage,
 };
 use crate::config::Settings;
 
@@ -67,6 +68,6 @@ pub fn run() -> ExitCode {
 
 /// Says in one line what is refused.
 fn refuse(why: &str) -> ExitCode {
-    eprintln!("error: {why}");
+    complain(why);
     ExitCode::from(REFUSED)
 }

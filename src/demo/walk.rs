@@ -31,6 +31,9 @@ pub enum Stop {
     /// Whoever read it has gone away.
     #[error("nobody reads this any more")]
     Unread,
+    /// It can't be written, though somebody is there to read it.
+    #[error("standard output can't be written: {0}")]
+    Unwritten(io::Error),
     /// This signal has come.
     #[error("interrupted by signal {0}")]
     Interrupted(u8),
@@ -40,8 +43,11 @@ pub enum Stop {
 }
 
 impl From<io::Error> for Stop {
-    fn from(_: io::Error) -> Self {
-        Self::Unread
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Unread,
+            _ => Self::Unwritten(error),
+        }
     }
 }
 
@@ -75,7 +81,7 @@ impl Walk {
     /// Says what is walked through.
     ///
     /// # Errors
-    /// [`Stop::Unread`].
+    /// [`Stop::Unread`] and [`Stop::Unwritten`].
     pub fn begin(&mut self, title: impl Display) -> Result<(), Stop> {
         let title = self.styled(title).bold();
         Ok(writeln!(self.out, "{title}")?)
@@ -141,7 +147,7 @@ impl Walk {
     /// Says how many steps differ; whether none does.
     ///
     /// # Errors
-    /// [`Stop::Unread`].
+    /// [`Stop::Unread`] and [`Stop::Unwritten`].
     pub fn end(&mut self) -> Result<bool, Stop> {
         let Self { steps, differences, .. } = *self;
         let sum = match differences {

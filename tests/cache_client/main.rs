@@ -22,3 +22,5 @@ mod statistics;
 mod table;
 #[cfg(test)]
 mod unnoticed;
+#[cfg(test)]
+mod unwritten;

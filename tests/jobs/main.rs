@@ -26,3 +26,5 @@ mod lost;
 mod refused;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod unwritten;

@@ -4,11 +4,12 @@ use std::{fmt::Write, time::Duration};
 
 use humantime::format_duration;
 
-use super::{Failed, inspector, print as print_out};
+use super::{Failed, inspector};
 use crate::{
     app,
     cache::{Condition, Explanation, Key},
     calculations,
+    cli::output,
     config::ServerSettings,
     http::ServerPlace,
 };
@@ -31,8 +32,7 @@ pub(super) async fn print(
     for place in &places {
         describe(&mut text, place);
     }
-    print_out(text.as_bytes());
-    Ok(())
+    Ok(output::print(text)?)
 }
 
 /// How long the entries of the key's source are kept after their fresh life.

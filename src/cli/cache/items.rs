@@ -4,9 +4,10 @@ use std::{io::IsTerminal, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Failed, inspector, print};
+use super::{Failed, inspector};
 use crate::{
     cache::{Key, Store, StoreError},
+    cli::output::print,
     config::ServerSettings,
     memcached::{Kept, Memcached},
 };
@@ -44,13 +45,9 @@ pub(super) async fn get(servers: &ServerSettings, key: &Key) -> Result<(), Faile
             Err(Failed::Failure(format!("{key} is being loaded: its value is empty")))
         }
         Some(Kept { value, .. }) if std::io::stdout().is_terminal() => {
-            print(format!("{}\n", for_terminal(&value)).as_bytes());
-            Ok(())
+            Ok(print(format!("{}\n", for_terminal(&value)))?)
         }
-        Some(Kept { value, .. }) => {
-            print(&value);
-            Ok(())
-        }
+        Some(Kept { value, .. }) => Ok(print(value)?),
     }
 }
 
@@ -61,8 +58,7 @@ pub(super) async fn delete(servers: &ServerSettings, key: &Key) -> Result<(), Fa
     memcached.forget(key).await.map_err(|why| {
         Failed::Failure(format!("{key} may be left on its second choice of server: {why}"))
     })?;
-    print(if was_there { b"deleted\n" } else { b"was not there\n" });
-    Ok(())
+    Ok(print(if was_there { "deleted\n" } else { "was not there\n" })?)
 }
 
 /// Connects to the servers, of which that of `key` must be reached.

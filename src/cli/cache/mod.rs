@@ -8,7 +8,11 @@ use std::{future::Future, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{refuse, service::Service};
+use super::{
+    output::{Unwritten, complain},
+    refuse,
+    service::Service,
+};
 use crate::{
     app,
     cache::Key,
@@ -100,13 +104,19 @@ impl CacheCommand {
     }
 }
 
+impl From<Unwritten> for Failed {
+    fn from(why: Unwritten) -> Self {
+        Self::Failure(why.to_string())
+    }
+}
+
 impl Failed {
     /// Says why.
     pub(super) fn told(self) -> ExitCode {
         match self {
             Self::Refused(why) => refuse(&why),
             Self::Failure(why) => {
-                eprintln!("error: {why}");
+                complain(&why);
                 ExitCode::FAILURE
             }
         }
@@ -152,11 +162,4 @@ pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Failed>>) -> R
     let runtime =
         runtime.map_err(|error| Failed::Failure(format!("no runtime can be started: {error}")))?;
     runtime.block_on(command)
-}
-
-/// Prints `text` to standard output. A reader that has gone away is no error of ours.
-fn print(text: &[u8]) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text).and_then(|()| out.flush());
 }

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::{Failed, inspector, print as print_out};
+use super::{Failed, inspector};
 use crate::{
-    cli::service::Service,
+    cli::{output, service::Service},
     config::ServerSettings,
     statistics::{Evidence, Ledger, ServerRow, aligned, percent, table},
 };
@@ -38,7 +38,7 @@ pub(super) async fn print(servers: &ServerSettings, service: &Service) -> Result
             let _ = writeln!(text, "\nverdict by memcached alone: {}", of_servers.verdict());
         }
     }
-    print_out(text.as_bytes());
+    output::print(text)?;
     if rows.iter().all(|row| row.error.is_some()) {
         return Err(Failed::Failure("no memcached answers".to_owned()));
     }

@@ -4,7 +4,11 @@ use std::{ops::RangeInclusive, process::ExitCode, str::FromStr};
 
 use clap::Args;
 
-use crate::{app, config::QueueSettings};
+use crate::{
+    app,
+    cli::output::{complain, print},
+    config::QueueSettings,
+};
 
 /// Most users in one call.
 const USERS_MAX: u64 = 1_000_000;
@@ -68,12 +72,16 @@ impl Produce {
         for batch in users.chunks(BATCH) {
             if let Err(error) = queue.push(batch).await {
                 // Those before are stored; whoever calls again must know how many.
-                eprintln!("error: {error} ({}); queued {queued} of {}", queue.place(), users.len());
+                let (place, all) = (queue.place(), users.len());
+                complain(&format!("{error} ({place}); queued {queued} of {all}"));
                 return ExitCode::FAILURE;
             }
             queued += batch.len();
         }
-        println!("queued {queued}");
+        // They are stored: whoever took this for a failure would call again, and queue them twice.
+        if let Err(why) = print(format!("queued {queued}\n")) {
+            complain(&format!("{why}; queued {queued}"));
+        }
         ExitCode::SUCCESS
     }
 }
