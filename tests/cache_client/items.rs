@@ -1,7 +1,7 @@
 //! `aside cache set`, `get` and `delete`.
 
 use crate::{
-    program::{addresses, cache, run, store, stored, tell},
+    program::{addresses, cache, fed, run, store, stored, tell},
     support::{aside::Aside, memcached::Memcached},
 };
 
@@ -36,7 +36,7 @@ async fn a_value_lives_for_its_ttl_or_a_minute() {
     cache(&[&memcached], &["set", "b", "x"]).await.succeeded();
     assert!((50..=60).contains(&left_s("b").await));
     let help = cache(&[&memcached], &["set", "--help"]).await.succeeded();
-    assert!(help.contains("[default: 60s]"), "{help}");
+    assert!(help.contains("[default: 60s]") && help.contains("standard input"), "{help}");
     let line = cache(&[&memcached], &["set", "c", "x", "--ttl", "0s"]).await.failed(2);
     assert!(line.contains("--ttl") && line.contains("1s to 30d"), "{line}");
 }
@@ -62,6 +62,28 @@ async fn what_makes_no_sense_is_refused_in_one_line_before_anything_is_sent() {
         let line = run(":x", "127.0.0.1:1", arguments).await.failed(2);
         assert!(line.contains("host:port"), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_value_is_read_from_standard_input_as_it_is_up_to_a_million_bytes() {
+    let memcached = Memcached::start().await;
+    let address = addresses(&[&memcached]);
+    let set = async |input: &[u8]| fed(&address, "127.0.0.1:1", &["set", "a", "-"], input).await;
+    for bytes in [900_000, 1_000_000] {
+        assert_eq!(set(&vec![b'x'; bytes]).await.succeeded(), "");
+        let kept = cache(&[&memcached], &["get", "a"]).await.succeeded();
+        assert!(kept == "x".repeat(bytes), "{} of {bytes} bytes", kept.len());
+    }
+    for input in [vec![b'y'; 1_000_001], vec![b'y'; 2_000_000], Vec::new()] {
+        let line = set(&input).await.failed(2);
+        assert!(line.contains("<VALUE>") && line.contains("1 to 1000000 bytes"), "{line}");
+    }
+    let kept = cache(&[&memcached], &["get", "a"]).await.succeeded();
+    assert_eq!(kept.len(), 1_000_000, "what is refused leaves the value as it was");
+    set("\0\r\nü\n".as_bytes()).await.succeeded();
+    assert_eq!(cache(&[&memcached], &["get", "a"]).await.succeeded(), "\0\r\nü\n");
+    set(b"\xff\xfe").await.succeeded();
+    assert_eq!(tell(&memcached, "mg a s").await, "HD s2", "bytes need be no UTF-8");
 }
 
 #[tokio::test]

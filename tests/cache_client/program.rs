@@ -1,6 +1,9 @@
 //! The program as a client, and bytes that are told to memcached past it.
 
-use std::process::Output;
+use std::{
+    fs::{self, File},
+    process::Output,
+};
 
 use crate::support::{
     aside::{Place, command},
@@ -38,8 +41,16 @@ pub(crate) async fn cache(servers: &[&Memcached], arguments: &[&str]) -> Run {
 
 /// Runs `aside cache` with these settings.
 pub(crate) async fn run(memcached: &str, listen: &str, arguments: &[&str]) -> Run {
+    fed(memcached, listen, arguments, b"").await
+}
+
+/// Runs `aside cache` with these settings, and `input` to be read.
+pub(crate) async fn fed(memcached: &str, listen: &str, arguments: &[&str], input: &[u8]) -> Run {
     let place = Place::empty();
+    let file = place.file("input");
+    fs::write(&file, input).unwrap();
     let mut command = command(&place, &["cache"]);
+    command.stdin(File::open(file).unwrap());
     command.args(arguments).env("ASIDE_MEMCACHED", memcached).env("ASIDE_LISTEN", listen);
     let Output { status, stdout, stderr } = command.output().await.unwrap();
     let [out, err] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());

@@ -12,27 +12,16 @@ use crate::{
     memcached::{Kept, Memcached},
 };
 
-/// The longest value, in bytes. memcached's own limit of 1 MiB counts the key and its header, too; past that, it
-/// refuses the new value and removes the old one.
-const VALUE_BYTES_MAX: usize = 1_000_000;
-
 /// Stores `value` under `key`, whatever is there; a load under way stores nothing any more.
 pub(super) async fn set(
     servers: &ServerSettings,
     key: &Key,
-    value: String,
+    value: Bytes,
     ttl: Duration,
 ) -> Result<(), Failed> {
-    // An empty value is a placeholder: it would make every reader wait for a load that nobody makes.
-    if value.is_empty() || value.len() > VALUE_BYTES_MAX {
-        let bytes = value.len();
-        return Err(Failed::Refused(format!(
-            "invalid value of {bytes} bytes for '<VALUE>': it takes 1 to {VALUE_BYTES_MAX} bytes"
-        )));
-    }
     let memcached = connect(servers, key).await?;
     let life_s = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
-    memcached.keep(key, Bytes::from(value), life_s).await.map_err(|why| away(&memcached, key, why))
+    memcached.keep(key, value, life_s).await.map_err(|why| away(&memcached, key, why))
 }
 
 /// Prints the value of `key`: as it is to a file or a pipe, escaped to a terminal, which would obey it.

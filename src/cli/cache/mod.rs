@@ -3,6 +3,7 @@
 mod explain;
 mod items;
 mod stats;
+mod value;
 
 use std::{future::Future, process::ExitCode, sync::Arc, time::Duration};
 
@@ -28,7 +29,7 @@ pub(super) enum CacheCommand {
     Set {
         /// 1 to 250 printable ASCII characters without spaces
         key: String,
-        /// 1 to 1,000,000 bytes
+        /// 1 to 1,000,000 bytes; `-` reads them from standard input, as they are
         #[arg(allow_hyphen_values = true)]
         value: String,
         /// How long it is kept, in whole seconds
@@ -81,9 +82,10 @@ pub(super) enum Failed {
 impl CacheCommand {
     pub(super) fn run(self) -> ExitCode {
         let done = match self {
-            Self::Set { key, value, ttl, servers } => {
-                checked(&key).and_then(|key| block_on(items::set(&servers, &key, value, ttl)))
-            }
+            Self::Set { key, value, ttl, servers } => checked(&key).and_then(|key| {
+                let value = value::given(value)?;
+                block_on(items::set(&servers, &key, value, ttl))
+            }),
             Self::Get(OneKey { key, servers }) => {
                 checked(&key).and_then(|key| block_on(items::get(&servers, &key)))
             }
