@@ -63,15 +63,20 @@ async fn produce(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
+/// What it wrote where it put so many jobs on the queue of `place`.
+fn queued(place: &Place, count: u64) -> (Option<i32>, String) {
+    (Some(0), format!("queued {count} on {}-jobs\n", place.url()))
+}
+
 #[tokio::test]
 async fn what_one_process_puts_on_the_queue_another_works_in_order() {
     let memcached = Memcached::start().await;
     let address = memcached.address().to_string();
     let aside = Aside::start(&[IDLE, &["--memcached", &address]].concat()).await;
     let place = &aside.place;
-    assert_eq!(produce(place, &["3", "1", "2"]).await, (Some(0), "queued 3\n".to_owned()));
+    assert_eq!(produce(place, &["3", "1", "2"]).await, queued(place, 3));
     let both = ["99999", "--range", "4..=5"];
-    assert_eq!(produce(place, &both).await, (Some(0), "queued 3\n".to_owned()));
+    assert_eq!(produce(place, &both).await, queued(place, 3));
     let mut consume = Consume::start(place, &["--memcached", &address]);
     assert!(consume.line().await.starts_with("working sqlite://"));
     for id in ["3", "1", "2"] {
@@ -128,8 +133,8 @@ async fn a_queue_that_cant_be_written_is_exit_status_1() {
 #[tokio::test]
 async fn a_range_is_queued_whole() {
     let aside = Aside::start(IDLE).await;
-    let queued = produce(&aside.place, &["--range", "1..=25000"]).await;
-    assert_eq!(queued, (Some(0), "queued 25000\n".to_owned()));
+    let place = &aside.place;
+    assert_eq!(produce(place, &["--range", "1..=25000"]).await, queued(place, 25_000));
     assert_eq!(jobs(&aside).await["waiting"], 25_000);
 }
 
@@ -142,7 +147,7 @@ async fn four_processes_may_create_the_queue_at_once() {
         producers.spawn(async move { produce(&place, &["--range", "1..=10"]).await });
     }
     for produced in producers.join_all().await {
-        assert_eq!(produced, (Some(0), "queued 10\n".to_owned()));
+        assert_eq!(produced, queued(&place, 10));
     }
     let aside = Aside::start_at(&place, IDLE).await;
     assert_eq!(jobs(&aside).await["waiting"], 40);

@@ -31,6 +31,6 @@ async fn a_script_is_not_led_to_queue_jobs_twice() {
     let (code, said) = produce(full().into(), Stdio::piped()).await;
     assert_eq!((code, said.lines().count()), (Some(0), 1), "{said}");
     assert!(said.starts_with("error: standard output can't be written: "), "{said}");
-    assert!(said.contains("; queued 1"), "{said}");
+    assert!(said.contains("; queued 1 on sqlite://"), "{said}");
     assert_eq!(jobs(&aside).await["waiting"], 4);
 }

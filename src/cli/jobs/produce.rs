@@ -79,8 +79,9 @@ impl Produce {
             queued += batch.len();
         }
         // They are stored: whoever took this for a failure would call again, and queue them twice.
-        if let Err(why) = print(format!("queued {queued}\n")) {
-            complain(&format!("{why}; queued {queued}"));
+        let said = format!("queued {queued} on {}", queue.place());
+        if let Err(why) = print(format!("{said}\n")) {
+            complain(&format!("{why}; {said}"));
         }
         ExitCode::SUCCESS
     }
