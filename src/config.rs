@@ -71,15 +71,15 @@ pub struct StackSettings {
     #[arg(long, env = "ASIDE_TTL", default_value = "60s", value_parser = ttl, value_name = "DURATION")]
     pub ttl: Duration,
 
-    /// How long after that it is served at once while one caller refreshes it
+    /// How long after that it is served at once while one caller refreshes it, in whole seconds
     #[arg(long, env = "ASIDE_STALE_WHILE_REVALIDATE", default_value = "10s", value_parser = life, value_name = "DURATION")]
     pub stale_while_revalidate: Duration,
 
-    /// How long it is kept for the day the database fails; 0s turns that off
+    /// How long it is kept for the day the database fails, in whole seconds; 0s turns that off
     #[arg(long, env = "ASIDE_STALE_IF_ERROR", default_value = "5m", value_parser = life, value_name = "DURATION")]
     pub stale_if_error: Duration,
 
-    /// How long "no such user" is remembered; 0s does not remember it
+    /// How long "no such user" is remembered, in whole seconds; 0s does not remember it
     #[arg(long, env = "ASIDE_NEGATIVE_TTL", default_value = "5s", value_parser = life, value_name = "DURATION")]
     pub negative_ttl: Duration,
 
@@ -198,16 +198,24 @@ pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| takes.to_owned())
 }
 
+/// How long something lives, from a second to thirty days: memcached counts in whole seconds.
+///
+/// # Errors
+/// What it takes.
 pub(crate) fn ttl(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_secs(1), LIFE_MAX, "1s", "30d")
+    seconds(text, Duration::from_secs(1), LIFE_MAX, "1s to 30d")
 }
 
+/// As [`ttl`], but it may be nothing at all.
+///
+/// # Errors
+/// What it takes.
 pub(crate) fn life(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO, LIFE_MAX, "0s", "30d")
+    seconds(text, Duration::ZERO, LIFE_MAX, "0s to 30d")
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_millis(1), TIMEOUT_MAX, "1ms", "1h")
+    duration(text, Duration::from_millis(1), TIMEOUT_MAX, "1ms to 1h")
 }
 
 /// A rest or a grace: from nothing to an hour.
@@ -215,24 +223,26 @@ fn timeout(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What it takes.
 pub(crate) fn pause(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO, TIMEOUT_MAX, "0s", "1h")
+    duration(text, Duration::ZERO, TIMEOUT_MAX, "0s to 1h")
 }
 
 fn lease(text: &str) -> Result<Duration, String> {
-    duration(text, LEASE_MIN, TIMEOUT_MAX, "3s", "1h")
+    seconds(text, LEASE_MIN, TIMEOUT_MAX, "3s to 1h")
 }
 
-fn duration(
-    text: &str,
-    least: Duration,
-    most: Duration,
-    least_text: &str,
-    most_text: &str,
-) -> Result<Duration, String> {
-    let parsed = humantime::parse_duration(text).ok();
-    parsed.filter(|duration| (least..=most).contains(duration)).ok_or_else(|| {
-        format!("it takes a duration from {least_text} to {most_text}, such as 500ms, 10s or 5m")
-    })
+/// A duration of whole seconds. A fraction is refused where it would be cut off.
+fn seconds(text: &str, least: Duration, most: Duration, range: &str) -> Result<Duration, String> {
+    let whole = within(text, least, most).filter(|duration| duration.subsec_nanos() == 0);
+    whole.ok_or_else(|| format!("it takes whole seconds from {range}, such as 10s or 5m"))
+}
+
+fn duration(text: &str, least: Duration, most: Duration, range: &str) -> Result<Duration, String> {
+    let takes = || format!("it takes a duration from {range}, such as 500ms, 10s or 5m");
+    within(text, least, most).ok_or_else(takes)
+}
+
+fn within(text: &str, least: Duration, most: Duration) -> Option<Duration> {
+    humantime::parse_duration(text).ok().filter(|duration| (least..=most).contains(duration))
 }
 
 fn queries(text: &str) -> Result<usize, String> {
@@ -261,5 +271,35 @@ mod tests {
         }
         assert_eq!(ttl("1s"), Ok(Duration::from_secs(1)));
         assert_eq!(ttl("30d"), Ok(LIFE_MAX));
+    }
+
+    #[test]
+    fn a_fraction_of_a_second_is_refused_where_it_would_be_cut_off() {
+        for takes in [ttl, life, lease] {
+            for text in ["29999ms", "29s 1us", "29s 1ns"] {
+                let refused = takes(text).unwrap_err();
+                assert!(refused.starts_with("it takes whole seconds from "), "{refused}");
+            }
+            assert_eq!(takes("29s 1000ms"), Ok(Duration::from_secs(30)));
+        }
+        assert_eq!(pause("1500ms"), Ok(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn what_is_taken_is_said_with_examples_of_it() {
+        for (takes, range) in [
+            (ttl as fn(&str) -> _, "1s to 30d"),
+            (life, "0s to 30d"),
+            (lease, "3s to 1h"),
+            (timeout, "1ms to 1h"),
+            (pause, "0s to 1h"),
+        ] {
+            let refused = takes("x").unwrap_err();
+            let (begin, examples) = refused.split_once(", such as ").unwrap();
+            assert!(begin.ends_with(range), "{refused}");
+            for example in examples.split(", ").flat_map(|examples| examples.split(" or ")) {
+                assert!(takes(example).is_ok(), "{refused}");
+            }
+        }
     }
 }

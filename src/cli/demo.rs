@@ -142,9 +142,7 @@ impl DemoCommand {
 
 /// A TTL that a walk-through can show.
 fn ttl(text: &str) -> Result<Duration, String> {
-    let ttl = config::ttl(text)
-        .ok()
-        .filter(|ttl| (TTL_MIN..=TTL_MAX).contains(ttl) && ttl.subsec_nanos() == 0);
+    let ttl = config::ttl(text).ok().filter(|ttl| (TTL_MIN..=TTL_MAX).contains(ttl));
     ttl.ok_or_else(|| "it takes whole seconds from 2s to 1m".to_owned())
 }
 

@@ -2,7 +2,12 @@
 
 use std::fs;
 
-use crate::support::aside::{Aside, Place, command};
+use tokio::time::timeout;
+
+use crate::support::{
+    PATIENCE,
+    aside::{Aside, Place, command},
+};
 
 /// Starts the program, which must refuse, and returns the one line that says why.
 async fn refused(place: &Place, arguments: &[&str], variable: Option<(&str, &str)>) -> String {
@@ -10,7 +15,8 @@ async fn refused(place: &Place, arguments: &[&str], variable: Option<(&str, &str
     if let Some((name, value)) = variable {
         command.env(name, value);
     }
-    let output = command.output().await.unwrap();
+    // What is not refused would serve for ever.
+    let output = timeout(PATIENCE, command.output()).await.expect("it is refused").unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
     let lines: Vec<_> = text.lines().filter(|line| line.starts_with("error: ")).collect();
@@ -26,6 +32,14 @@ async fn a_bad_setting_is_refused_with_one_line_that_names_it_and_what_it_takes(
         (&["--ttl", "31d"], "--ttl", "1s to 30d"),
         (&["--ttl", "10"], "--ttl", "1s to 30d"),
         (&["--ttl", "20d", "--stale-if-error", "20d"], "30 days", ""),
+        (&["--ttl", "2500ms"], "--ttl", "whole seconds from 1s to 30d, such as 10s or 5m"),
+        (&["--stale-while-revalidate", "1500ms"], "--stale-while-revalidate", "whole seconds"),
+        (&["--stale-if-error", "1500ms"], "--stale-if-error", "whole seconds"),
+        (&["--negative-ttl", "1500ms"], "--negative-ttl", "whole seconds"),
+        (&["--job-lease", "3500ms"], "--job-lease", "whole seconds from 3s to 1h"),
+        (&["cache", "set", "a", "x", "--ttl", "1500ms"], "--ttl", "whole seconds"),
+        (&["cache", "explain", "a", "--stale-if-error", "1500ms"], "--stale-if-error", "whole"),
+        (&["--session-ttl", "1900ms"], "--session-ttl", "whole seconds from 1s to 30d"),
         (&["--session-ttl", "999ms"], "--session-ttl", "1s to 30d"),
         (&["--session-ttl", "31d"], "--session-ttl", "1s to 30d"),
         (&["--negative-ttl=-1s"], "--negative-ttl", "0s to 30d"),

@@ -53,10 +53,10 @@ pub(super) enum CacheCommand {
     Explain {
         #[command(flatten)]
         key: OneKey,
-        /// As the service has it: with --stale-if-error it says when an entry grows stale
+        /// As the service has it, in whole seconds: with --stale-if-error it says when an entry grows stale
         #[arg(long, env = "ASIDE_STALE_WHILE_REVALIDATE", default_value = "10s", value_parser = config::life, value_name = "DURATION")]
         stale_while_revalidate: Duration,
-        /// As the service has it
+        /// As the service has it, in whole seconds
         #[arg(long, env = "ASIDE_STALE_IF_ERROR", default_value = "5m", value_parser = config::life, value_name = "DURATION")]
         stale_if_error: Duration,
     },
