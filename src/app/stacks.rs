@@ -1,6 +1,6 @@
 //! The cache and what is behind it: opened by the service, and by whoever works for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
     metrics::{CacheMetrics, Metrics},
     users::{Database, Users},
 };
+
+/// What `--memcached` says where there is no server.
+const NONE: &str = "none";
 
 /// Bytes of entries kept in this process when there is no memcached at all.
 const MEMORY_BYTES_MAX: u64 = 64 << 20;
@@ -124,7 +127,7 @@ pub(super) fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
 /// # Errors
 /// [`StartError::Setting`], which repeats the setting and says what it takes.
 pub fn servers(setting: &[String]) -> Result<Vec<Address>, StartError> {
-    if setting == ["none"] {
+    if setting == [NONE] {
         return Ok(Vec::new());
     }
     let refused = |why| {
@@ -140,5 +143,14 @@ pub fn servers(setting: &[String]) -> Result<Vec<Address>, StartError> {
     if servers.is_empty() {
         return Err(refused("no server is named".to_owned()));
     }
-    Ok(servers)
+    // It would be a server of this name, which nobody means.
+    if setting.iter().any(|text| text == NONE) {
+        return Err(refused("`none` stands alone".to_owned()));
+    }
+    // Two connections to one server, taken for two: its keys would have no second choice.
+    let mut seen = HashSet::new();
+    match servers.iter().find(|server| !seen.insert(*server)) {
+        Some(twice) => Err(refused(format!("{twice} is named twice"))),
+        None => Ok(servers),
+    }
 }
