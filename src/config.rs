@@ -19,7 +19,7 @@ pub struct Settings {
     #[arg(long, env = "ASIDE_SESSION_TTL", default_value = "30m", value_parser = ttl, value_name = "DURATION")]
     pub session_ttl: Duration,
 
-    /// Token that writes, sessions and the control of the cache must bring as `Authorization: Bearer ...`;
+    /// Token that writes, sessions, jobs and the control of the cache must bring as `Authorization: Bearer ...`;
     /// without one they are open on a loopback address and closed on any other
     // One that begins with `-` is a token, too: taken for a flag it would be repeated in the complaint.
     #[arg(
@@ -103,8 +103,8 @@ pub struct StackSettings {
 /// Settings of the memcached servers.
 #[derive(Args, Clone, Debug)]
 pub struct ServerSettings {
-    /// memcached servers, comma-separated: host:port or unix:///path; `none` keeps entries in this
-    /// process's own memory only
+    /// memcached servers, comma-separated: host:port or unix:///path; with `none` a service
+    /// keeps entries in its own memory only, and a client has no server to ask
     #[arg(
         long,
         env = "ASIDE_MEMCACHED",
@@ -119,13 +119,21 @@ pub struct ServerSettings {
     pub memcached_timeout: Duration,
 }
 
-/// Settings of the queue of jobs: also for those who only put jobs on it, or only work it.
+/// Where the queue of jobs is: all that those need who only put jobs on it.
 #[derive(Args, Clone, Debug)]
-pub struct QueueSettings {
+pub struct QueueAddress {
     /// Queue of jobs: sqlite://PATH, postgres://..., redis://... (rediss:// for TLS); without it, an SQLite
     /// file beside the database, with `-jobs` after its name
     #[arg(long, env = "ASIDE_QUEUE", hide_env_values = true, value_name = "URL")]
     pub queue: Option<Token>,
+}
+
+/// Settings of the queue of jobs, for those who work it.
+#[derive(Args, Clone, Debug)]
+pub struct QueueSettings {
+    /// Where it is.
+    #[command(flatten)]
+    pub address: QueueAddress,
 
     /// How long a worker may be silent until its job is given to another, in whole seconds
     #[arg(long, env = "ASIDE_JOB_LEASE", default_value = "30s", value_parser = lease, value_name = "DURATION")]

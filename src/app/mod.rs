@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use self::{control::control, report::Report, shared::Shared};
 pub use self::{
     places::explain,
-    queue::queue,
+    queue::{queue, queue_to_fill},
     stacks::{Stacks, servers},
 };
 use crate::{
@@ -161,7 +161,8 @@ fn access(settings: &Settings) -> Result<Access, StartError> {
     if matches!(access, Access::Closed) {
         tracing::warn!(
             listen = %settings.listen,
-            "no API token is set and other machines can reach this: writes and sessions are closed"
+            "no API token is set and other machines can reach this: writes, sessions, jobs and the \
+             control of the cache are closed"
         );
     }
     Ok(access)

@@ -1,20 +1,36 @@
 //! The queue of jobs and the worker that the service has for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
     cache::Cache,
-    config::{QueueSettings, Settings},
+    config::{QueueAddress, QueueSettings, Settings},
     jobs::{Address, Attempt, InvalidAddress, Limits, Outcome, Queue, Timing, WarmUp, Worker},
     metrics::{JobMetrics, JobResult, Metrics},
 };
 
-/// The queue that the settings name, or the one beside `database`. It need not be there yet.
+/// Of whoever takes no job from the queue: neither is ever waited for.
+const UNWORKED: Timing = Timing { lease: Duration::MAX, retry: Duration::ZERO };
+
+/// The queue that the settings name, or the one beside `database`, to be worked. It need not be there yet.
+///
+/// # Errors
+/// [`StartError::Setting`], as [`queue_to_fill`] has it.
+pub fn queue(settings: &QueueSettings, database: &str) -> Result<Queue, StartError> {
+    let timing = Timing { lease: settings.job_lease, retry: settings.job_retry };
+    queue_at(&settings.address, timing, database)
+}
+
+/// The same queue, for whoever only puts jobs on it.
 ///
 /// # Errors
 /// [`StartError::Setting`], which says what `--queue` or `--database` takes and repeats nothing of it.
-pub fn queue(settings: &QueueSettings, database: &str) -> Result<Queue, StartError> {
+pub fn queue_to_fill(settings: &QueueAddress, database: &str) -> Result<Queue, StartError> {
+    queue_at(settings, UNWORKED, database)
+}
+
+fn queue_at(settings: &QueueAddress, timing: Timing, database: &str) -> Result<Queue, StartError> {
     let address = match &settings.queue {
         Some(url) => url.reveal().parse().map_err(|error: InvalidAddress| {
             StartError::Setting(format!("invalid value for '--queue <URL>': {error}"))
@@ -28,7 +44,6 @@ pub fn queue(settings: &QueueSettings, database: &str) -> Result<Queue, StartErr
         let why = "it names the file of '--database', and the queue needs one of its own";
         return Err(StartError::Setting(format!("invalid value for '--queue <URL>': {why}")));
     }
-    let timing = Timing { lease: settings.job_lease, retry: settings.job_retry };
     Ok(Queue::new(&address, timing, Limits::default()))
 }
 

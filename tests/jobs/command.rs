@@ -27,7 +27,8 @@ struct Consume {
 
 impl Consume {
     fn start(place: &Place, arguments: &[&str]) -> Self {
-        let arguments = [&["jobs", "consume", "--delay", "0s"], arguments].concat();
+        // As the service has it; `--delay` is its other name.
+        let arguments = [&["jobs", "consume", "--job-delay", "0s"], arguments].concat();
         let mut process = command(place, &arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

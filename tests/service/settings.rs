@@ -123,6 +123,29 @@ async fn a_port_that_is_taken_is_refused() {
 }
 
 #[tokio::test]
+async fn the_help_of_each_command_says_what_is_true_of_it() {
+    let place = Place::empty();
+    let help = async |arguments: &[&str]| {
+        let output = command(&place, &[arguments, &["--help"]].concat()).output().await.unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        // Lines are wrapped as it comes.
+        let words = String::from_utf8(output.stdout).unwrap();
+        words.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let none = "with `none` a service keeps entries in its own memory only, and a client has no server to ask";
+    for arguments in [&["serve"][..], &["cache", "get"], &["demo", "ttl"], &["jobs", "consume"]] {
+        let text = help(arguments).await;
+        assert!(text.contains(none), "{arguments:?}: {text}");
+    }
+    let text = help(&["serve"]).await;
+    assert!(text.contains("writes, sessions, jobs and the control of the cache"), "{text}");
+    let text = help(&["jobs", "produce"]).await;
+    assert!(text.contains("--queue") && !text.contains("--job-"), "{text}");
+    let text = help(&["jobs", "consume"]).await;
+    assert!(text.contains("[alias: --job-delay]") && text.contains("--job-lease"), "{text}");
+}
+
+#[tokio::test]
 async fn the_help_names_every_setting_and_the_database_url_of_others_is_not_read() {
     let place = Place::seeded().await;
     let help = command(&place, &["--help"]).output().await.unwrap();

@@ -83,5 +83,6 @@ async fn without_a_token_sessions_are_open_on_a_loopback_address_and_closed_on_a
         }
     }
     assert_eq!(crate::request::get(&open, &known).await.status, 200, "it was not ended");
-    assert_eq!(closed.log().matches("sessions are closed").count(), 1);
+    let said = "writes, sessions, jobs and the control of the cache are closed";
+    assert_eq!(closed.log().matches(said).count(), 1);
 }

@@ -25,7 +25,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Consume {
     /// How long to rest after each job
-    #[arg(long, env = "ASIDE_JOB_DELAY", default_value = "1s", value_parser = pause, value_name = "DURATION")]
+    #[arg(long, visible_alias = "job-delay", env = "ASIDE_JOB_DELAY", default_value = "1s", value_parser = pause, value_name = "DURATION")]
     delay: Duration,
 
     #[command(flatten)]

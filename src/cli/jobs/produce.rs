@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     app,
     cli::output::{complain, print},
-    config::QueueSettings,
+    config::QueueAddress,
 };
 
 /// Most users in one call.
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Produce {
     database: String,
 
     #[command(flatten)]
-    queue: QueueSettings,
+    queue: QueueAddress,
 }
 
 /// Ids from the first to the last.
@@ -64,7 +64,7 @@ impl Produce {
         if users.is_empty() {
             return crate::cli::refuse("no user is named: it takes ids, or --range FIRST..=LAST");
         }
-        let queue = match app::queue(&self.queue, &self.database) {
+        let queue = match app::queue_to_fill(&self.queue, &self.database) {
             Ok(queue) => queue,
             Err(error) => return crate::cli::refuse(&error.to_string()),
         };
