@@ -7,7 +7,7 @@ use crate::{
     cache::{Cache, Fallback, Forget, Memory, Origin, Policy, forget, stack},
     calculations,
     config::StackSettings,
-    jobs::{self, Invalidations},
+    jobs::{self, InService, Invalidations},
     memcached::{Address, Backlog, Memcached},
     metrics::{CacheMetrics, Metrics},
     users::{Database, Users},
@@ -76,7 +76,8 @@ impl Stacks {
             let calculations = calculations::stacked(store.clone(), &of_calculations);
             (users, calculations, forget(store), memory, Some(memcached))
         };
-        let invalidations = Invalidations::start(database.clone(), forget.clone());
+        let in_service = in_service(memcached.clone());
+        let invalidations = Invalidations::start(database.clone(), forget.clone(), in_service);
         if let Err(error) = invalidations.deliver().await {
             tracing::warn!(%error, "what earlier writes left over can't be forgotten yet");
         }
@@ -105,6 +106,11 @@ fn backlog(database: Database, memory: Memory) -> Backlog {
             Ok(intents.into_iter().map(|intent| intent.key).collect())
         })
     })
+}
+
+/// Whether a key can be forgotten in every place that it may be in: in this process's own memory always.
+fn in_service(memcached: Option<Memcached>) -> InService {
+    Arc::new(move |key| memcached.as_ref().is_none_or(|servers| servers.is_in_service(key)))
 }
 
 pub(super) fn policy(settings: &StackSettings) -> Result<Policy, StartError> {

@@ -16,7 +16,7 @@ mod sqlite;
 mod storage;
 
 pub use address::{Address, InvalidAddress};
-pub use invalidation::{Invalidations, pending};
+pub use invalidation::{InService, Invalidations, pending};
 pub use queue::{
     ATTEMPTS_MAX, Counts, DEAD_SHOWN_MAX, Dead, Limits, Queue, QueueError, Report, Timing,
 };

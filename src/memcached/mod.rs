@@ -89,6 +89,16 @@ impl Memcached {
         self.servers.get(first).map(|server| &server.address)
     }
 
+    /// Whether every server that `key` may live on is in service, so that it can be forgotten on all of them.
+    pub fn is_in_service(&self, key: &Key) -> bool {
+        self.routing.choices(key).is_some_and(|Choices { first, second }| {
+            let mut choices = [Some(first), second].into_iter().flatten();
+            choices.all(|place| {
+                self.servers.get(place).is_some_and(|server| server.state() == State::InService)
+            })
+        })
+    }
+
     /// The server that is asked for `key`: its first choice, or its second while the first is away.
     fn server(&self, key: &Key) -> Result<&Server, StoreError> {
         let Choices { first, second } = self.routing.choices(key).ok_or(StoreError::Unavailable)?;

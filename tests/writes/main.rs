@@ -11,6 +11,8 @@ mod request;
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod away;
+#[cfg(test)]
 mod conditions;
 #[cfg(test)]
 mod crash;
