@@ -158,6 +158,9 @@ where
                         return self.load(id, key, directives, need, lookup).await;
                     };
                     let refresh = Claim { lease, role: Role::Refresh(found) };
+                    if token == Token::Won {
+                        self.backoff.tried(&key);
+                    }
                     if directives.allow(&entry, self.grace_s(&key)) {
                         if entry.fresh_s < 0 && token == Token::Won {
                             // The flight begins with the call; its answer is for later callers.
@@ -202,11 +205,11 @@ where
         }
     }
 
-    /// How long after its fresh life an entry is served at once: while the source is known to fail,
-    /// for as long as the policy lets it stand in.
+    /// How long after its fresh life an entry is served at once: while the source is known to fail, for as long as
+    /// the policy lets it stand in, to whoever has just won the refresh as well.
     fn grace_s(&self, key: &Key) -> u32 {
         let grace = self.policy.stale_while_revalidate;
-        let failing = self.backoff.holds(key);
+        let failing = self.backoff.is_failing(key);
         seconds(if failing { grace.max(self.policy.stale_if_error) } else { grace })
     }
 

@@ -113,7 +113,7 @@ pub fn stack<S: Source, T: Store>(
     policy: &Policy,
     metrics: &CacheMetrics,
 ) -> Cache<S::Id> {
-    let backoff = Backoff::default();
+    let backoff = Backoff::new(policy.load_timeout);
     let bulkhead = BulkheadLayer::new(policy, metrics);
     let source = std::sync::Arc::new(source);
     BoxCloneSyncService::new(

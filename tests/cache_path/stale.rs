@@ -95,3 +95,63 @@ async fn whoever_takes_a_refresh_over_and_fails_leaves_the_stale_entry_as_it_was
     let at_once = at_once.await.unwrap();
     assert_eq!((outcome(&at_once), version_of(&at_once)), (Outcome::Stale, 1));
 }
+
+/// A replica whose source has just failed, after its deadline, for an entry past its grace.
+async fn failing() -> Replica {
+    let mut replica = Replica::new(&store(), &policy());
+    replica.warm(1, 1).await;
+    advance(Duration::from_secs(30)).await;
+    let first = replica.get(1);
+    let hanging = replica.load().await;
+    advance(policy().load_timeout).await;
+    hanging.answer(Err(LoadError::Timeout));
+    let stood_in = first.await.unwrap();
+    assert!(matches!(account(&stood_in).served, Served::StaleIfError { .. }), "{stood_in:?}");
+    replica
+}
+
+/// Asserts that the stale entry is served without a wait for the source.
+#[track_caller]
+fn at_once(replica: &Replica) -> impl Future<Output = ()> {
+    let (get, caller) = (replica.get(1), std::panic::Location::caller());
+    async move {
+        settle().await;
+        assert!(get.is_finished(), "{caller}: it waits for the source");
+        let served = account(&get.await.unwrap()).served;
+        assert!(matches!(served, Served::Hit { ttl_s: ..0, .. }), "{caller}: {served:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_first_failure_of_a_source_that_hangs_is_waited_for() {
+    let mut replica = failing().await;
+    let (begun_at, mut hanging, mut tries) = (Instant::now(), None, 0);
+    while begun_at.elapsed() < Duration::from_secs(50) {
+        at_once(&replica).await;
+        if let Ok(load) = replica.loads.try_recv() {
+            hanging = Some((Instant::now(), load));
+            tries += 1;
+        }
+        advance(Duration::from_millis(100)).await;
+        let over = |(since, _): &mut (Instant, _)| since.elapsed() >= policy().load_timeout;
+        if let Some((_, load)) = hanging.take_if(over) {
+            load.answer(Err(LoadError::Timeout));
+            settle().await;
+        }
+    }
+    assert!(tries > 3, "{tries} tries");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_is_tried_late_is_not_waited_for_either() {
+    let mut replica = failing().await;
+    // Known to fail for a load and ten seconds after a pause that has ended by now.
+    advance(Duration::from_secs(14)).await;
+    at_once(&replica).await;
+    let late = replica.load().await;
+    advance(policy().load_timeout - Duration::from_millis(1)).await;
+    at_once(&replica).await;
+    late.version(2);
+    settle().await;
+    assert_eq!(version_of(&replica.get(1).await.unwrap()), 2);
+}
