@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -34,9 +34,16 @@ pub struct Backoff(Arc<State>);
 #[derive(Debug)]
 struct State {
     load_timeout: Duration,
-    /// Length of the map, so that a hit need not take the lock while nothing fails.
+    /// How many keys are remembered, so that a hit need not take the lock while nothing fails.
     failing: AtomicUsize,
-    pauses: Mutex<HashMap<Key, Pause>>,
+    pauses: Mutex<Pauses>,
+}
+
+#[derive(Debug)]
+struct Pauses {
+    by_key: HashMap<Key, Pause>,
+    /// When the last of them is forgotten.
+    known_until: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,26 +58,30 @@ struct Pause {
 impl Backoff {
     /// Remembers nothing yet. A load ends within `load_timeout`.
     pub fn new(load_timeout: Duration) -> Self {
-        let (failing, pauses) = (AtomicUsize::default(), Mutex::default());
+        let pauses = Pauses { by_key: HashMap::new(), known_until: Instant::now() };
+        let (failing, pauses) = (AtomicUsize::default(), Mutex::new(pauses));
         Self(Arc::new(State { load_timeout, failing, pauses }))
     }
 
     /// Whether the last load of `key` failed so lately that the next must wait.
     pub fn holds(&self, key: &Key) -> bool {
-        self.pause(key).is_some_and(|pause| Instant::now() < pause.until)
+        let pause = self.known().and_then(|pauses| pauses.pause(key));
+        pause.is_some_and(|pause| Instant::now() < pause.until)
     }
 
     /// Whether the source is known to fail for `key`: until a load succeeds, and also while the load that follows
     /// a pause is tried, so that nobody waits for it.
     pub fn is_failing(&self, key: &Key) -> bool {
-        self.pause(key).is_some_and(|pause| Instant::now() < pause.known_until)
+        self.known().is_some_and(|pauses| pauses.pause(key).is_some())
     }
 
     /// A load of `key` begins. If it was known to fail, it is until this load has ended.
     pub fn tried(&self, key: &Key) {
-        let now = Instant::now();
-        if let Some(pause) = self.lock().get_mut(key).filter(|pause| now < pause.known_until) {
-            pause.known_until = now + self.0.load_timeout + KNOWN_FOR;
+        if let Some(mut pauses) = self.known()
+            && let Some(pause) = pauses.pause(key)
+        {
+            let known_until = Instant::now() + self.0.load_timeout + KNOWN_FOR;
+            pauses.remember(key, Pause { known_until, ..pause });
         }
     }
 
@@ -79,38 +90,56 @@ impl Backoff {
     pub fn failed(&self, key: &Key) {
         let now = Instant::now();
         let mut pauses = self.lock();
-        if pauses.len() >= KEYS_MAX {
-            pauses.retain(|_, pause| now < pause.known_until);
+        if pauses.by_key.len() >= KEYS_MAX {
+            pauses.by_key.retain(|_, pause| now < pause.known_until);
         }
-        let length = match pauses.get(key).filter(|pause| now < pause.known_until) {
+        let length = match pauses.pause(key) {
             Some(pause) => (pause.length * 2).min(PAUSE_MAX),
-            None if pauses.len() >= KEYS_MAX => return,
+            None if pauses.by_key.len() >= KEYS_MAX => return,
             None => PAUSE_FIRST,
         };
         let until = now + length.mul_f64(0.5 + fastrand::f64() / 2.0);
         let known_until = until + self.0.load_timeout + KNOWN_FOR;
-        pauses.insert(key.clone(), Pause { length, until, known_until });
-        self.0.failing.store(pauses.len(), Ordering::Relaxed);
+        pauses.remember(key, Pause { length, until, known_until });
+        self.0.failing.store(pauses.by_key.len(), Ordering::Relaxed);
     }
 
     /// A load of `key` succeeded.
     pub fn succeeded(&self, key: &Key) {
-        if self.0.failing.load(Ordering::Relaxed) > 0 {
-            let mut pauses = self.lock();
-            pauses.remove(key);
-            self.0.failing.store(pauses.len(), Ordering::Relaxed);
+        if let Some(mut pauses) = self.known() {
+            pauses.by_key.remove(key);
+            self.0.failing.store(pauses.by_key.len(), Ordering::Relaxed);
         }
     }
 
-    fn pause(&self, key: &Key) -> Option<Pause> {
+    /// What is remembered. If that is nothing no lock is taken; if all of it is over, by this look only.
+    fn known(&self) -> Option<MutexGuard<'_, Pauses>> {
         if self.0.failing.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        self.lock().get(key).copied()
+        let mut pauses = self.lock();
+        if Instant::now() < pauses.known_until {
+            return Some(pauses);
+        }
+        pauses.by_key = HashMap::new();
+        self.0.failing.store(0, Ordering::Relaxed);
+        None
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Pause>> {
+    fn lock(&self) -> MutexGuard<'_, Pauses> {
         self.0.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pauses {
+    fn pause(&self, key: &Key) -> Option<Pause> {
+        let now = Instant::now();
+        self.by_key.get(key).copied().filter(|pause| now < pause.known_until)
+    }
+
+    fn remember(&mut self, key: &Key, pause: Pause) {
+        self.known_until = self.known_until.max(pause.known_until);
+        self.by_key.insert(key.clone(), pause);
     }
 }
 
@@ -146,9 +175,27 @@ mod tests {
         for id in 0..=i64::try_from(KEYS_MAX).unwrap() {
             backoff.failed(&Key::numbered("user", id));
         }
-        assert_eq!(backoff.lock().len(), KEYS_MAX);
+        assert_eq!(backoff.lock().by_key.len(), KEYS_MAX);
         advance(PAUSE_MAX + LOAD_TIMEOUT + KNOWN_FOR).await;
         backoff.failed(&Key::numbered("user", -1));
-        assert_eq!(backoff.lock().len(), 1);
+        assert_eq!(backoff.lock().by_key.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_long_ago_is_forgotten_and_costs_nobody_a_lock() {
+        let backoff = Backoff::new(LOAD_TIMEOUT);
+        let [once, often, other] = [1, 2, 3].map(|id| Key::numbered("user", id));
+        for _ in 0..5 {
+            backoff.failed(&often);
+        }
+        advance(PAUSE_MAX + LOAD_TIMEOUT + KNOWN_FOR).await;
+        backoff.failed(&once);
+        assert!(!backoff.is_failing(&often) && backoff.is_failing(&once));
+        backoff.failed(&often);
+        advance(PAUSE_FIRST).await;
+        assert!(!backoff.holds(&often), "it is a first failure again");
+        advance(LOAD_TIMEOUT + KNOWN_FOR).await;
+        assert!(!backoff.is_failing(&other));
+        assert_eq!(backoff.0.failing.load(Ordering::Relaxed), 0, "no hit takes the lock any more");
     }
 }
