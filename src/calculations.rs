@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use crate::{
-    cache::{Cache, Key, LoadError, Policy, Source, Store, stack},
+    cache::{Cache, InFlight, Key, LoadError, Policy, Source, Store, stack_counted},
     metrics::CacheMetrics,
 };
 
@@ -61,8 +61,8 @@ pub fn policy() -> Policy {
 }
 
 /// The stack in front of the calculation.
-pub fn stacked<T: Store>(store: T, metrics: &CacheMetrics) -> Cache<i64> {
-    stack(Calculations, store, &policy(), metrics)
+pub fn stacked<T: Store>(store: T, metrics: &CacheMetrics, in_flight: &InFlight) -> Cache<i64> {
+    stack_counted(Calculations, store, &policy(), metrics, in_flight)
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_result_takes_five_seconds_and_is_kept_for_nine_to_ten() {
         let store = Memory::new(1 << 20, Duration::MAX, Origin::Memory);
-        let cache = stacked(store, &Metrics::default().cache("calculations"));
+        let cache = stacked(store, &Metrics::default().cache("calculations"), &InFlight::default());
         let ask = async |n| {
             let begun_at = Instant::now();
             let get = Get { id: n, directives: Directives::default() };

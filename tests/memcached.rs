@@ -122,6 +122,30 @@ async fn a_value_over_the_limit_is_not_sent_and_the_release_removes_the_old_one(
 }
 
 #[tokio::test]
+async fn whoever_waits_for_all_releases_finds_none_that_has_not_been_made() {
+    let server = Memcached::start().await;
+    let client = connected(&server, UNHURRIED).await;
+    let names: Vec<_> = (0..1000).map(|id| format!("user:{id}")).collect();
+    let leases = join_all(names.iter().map(|name| won(&client, name))).await;
+    for (name, lease) in names.iter().zip(&leases) {
+        client.store.release(&key(name), lease);
+    }
+    client.store.released().await;
+    assert_eq!(server.statistic("curr_items").await, Some(0));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_releases_of_a_server_that_answers_nothing() {
+    let server = Memcached::start().await;
+    let client = connected(&server, HURRIED).await;
+    let lease = won(&client, "user:1").await;
+    server.stop();
+    client.store.release(&key("user:1"), &lease);
+    timeout(UNHURRIED, client.store.released()).await.unwrap();
+    assert_eq!(client.state(), State::OutOfService);
+}
+
+#[tokio::test]
 async fn a_value_at_the_limit_is_stored() {
     let server = Memcached::start().await;
     let client = connected(&server, UNHURRIED).await;

@@ -28,6 +28,7 @@ pub use self::{
     stacks::{Stacks, servers},
 };
 use crate::{
+    cache::InFlight,
     config::{ServerSettings, Settings, Token},
     http::{self, Access, Context, ServerReport, edge},
     jobs::Worker,
@@ -50,6 +51,8 @@ pub struct App {
     connections: Arc<EdgeCounters>,
     draining: Arc<AtomicBool>,
     worker: Option<Worker>,
+    in_flight: InFlight,
+    memcached: Option<Memcached>,
 }
 
 /// Why the service can't start.
@@ -75,6 +78,7 @@ impl App {
         let stacks = Stacks::open(&settings.stacks, &metrics).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let (connections, memcached) = (metrics.edge(), stacks.memcached);
+        let (in_flight, servers) = (stacks.in_flight, memcached.clone());
         let sessions = Sessions::new(memcached.clone(), settings.session_ttl);
         let inspector = inspector(&settings.stacks.servers)?;
         let report = memcached.clone().zip(inspector.clone());
@@ -120,7 +124,8 @@ impl App {
             control,
             draining: draining.clone(),
         };
-        Ok(Self { router: http::router(context), connections, draining, worker })
+        let router = http::router(context);
+        Ok(Self { router, connections, draining, worker, in_flight, memcached: servers })
     }
 
     /// Serves on `listener` until `handle` says to stop.
@@ -134,6 +139,19 @@ impl App {
             let _ = timeout(JOB_GRACE, worker.ended()).await;
         }
         served
+    }
+
+    /// Waits, when nothing is served any more, for what nobody else waits for: loads whose clients have left, and
+    /// refreshes. Cut off, each would leave its lease taken, and other replicas' callers waiting for it.
+    pub fn settled(&self) -> impl Future<Output = ()> + use<> {
+        let (in_flight, memcached) = (self.in_flight.clone(), self.memcached.clone());
+        async move {
+            // Without a server, what they would store ends with the process.
+            if let Some(memcached) = memcached {
+                in_flight.landed().await;
+                memcached.released().await;
+            }
+        }
     }
 
     /// Set it, and the service is not ready any more, and takes no further job.

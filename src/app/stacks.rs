@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
-    cache::{Cache, Fallback, Forget, Memory, Origin, Policy, forget, stack},
+    cache::{Cache, Fallback, Forget, InFlight, Memory, Origin, Policy, forget, stack_counted},
     calculations,
     config::StackSettings,
     jobs::{self, InService, Invalidations},
@@ -44,6 +44,8 @@ pub struct Stacks {
     pub memory: Memory,
     /// Makes the store forget a key.
     pub forget: Forget,
+    /// The loads of all stacks that are under way.
+    pub in_flight: InFlight,
 }
 
 impl Stacks {
@@ -58,12 +60,12 @@ impl Stacks {
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
         let (ledger, of_calculations) = (metrics.cache("users"), metrics.cache("calculations"));
-        let users = Users::new(database.clone());
+        let (users, in_flight) = (Users::new(database.clone()), InFlight::default());
         let (users, calculations, forget, memory, memcached) = if servers.is_empty() {
             tracing::info!("no memcached is set: entries are kept in this process only");
             let memory = Memory::new(MEMORY_BYTES_MAX, Duration::MAX, Origin::Memory);
-            let users = stack(users, memory.clone(), &policy, &ledger);
-            let calculations = calculations::stacked(memory.clone(), &of_calculations);
+            let users = stack_counted(users, memory.clone(), &policy, &ledger, &in_flight);
+            let calculations = calculations::stacked(memory.clone(), &of_calculations, &in_flight);
             (users, calculations, forget(memory.clone()), memory, None)
         } else {
             let memory = Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback);
@@ -72,8 +74,8 @@ impl Stacks {
                 Memcached::start(&servers, settings.servers.memcached_timeout, metrics, backlog);
             memcached.known().await;
             let store = Fallback::new(memcached.clone(), memory.clone());
-            let users = stack(users, store.clone(), &policy, &ledger);
-            let calculations = calculations::stacked(store.clone(), &of_calculations);
+            let users = stack_counted(users, store.clone(), &policy, &ledger, &in_flight);
+            let calculations = calculations::stacked(store.clone(), &of_calculations, &in_flight);
             (users, calculations, forget(store), memory, Some(memcached))
         };
         let in_service = in_service(memcached.clone());
@@ -91,6 +93,7 @@ impl Stacks {
             memcached,
             memory,
             forget,
+            in_flight,
         })
     }
 }

@@ -86,7 +86,7 @@ pub use self::{
     lookup::{Lookup, LookupLayer},
     memory::Memory,
     policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
-    single_flight::{Claim, Load, Role, SingleFlight, SingleFlightLayer},
+    single_flight::{Claim, InFlight, Load, Role, SingleFlight, SingleFlightLayer},
     source::{LoadError, Source},
     store::{Ask, Filled, Found, Lease, Look, Origin, Store, StoreError, Token, Value},
 };
@@ -113,6 +113,18 @@ pub fn stack<S: Source, T: Store>(
     policy: &Policy,
     metrics: &CacheMetrics,
 ) -> Cache<S::Id> {
+    stack_counted(source, store, policy, metrics, &InFlight::default())
+}
+
+/// Stacks the layers in front of `source`, and counts what is `in_flight`, for a process that waits for it before
+/// it ends.
+pub fn stack_counted<S: Source, T: Store>(
+    source: S,
+    store: T,
+    policy: &Policy,
+    metrics: &CacheMetrics,
+    in_flight: &InFlight,
+) -> Cache<S::Id> {
     let backoff = Backoff::new(policy.load_timeout);
     let bulkhead = BulkheadLayer::new(policy, metrics);
     let source = std::sync::Arc::new(source);
@@ -121,7 +133,7 @@ pub fn stack<S: Source, T: Store>(
             // Answers hits and stale hits; starts the refresh of an entry that grows stale.
             .layer(LookupLayer::new(&source, &store, policy, &backoff, bulkhead.room(), metrics))
             // Lets the callers that saw one version of one key share a load.
-            .layer(SingleFlightLayer::new())
+            .layer(SingleFlightLayer::new(in_flight))
             // Stores what was loaded under the lease, or waits for the replica that holds it.
             .layer(FillLayer::new(&store, policy, &backoff, metrics))
             // Protects the source from too many loads at once.

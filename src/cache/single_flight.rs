@@ -23,7 +23,10 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tower::{Layer, Service};
 
 use super::{Found, Key, Lease, LoadError, Loaded, Origin};
@@ -70,14 +73,29 @@ pub enum Role {
     Wait,
 }
 
+/// Counts the flights of every stack that has a clone of it. Nobody need wait for a flight, such as the refresh
+/// of a stale entry; but a process that ended in the midst of one would leave its lease taken.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(watch::Sender<usize>);
+
+impl InFlight {
+    /// Waits until no flight is under way.
+    pub async fn landed(&self) {
+        // The sender lives in `self`, so that the wait can't fail.
+        let _ = self.0.subscribe().wait_for(|flights| *flights == 0).await;
+    }
+}
+
 /// Makes callers share loads. See the module's first line.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SingleFlightLayer(());
+#[derive(Clone, Debug, Default)]
+pub struct SingleFlightLayer {
+    in_flight: InFlight,
+}
 
 impl SingleFlightLayer {
-    /// The layer; it has no settings. The flights are bounded by the requests that are being served.
-    pub fn new() -> Self {
-        Self(())
+    /// Counts its flights in `in_flight`. They are bounded by the requests that are being served.
+    pub fn new(in_flight: &InFlight) -> Self {
+        Self { in_flight: in_flight.clone() }
     }
 }
 
@@ -85,7 +103,8 @@ impl<S> Layer<S> for SingleFlightLayer {
     type Service = SingleFlight<S>;
 
     fn layer(&self, fill: S) -> SingleFlight<S> {
-        SingleFlight { flights: Arc::default(), fill }
+        let flights = Flights { in_flight: self.in_flight.clone(), ..Flights::default() };
+        SingleFlight { flights: Arc::new(flights), fill }
     }
 }
 
@@ -100,6 +119,7 @@ pub struct SingleFlight<S> {
 struct Flights {
     by_version: Mutex<HashMap<Version, Flight>>,
     begun: AtomicU64,
+    in_flight: InFlight,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -146,6 +166,7 @@ where
             return answer.map(|loaded| Ok(Loaded { collapsed: true, ..loaded? })).boxed();
         }
         let number = self.flights.begun.fetch_add(1, Ordering::Relaxed);
+        self.flights.in_flight.0.send_modify(|flights| *flights += 1);
         let landing = Landing { flights: self.flights.clone(), version: version.clone(), number };
         let grant = load.grant.clone();
         let loading = self.fill.call(load);
@@ -180,7 +201,7 @@ impl Flights {
     }
 }
 
-/// Takes the flight off the map when its task ends, even by a panic.
+/// Takes the flight off the map, and off the count, when its task ends, even by a panic.
 struct Landing {
     flights: Arc<Flights>,
     version: Version,
@@ -193,6 +214,7 @@ impl Drop for Landing {
         if flights.get(&self.version).is_some_and(|flight| flight.number == self.number) {
             flights.remove(&self.version);
         }
+        self.flights.in_flight.0.send_modify(|flights| *flights -= 1);
     }
 }
 
@@ -289,7 +311,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_won_the_lease_hands_it_to_the_flight_that_waits_for_it() {
         let loads = Arc::new(AtomicUsize::new(0));
-        let mut flights = SingleFlightLayer::new().layer(fill(loads.clone()));
+        let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
         let connected_at = Instant::now();
         let waiting = flights.call(load(Role::Wait, connected_at));
         let winner = flights.call(load(Role::Hold, connected_at));
@@ -301,7 +323,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_flight_takes_nobody_from_a_connection_younger_than_itself() {
         let loads = Arc::new(AtomicUsize::new(0));
-        let mut flights = SingleFlightLayer::new().layer(fill(loads.clone()));
+        let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
         let first = flights.call(load(Role::Hold, Instant::now()));
         tokio::time::advance(Duration::from_millis(10)).await;
         let second = flights.call(load(Role::Hold, Instant::now()));
@@ -319,10 +341,11 @@ mod tests {
             assert_ne!(load.id, 1, "on purpose");
             Err(LoadError::Overloaded)
         });
-        let flights = SingleFlightLayer::new().layer(panics);
+        let flights = SingleFlightLayer::default().layer(panics);
         let answer = flights.clone().oneshot(load(Role::Hold, Instant::now())).await;
         assert!(matches!(answer, Err(LoadError::Panicked)));
         assert!(flights.flights.lock().is_empty());
+        flights.flights.in_flight.landed().await;
     }
 
     #[test]

@@ -10,7 +10,7 @@ use axum_server::Handle;
 use tokio::{
     net::TcpSocket,
     signal::unix::{SignalKind, signal},
-    time::sleep,
+    time::{Instant, sleep, timeout},
 };
 
 use super::refuse;
@@ -53,7 +53,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until SIGTERM or Ctrl-C; then, unready, for the delay, so that nobody is sent to a port that is closed;
-/// then lets requests under way end within the grace. A second signal ends it at once.
+/// then lets requests under way, and loads that nobody waits for, end within the grace. A second signal ends it
+/// at once.
 async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> ExitCode {
     let Settings { shutdown_delay: delay, shutdown_grace: grace, .. } = *settings;
     let handle = Handle::new();
@@ -75,7 +76,7 @@ async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> 
             _ = interrupt.recv() => "SIGINT",
         }
     };
-    let drain = app.draining();
+    let (drain, settled) = (app.draining(), app.settled());
     let mut serving = std::pin::pin!(app.serve(listener, handle.clone()));
     let ended = tokio::select! {
         ended = &mut serving => Some(ended),
@@ -89,10 +90,19 @@ async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> 
             None
         }
     };
+    let stopped_at = Instant::now();
+    let end = async {
+        let ended = serving.await;
+        let left = delay.saturating_add(grace).saturating_sub(stopped_at.elapsed());
+        if timeout(left, settled).await.is_err() {
+            tracing::warn!("loads that have not ended are given up");
+        }
+        ended
+    };
     let ended = match ended {
         Some(ended) => ended,
         None => tokio::select! {
-            ended = &mut serving => ended,
+            ended = end => ended,
             signal = stop() => {
                 tracing::warn!(signal, "ending at once");
                 return ExitCode::FAILURE;

@@ -20,7 +20,7 @@ mod wire;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{BoxFuture, join};
+use futures_util::future::{BoxFuture, join, join_all};
 
 pub use self::{
     address::{Address, InvalidAddress},
@@ -76,6 +76,11 @@ impl Memcached {
         for server in self.servers.iter() {
             server.known().await;
         }
+    }
+
+    /// Waits until the releases that are queued have been made. Where a server is away they lapse by themselves.
+    pub async fn released(&self) {
+        join_all(self.servers.iter().map(Server::released)).await;
     }
 
     /// The servers and whether they are used.

@@ -14,7 +14,7 @@ use super::{
     Address, Backlog,
     connection::Worker,
     health::{Health, State},
-    operation::{Operation, Reply},
+    operation::{Operation, Read, Reply},
 };
 use crate::{
     cache::{Key, Lease, Origin, StoreError},
@@ -105,6 +105,18 @@ impl Server {
         if self.health.state() == State::InService {
             let release = Operation::Release { key: key.clone(), lease: *lease, again: true };
             let _ = self.releases.try_send(release);
+        }
+    }
+
+    /// Waits until the releases that are queued now have been made, or the server is out of service. They are made
+    /// when a read that is queued behind them is answered.
+    pub(crate) async fn released(&self) {
+        while self.health.state() == State::InService {
+            let (reply, answer) = oneshot::channel();
+            let read = Read { key: Key::numbered("aside:released", 0), renew_s: None, reply };
+            if self.releases.send(Operation::Read(read)).await.is_err() || answer.await.is_ok() {
+                return;
+            }
         }
     }
 }

@@ -17,3 +17,4 @@ mod life;
 mod one_load;
 mod settings;
 mod stale;
+mod stopping;
