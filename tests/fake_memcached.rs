@@ -11,9 +11,9 @@ mod support;
 use std::{fs, pin::pin, sync::Arc, time::Duration};
 
 use aside::cache::{Filled, Lease, Look, Store, StoreError};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use support::{
-    client::{Client, UNLEASED, body, key, value},
+    client::{Client, LEASED, UNLEASED, body, key, value},
     eventually::eventually,
     fake::{Act, Asked, CONNECTIONS, Fake, Verb, block, value_of},
 };
@@ -109,6 +109,40 @@ async fn of_a_batch_that_is_cut_no_value_is_part_of_another() {
     }
     assert!(looks.iter().any(Result::is_err), "no batch was cut");
     serves_again(&client).await;
+}
+
+/// While a round trip is under way others are queued, which ask in turn for one thing and the other.
+#[tokio::test]
+async fn lookups_that_ask_the_same_share_a_round_trip_whatever_is_queued_between_them() {
+    let (fake, client) = connected(UNHURRIED).await;
+    let (sent, answered) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (is_sent, wait) = (sent.clone(), answered.clone());
+    fake.once(move |asked| {
+        is_sent.add_permits(1);
+        Some(vec![Act::Await(wait.clone()), Act::Send(asked.honest())])
+    });
+    let round_trips = Arc::new(Semaphore::new(0));
+    let counted = round_trips.clone();
+    fake.once(move |_| {
+        counted.add_permits(1);
+        None
+    });
+    let names: Vec<_> = (0..64).map(|number| format!("user:{number}")).collect();
+    let ahead = client.look_up("user:ahead");
+    let queued = async {
+        sent.acquire().await.unwrap().forget();
+        let looks = names.iter().zip([LEASED, UNLEASED].iter().cycle());
+        let looks =
+            looks.map(async |(name, ask)| (name, client.store.lookup(&key(name), *ask).await));
+        let answer = async { answered.add_permits(1) };
+        // In this order, so that all are queued by then.
+        join(join_all(looks), answer).await.0
+    };
+    let (_, looks) = join(ahead, queued).await;
+    for (name, look) in looks {
+        assert_eq!(body(&look).unwrap(), &value_of(name));
+    }
+    assert_eq!(round_trips.available_permits(), 2);
 }
 
 #[tokio::test]

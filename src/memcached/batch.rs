@@ -58,9 +58,9 @@ async fn in_time(
     within(limit, round_trip).await.unwrap_or(Err(WireError::TimedOut))
 }
 
-/// Splits off what comes from the first that asks something else.
+/// Takes out all that ask something else, wherever they are; both parts keep their order.
 fn others<T>(batch: &mut Vec<T>, is_other: impl Fn(&T) -> bool) -> Vec<T> {
-    batch.iter().position(is_other).map_or_else(Vec::new, |first| batch.split_off(first))
+    batch.extract_if(.., |one| is_other(one)).collect()
 }
 
 /// Carries out one change and answers its caller. An error is one of the connection.
