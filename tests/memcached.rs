@@ -8,14 +8,14 @@
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use aside::{
     cache::{Ask, Filled, Lease, Look, Store, StoreError, Token},
     memcached::{Address, State},
 };
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::{future::join_all, poll};
 use support::{
     client::{Client, LEASED, UNLEASED, body, key, value},
     eventually::eventually,
@@ -254,6 +254,42 @@ async fn a_refresh_whose_winner_has_left_is_given_to_the_next() {
         panic!("it is gone")
     };
     assert_eq!((&found.body[..], token), (&b"user:1"[..], Token::Won));
+    assert!((50..=60).contains(&found.left_s), "{}", found.left_s);
+}
+
+/// Looks as `ask` says, and leaves after the answer has come and before it is heard.
+async fn looks_and_does_not_listen(client: &Client, ask: Ask) {
+    let name = key("user:1");
+    let mut look = pin!(client.store.lookup(&name, ask));
+    assert!(poll!(&mut look).is_pending());
+    // By the same connection, so that this is the later answer.
+    client.store.lookup(&key("user:2"), UNLEASED).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_that_its_winner_has_not_heard_of_is_given_to_the_next() {
+    let server = Memcached::start().await;
+    let client = connected(&server, UNHURRIED).await;
+    looks_and_does_not_listen(&client, LEASED).await;
+    won_soon(&client, "user:1").await;
+}
+
+#[tokio::test]
+async fn a_refresh_that_its_winner_has_not_heard_of_is_given_to_the_next() {
+    let server = Memcached::start().await;
+    let client = connected(&server, UNHURRIED).await;
+    fills_and_finds(&client, "user:1").await;
+    // It has a minute to live, which is stale for this one.
+    let refreshing = Ask { lease_s: Some(30), refresh_s: Some(120) };
+    looks_and_does_not_listen(&client, refreshing).await;
+    let found = eventually("it is put back", async || {
+        match client.store.lookup(&key("user:1"), refreshing).await {
+            Ok(Look::Found { found, token: Token::Won, .. }) => Some(found),
+            _ => None,
+        }
+    })
+    .await;
+    assert_eq!((&found.body[..], found.flags), (&b"user:1"[..], 7));
     assert!((50..=60).contains(&found.left_s), "{}", found.left_s);
 }
 

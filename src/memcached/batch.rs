@@ -80,6 +80,7 @@ async fn carry_out_change(wire: &mut Wire, change: Operation) -> Result<(), Wire
             let _ = reply.send(wire.delete(&key, None).await?);
         }
         Operation::Release { key, lease, .. } => wire.release(&key, &lease).await?,
+        Operation::PutBack { key, lease, found } => wire.put_back(&key, &lease, found).await?,
         Operation::Lookup(lookup) => wire.look_up(lookup.ask, vec![lookup]).await?,
         Operation::Read(read) => wire.read(read.renew_s, vec![read]).await?,
     }

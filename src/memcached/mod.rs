@@ -29,7 +29,7 @@ pub use self::{
     plain::Kept,
 };
 use self::{
-    operation::{Lookup, Operation},
+    operation::Operation,
     routing::{Choices, Routing},
     server::{Server, Setting},
 };
@@ -127,8 +127,7 @@ impl Memcached {
 
 impl Store for Memcached {
     async fn lookup(&self, key: &Key, ask: Ask) -> Result<Look, StoreError> {
-        let lookup = |reply| Operation::Lookup(Lookup { key: key.clone(), ask, reply });
-        self.server(key)?.call(lookup).await
+        self.server(key)?.look_up(key, ask).await
     }
 
     async fn fill(&self, key: &Key, lease: &Lease, value: Value) -> Result<Filled, StoreError> {

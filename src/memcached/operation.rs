@@ -4,10 +4,13 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::plain::Kept;
-use crate::cache::{Ask, Filled, Key, Lease, Look, StoreError, Value};
+use crate::cache::{Ask, Filled, Found, Key, Lease, Look, StoreError, Value};
 
 /// Where the answer of an operation goes. A caller may have left; then nobody minds.
 pub(crate) type Reply<R> = oneshot::Sender<Result<R, StoreError>>;
+
+/// Where the caller waits for it.
+pub(crate) type Answer<R> = oneshot::Receiver<Result<R, StoreError>>;
 
 /// What a server is asked to do.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(crate) enum Operation {
     /// `md` under a CAS, for which nobody waits; so nobody but the connection can try it `again`, once, where
     /// the connection turns out to be broken.
     Release { key: Key, lease: Lease, again: bool },
+    /// `ms` under a CAS of the entry that was to be refreshed, for which nobody waits either.
+    PutBack { key: Key, lease: Lease, found: Found },
 }
 
 #[derive(Debug)]
@@ -62,7 +67,7 @@ impl Operation {
             Self::Fill { reply, .. } => reply.is_closed(),
             Self::Keep { reply, .. } => reply.is_closed(),
             Self::Delete { reply, .. } => reply.is_closed(),
-            Self::Release { .. } => false,
+            Self::Release { .. } | Self::PutBack { .. } => false,
         }
     }
 

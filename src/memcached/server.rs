@@ -14,10 +14,10 @@ use super::{
     Address, Backlog,
     connection::Worker,
     health::{Health, State},
-    operation::{Operation, Read, Reply},
+    operation::{Answer, Lookup, Operation, Read, Reply},
 };
 use crate::{
-    cache::{Key, Lease, Origin, StoreError},
+    cache::{Ask, Key, Lease, Look, Origin, StoreError, Token},
     metrics::ServerMetrics,
 };
 
@@ -81,30 +81,43 @@ impl Server {
         &self,
         operation: impl FnOnce(Reply<R>) -> Operation,
     ) -> Result<R, StoreError> {
+        let (reply, mut answer) = oneshot::channel();
+        self.queue(operation(reply))?;
+        self.hear(&mut answer).await
+    }
+
+    /// Looks `key` up as `ask` says. If the caller leaves, or its deadline passes, before it hears that it was
+    /// chosen to load or to refresh, another is chosen.
+    pub(crate) async fn look_up(&self, key: &Key, ask: Ask) -> Result<Look, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let mut awaited = AwaitedLook { server: self, key, answer };
+        self.queue(Operation::Lookup(Lookup { key: key.clone(), ask, reply }))?;
+        self.hear(&mut awaited.answer).await
+    }
+
+    /// Queues the release of `lease`. Nobody waits for it: where it can't be made, the lease lapses by itself.
+    pub(crate) fn release(&self, key: &Key, lease: &Lease) {
+        let _ = self.queue(Operation::Release { key: key.clone(), lease: *lease, again: true });
+    }
+
+    fn queue(&self, operation: Operation) -> Result<(), StoreError> {
         if self.health.state() != State::InService {
             return Err(StoreError::Unavailable);
         }
-        let (reply, answer) = oneshot::channel();
-        let operation = operation(reply);
         let queue = match operation {
             Operation::Lookup(_) | Operation::Read(_) => &self.lookups,
             Operation::Fill { .. } | Operation::Keep { .. } | Operation::Delete { .. } => {
                 &self.changes
             }
-            Operation::Release { .. } => &self.releases,
+            Operation::Release { .. } | Operation::PutBack { .. } => &self.releases,
         };
-        queue.try_send(operation).map_err(|_| StoreError::Unavailable)?;
+        queue.try_send(operation).map_err(|_| StoreError::Unavailable)
+    }
+
+    async fn hear<R>(&self, answer: &mut Answer<R>) -> Result<R, StoreError> {
         match timeout(self.operation_timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(StoreError::NoAnswer),
-        }
-    }
-
-    /// Queues the release of `lease`. Nobody waits for it: where it can't be made, the lease lapses by itself.
-    pub(crate) fn release(&self, key: &Key, lease: &Lease) {
-        if self.health.state() == State::InService {
-            let release = Operation::Release { key: key.clone(), lease: *lease, again: true };
-            let _ = self.releases.try_send(release);
         }
     }
 
@@ -117,6 +130,32 @@ impl Server {
             if self.releases.send(Operation::Read(read)).await.is_err() || answer.await.is_ok() {
                 return;
             }
+        }
+    }
+}
+
+/// A look that is waited for. An answer that comes when nobody hears it any more is the connection's to give back; one
+/// that has come and is not heard is given back when this is dropped.
+struct AwaitedLook<'a> {
+    server: &'a Server,
+    key: &'a Key,
+    answer: Answer<Look>,
+}
+
+impl Drop for AwaitedLook<'_> {
+    fn drop(&mut self) {
+        // From here on no answer can come, so that none falls between the two.
+        self.answer.close();
+        match self.answer.try_recv() {
+            Ok(Ok(Look::Placeholder { lease, token: Token::Won })) => {
+                self.server.release(self.key, &lease);
+            }
+            Ok(Ok(Look::Found { found, lease, token: Token::Won })) => {
+                let _ =
+                    self.server.queue(Operation::PutBack { key: self.key.clone(), lease, found });
+            }
+            // It was heard, or it gives nobody anything to do.
+            _ => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use async_memcached::{Error, ErrorKind, MetaProtocol, Status};
 
 use super::{VALUE_BYTES_MAX, Wire, WireError, is_for};
-use crate::cache::{Filled, Key, Lease, StoreError, Value};
+use crate::cache::{Filled, Found, Key, Lease, StoreError, Value};
 
 impl Wire {
     /// `ms <key> <length> C<cas> T<ttl> F<flags> k O<round trip>`.
@@ -66,6 +66,20 @@ impl Wire {
         let cas = (lease.asked_at >= self.connected_at).then_some(lease.cas);
         // Nobody waits for this, so that a refusal need not be told: the lease lapses.
         let _ = self.delete(key, cas).await?;
+        Ok(())
+    }
+
+    /// Gives back the duty to refresh: memcached takes no token back, so the entry is stored anew. Another version is
+    /// left alone.
+    pub(in crate::memcached) async fn put_back(
+        &mut self,
+        key: &Key,
+        lease: &Lease,
+        Found { body, flags, left_s }: Found,
+    ) -> Result<(), WireError> {
+        let value = Value { body, flags, left_s: left_s.max(1) };
+        // Nobody waits for this. If it is refused, nobody is chosen until the entry is past its grace.
+        let _ = self.fill(key, lease, &value).await?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Wire, WireError, is_for};
 use crate::{
-    cache::{Ask, Found, Key, Lease, Look, Token, Value},
+    cache::{Ask, Found, Key, Lease, Look, Token},
     memcached::operation::Lookup,
 };
 
@@ -59,12 +59,8 @@ impl Wire {
     async fn give_back(&mut self, key: &Key, look: Look) -> Result<(), WireError> {
         match look {
             Look::Placeholder { lease, token: Token::Won } => self.release(key, &lease).await,
-            // memcached takes no refresh token back, so the entry is stored anew.
-            Look::Found { found: Found { body, flags, left_s }, lease, token: Token::Won } => {
-                let value = Value { body, flags, left_s: left_s.max(1) };
-                // If it is refused, nobody is chosen until the entry is past its grace.
-                let _ = self.fill(key, &lease, &value).await?;
-                Ok(())
+            Look::Found { found, lease, token: Token::Won } => {
+                self.put_back(key, &lease, found).await
             }
             _ => Ok(()),
         }
