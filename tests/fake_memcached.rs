@@ -261,17 +261,56 @@ async fn a_reply_for_another_key_is_nobodys_when_none_need_come() {
     let (fake, client) = connected(UNHURRIED).await;
     fake.once(|asked| Some(vec![Act::send(block("user:2", asked.opaque) + "MN\r\n")]));
     let look = client.store.lookup(&key("user:1"), UNLEASED).await;
-    assert!(matches!(look, Ok(Look::Absent)), "{look:?}");
+    assert!(
+        matches!(look, Err(StoreError::NoAnswer)),
+        "absent is what nothing is said of: {look:?}"
+    );
     fake.is_connected(CONNECTIONS + 1).await;
     assert_eq!(client.metric("crosstalk_total"), 1.0);
     serves_again(&client).await;
 }
 
+/// As a memcached does that evicts nothing (`-M`) and has no room for a placeholder.
 #[tokio::test]
-async fn a_lease_that_is_not_answered_is_an_error() {
-    let (look, crosstalk) = struck(|_| vec![Act::send("MN\r\n")]).await;
-    assert!(matches!(look, Err(StoreError::NoAnswer)), "{look:?}");
-    assert_eq!(crosstalk, 1.0);
+async fn a_key_of_which_nothing_is_said_is_absent_and_the_others_are_found() {
+    let (fake, client) = connected(UNHURRIED).await;
+    let is_odd = |name: &str| name.ends_with(['1', '3', '5', '7', '9']);
+    fake.once(move |asked| {
+        let even = asked.keys.iter().filter(|key| !is_odd(key));
+        let even = even.map(|key| block(key, asked.opaque)).collect::<String>() + "MN\r\n";
+        (asked.keys.len() > 1).then(|| vec![Act::send(even)])
+    });
+    let names: Vec<_> = (0..64).map(|number| format!("user:{number}")).collect();
+    let looks = join_all(names.iter().map(|name| client.look_up(name))).await;
+    let mut absent = 0;
+    for (name, look) in names.iter().zip(&looks) {
+        match look {
+            Ok(Look::Absent) if is_odd(name) => absent += 1,
+            look => assert_eq!(body(look), Some(&value_of(name).into()), "{name}"),
+        }
+    }
+    assert!(absent > 0, "nothing was left out");
+    let metrics = ["failures_total", "crosstalk_total"].map(|name| client.metric(name));
+    assert_eq!((fake.connections(), metrics), (CONNECTIONS, [0.0, 0.0]));
+}
+
+/// One reply of an earlier round trip comes in place of all.
+#[tokio::test]
+async fn a_reply_that_is_nobodys_makes_nobody_absent() {
+    let (fake, client) = connected(UNHURRIED).await;
+    fake.once(|asked| {
+        let mut replies = asked.keys.iter().map(|key| block(key, asked.opaque - 1));
+        let shifted = replies.next()? + "MN\r\n";
+        (asked.keys.len() > 1).then(|| vec![Act::send(shifted)])
+    });
+    let names: Vec<_> = (0..64).map(|number| format!("user:{number}")).collect();
+    let looks = join_all(names.iter().map(|name| client.look_up(name))).await;
+    for (name, look) in names.iter().zip(&looks) {
+        is_right_or_an_error(name, look);
+    }
+    assert!(looks.iter().any(Result::is_err), "no batch was shifted");
+    assert_eq!(client.metric("crosstalk_total"), 1.0);
+    serves_again(&client).await;
 }
 
 #[tokio::test]

@@ -186,6 +186,19 @@ async fn a_full_server_evicts_and_answers_only_what_was_stored() {
     assert_eq!(client.metric("failures_total"), 0.0);
 }
 
+/// It leaves out of its reply what it has no room to make a placeholder for.
+#[tokio::test]
+async fn a_full_server_that_evicts_nothing_gives_no_lease_and_stays_in_service() {
+    let server = Memcached::start_with(&["-M", "-m", "2"]).await;
+    let client = connected(&server, UNHURRIED).await;
+    fills_and_finds(&client, "user:1").await;
+    server.is_filled().await;
+    let look = client.look_up("user:2").await;
+    assert!(matches!(look, Ok(Look::Absent)), "{look:?}");
+    assert_eq!(body(&client.look_up("user:1").await).unwrap(), "user:1");
+    assert_eq!((client.metric("failures_total"), client.metric("crosstalk_total")), (0.0, 0.0));
+}
+
 #[tokio::test]
 async fn a_fill_after_everything_was_flushed_is_superseded() {
     let server = Memcached::start().await;

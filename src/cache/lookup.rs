@@ -147,7 +147,8 @@ where
         let need = if directives.no_store {
             Need { why: Forward::Request, claim: None, stand_in: None, detail: None }
         } else {
-            let look = self.store.lookup(&key, self.ask(&key, directives)).await;
+            let ask = self.ask(&key, directives);
+            let look = self.store.lookup(&key, ask).await;
             let lookup = begun_at.elapsed();
             match look {
                 Ok(Look::Found { found, lease, token }) => {
@@ -183,7 +184,15 @@ where
                     }),
                     stand_in: None,
                 },
-                Ok(Look::Absent) => return Err(self.not_loaded(key, directives, lookup)),
+                Ok(Look::Absent) if ask.lease_s.is_none() => {
+                    return Err(self.not_loaded(key, directives, lookup));
+                }
+                Ok(Look::Absent) => Need {
+                    why: Forward::Miss,
+                    claim: None,
+                    stand_in: None,
+                    detail: Some(Detail::NotStored),
+                },
                 Err(_) => Need {
                     why: Forward::Bypass,
                     claim: None,

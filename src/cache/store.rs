@@ -63,7 +63,7 @@ pub enum Look {
         /// [`Token::Won`] makes the caller the holder.
         token: Token,
     },
-    /// Nothing is there, and no lease was asked for.
+    /// Nothing is there, and no lease was given: none was asked for, or the store has no room for a placeholder.
     Absent,
 }
 

@@ -54,3 +54,41 @@ async fn a_fill_that_is_lost_leaves_nothing_to_wait_for() {
     }
     assert_eq!(begun_at.elapsed(), Duration::ZERO, "a lease was waited for");
 }
+
+/// A store that has no room for a placeholder.
+#[derive(Clone)]
+struct Full(Memory);
+
+impl Store for Full {
+    async fn lookup(&self, key: &Key, ask: Ask) -> std::result::Result<Look, StoreError> {
+        self.0.lookup(key, Ask { lease_s: None, ..ask }).await
+    }
+
+    async fn fill(
+        &self,
+        key: &Key,
+        lease: &Lease,
+        value: Value,
+    ) -> std::result::Result<Filled, StoreError> {
+        self.0.fill(key, lease, value).await
+    }
+
+    fn release(&self, key: &Key, lease: &Lease) {
+        self.0.release(key, lease);
+    }
+
+    async fn forget(&self, key: &Key) -> std::result::Result<(), StoreError> {
+        self.0.forget(key).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_gives_no_lease_is_loaded_past() {
+    let mut replica = Replica::new(&Full(store()), &policy());
+    let get = replica.get(1);
+    replica.load().await.version(1);
+    let get = get.await.unwrap();
+    assert_eq!((version_of(&get), account(&get).detail), (1, Some(Detail::NotStored)));
+    let missed = Served::Forwarded { why: Forward::Miss, collapsed: false, stored: Some(false) };
+    assert_eq!(account(&get).served, missed);
+}

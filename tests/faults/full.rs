@@ -53,6 +53,29 @@ async fn full_and_evicting() {
     assert!(failures < 0.5, "nothing else changes");
 }
 
+/// It refuses writes, and leaves out of its replies what it can make no placeholder for.
+#[tokio::test]
+async fn full_and_not_evicting() {
+    let memcached = Memcached::start_with(&["-M", "-m", "2"]).await;
+    let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    aside.get("/users/1").await.user(1);
+    memcached.is_filled().await;
+    for id in 2..=20 {
+        let answer = aside.get(&format!("/users/{id}")).await;
+        let status = answer.user(id).cache_status();
+        let said = ["fwd", "stored", "detail"].map(|name| status[name].as_str());
+        assert_eq!(said, ["miss", "false", "not-stored"]);
+    }
+    assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "HIT");
+    let metrics = aside.get("/metrics").await;
+    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    for name in ["aside_memcached_failures_total", "aside_memcached_crosstalk_total"] {
+        let mut lines = metrics.lines().filter(|line| line.starts_with(name)).peekable();
+        assert!(lines.peek().is_some(), "{metrics}");
+        assert!(lines.all(|line| line.ends_with(" 0")), "{metrics}");
+    }
+}
+
 #[tokio::test]
 async fn no_connection_left() {
     let memcached = Memcached::start_with(&["-c", CONNECTIONS_MAX]).await;

@@ -24,6 +24,9 @@ const PORTS: std::ops::Range<u16> = 15_000..32_000;
 /// How long one answer of a running server may take while it starts.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Items that are stored at once to fill a server up.
+const SMALL_ITEMS: u32 = 8000;
+
 /// A memcached of the test's own; killed when it is dropped.
 pub(crate) struct Memcached {
     process: Child,
@@ -110,6 +113,22 @@ impl Memcached {
         eventually("the address is free again", async || {
             self.process = spawn(&self.address, &self.arguments);
             self.answers().await.then_some(())
+        })
+        .await;
+    }
+
+    /// Stores small items until there is no room for another. The server must be one that does not evict (`-M`).
+    pub(crate) async fn is_filled(&self) {
+        let mut rounds = 0..;
+        eventually("the server is full", async || {
+            let round = rounds.next();
+            let set = |item| format!("set full:{round:?}:{item} 0 0 1 noreply\r\nx\r\n");
+            let sets: String = (0..SMALL_ITEMS).map(set).collect();
+            self.ask(&format!("{sets}mn\r\n"), "MN\r\n").await?;
+            // Never the same key: a set that is refused makes room, as it removes what was there.
+            let last = format!("set last:{round:?} 0 0 1\r\nx\r\n");
+            let answer = self.ask(&last, "\r\n").await?;
+            answer.starts_with("SERVER_ERROR out of memory").then_some(())
         })
         .await;
     }

@@ -27,27 +27,35 @@ impl Wire {
         flags.extend(refresh_flag.as_deref());
         let mut replies = self.client.meta_get_multi(&lookups, Some(&flags)).await?.into_iter();
         let mut reply = replies.next();
-        let mut unheard = Vec::new();
+        let (mut unheard, mut left_out) = (Vec::new(), Vec::new());
         for lookup in lookups {
-            let look = match reply {
-                Some(meta) if is_for(&meta, &lookup.key, opaque) => {
-                    reply = replies.next();
-                    self.look(meta, asked_at)?
-                }
-                // With `N`, memcached answers every key; without, it leaves out those that are absent.
-                other if ask.lease_s.is_none() => {
+            let meta = match reply {
+                Some(meta) if is_for(&meta, &lookup.key, opaque) => meta,
+                // Without `N`, memcached leaves out what is absent; with it, what it has no room to make a
+                // placeholder for, when it was told not to evict (`-M`).
+                other => {
                     reply = other;
-                    Look::Absent
+                    left_out.push(lookup.reply);
+                    continue;
                 }
-                _ => return Err(WireError::Crosstalk),
             };
+            reply = replies.next();
+            let look = self.look(meta, asked_at)?;
             if let Err(Ok(look)) = lookup.reply.send(Ok(look)) {
                 unheard.push((lookup.key, look));
             }
         }
-        // A reply is left over: it is nobody's.
+        // A reply is left over: it is nobody's. It may stand where another should be, so that nothing is known
+        // of those that were left out.
         if reply.is_some() {
             return Err(WireError::Crosstalk);
+        }
+        // To those who asked for no lease it means that they are refused; that is not worth a round trip.
+        if ask.lease_s.is_some() && !left_out.is_empty() {
+            self.is_in_step().await?;
+        }
+        for reply in left_out {
+            let _ = reply.send(Ok(Look::Absent));
         }
         for (key, look) in unheard {
             self.give_back(&key, look).await?;

@@ -52,6 +52,14 @@ impl Wire {
         Ok(())
     }
 
+    /// Makes sure that the next reply is the one to the next command. Of what is left out of a reply there is nothing
+    /// that bears a key and a number: the `MN` that ended it may have been a stray one.
+    async fn is_in_step(&mut self) -> Result<(), WireError> {
+        // Nobody stores this one either. Unlike a get of it, the answer bears both.
+        let key = Key::numbered(PROBE_KEY, 0);
+        self.delete(&key, None).await?.map(drop).map_err(|_| WireError::Crosstalk)
+    }
+
     /// An error line that was read whole is the operation's; anything else is the connection's.
     fn refused(&self, error: Error) -> Result<StoreError, WireError> {
         match error {
