@@ -365,6 +365,34 @@ async fn bytes_after_a_reply_are_never_the_next_answer() {
     }
 }
 
+/// To be told so ends a session.
+#[tokio::test]
+async fn what_is_kept_is_never_absent_because_of_bytes_after_a_reply() {
+    let (fake, client) = connected(UNHURRIED).await;
+    fake.once(|asked| Some(vec![Act::Send([asked.honest(), b"MN\r\n".to_vec()].concat())]));
+    let name = key("session:1");
+    let read = async || client.store.read(&name, None).await;
+    assert_eq!(read().await.unwrap().unwrap().value, value_of("session:1"));
+    eventually("the connection is dropped", async || {
+        match read().await {
+            Ok(kept) => assert_eq!(kept.unwrap().value, value_of("session:1")),
+            Err(error) => assert_eq!(error, StoreError::NoAnswer),
+        }
+        (fake.connections() > CONNECTIONS).then_some(())
+    })
+    .await;
+}
+
+/// The reply to one read comes where that to another is due.
+#[tokio::test]
+async fn what_is_kept_is_never_absent_because_of_another_reply() {
+    let (fake, client) = connected(UNHURRIED).await;
+    fake.once(|asked| Some(vec![Act::send(block("session:2", asked.opaque) + "MN\r\n")]));
+    let read = client.store.read(&key("session:1"), None).await;
+    assert_eq!(read, Err(StoreError::NoAnswer));
+    assert_eq!(client.metric("crosstalk_total"), 1.0);
+}
+
 #[tokio::test]
 async fn bytes_after_a_reply_are_never_the_answer_to_a_change() {
     let after: [fn(&Asked) -> String; 5] = [

@@ -262,7 +262,7 @@ fn read(line: &str) -> Line {
     match &words[..] {
         ["mg", "aside:probe", "v"] => Line::Probe,
         ["mn"] => Line::End,
-        ["mg", key, "v", "t", "f", "c", flags @ .., "k", "q"] => match opaque(flags, "NR") {
+        ["mg", key, "v", "t", flags @ .., "k", "q"] => match opaque(flags, "fcNRT") {
             Some(opaque) => Line::Lookup((*key).to_owned(), opaque),
             None => Line::Unknown,
         },

@@ -23,24 +23,35 @@ impl Wire {
         flags.extend(renew_flag.as_deref());
         let mut replies = self.client.meta_get_multi(&reads, Some(&flags)).await?.into_iter();
         let mut reply = replies.next();
+        let mut left_out = Vec::new();
         for read in reads {
-            // What is absent is left out.
-            let kept = match reply {
-                Some(meta) if is_for(&meta, &read.key, opaque) => {
-                    reply = replies.next();
-                    // Below zero is "for ever".
-                    let left_s = meta.ttl_remaining.and_then(|left_s| u32::try_from(left_s).ok());
-                    Some(Kept { value: meta.data.map_or_else(Bytes::new, Bytes::from), left_s })
-                }
+            let meta = match reply {
+                Some(meta) if is_for(&meta, &read.key, opaque) => meta,
+                // What is absent is left out.
                 other => {
                     reply = other;
-                    None
+                    left_out.push(read.reply);
+                    continue;
                 }
             };
-            let _ = read.reply.send(Ok(kept));
+            reply = replies.next();
+            // Below zero is "for ever".
+            let left_s = meta.ttl_remaining.and_then(|left_s| u32::try_from(left_s).ok());
+            let value = meta.data.map_or_else(Bytes::new, Bytes::from);
+            let _ = read.reply.send(Ok(Some(Kept { value, left_s })));
         }
-        // A reply is left over: it is nobody's.
-        if reply.is_some() { Err(WireError::Crosstalk) } else { Ok(()) }
+        // A reply is left over: it is nobody's, and nothing is known of those that were left out.
+        if reply.is_some() {
+            return Err(WireError::Crosstalk);
+        }
+        // A stray `MN` must not end a session.
+        if !left_out.is_empty() {
+            self.is_in_step().await?;
+        }
+        for reply in left_out {
+            let _ = reply.send(Ok(None));
+        }
+        Ok(())
     }
 
     /// `ms <key> <length> T<life> k O<round trip>`.
