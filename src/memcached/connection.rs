@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_channel::Receiver;
 use async_memcached::Client;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Backlog,
@@ -21,6 +21,12 @@ const BATCH_MAX: usize = 256;
 
 /// Deadline, in operation deadlines, of making a connection: it takes a round trip and a name lookup.
 const CONNECT_TIMEOUTS: u32 = 4;
+
+/// Time without an operation after which a connection is tried. Servers (`idle_timeout`), firewalls and restarts end
+/// connections that nobody uses, and async-memcached tells of it only when the next operation is lost. Nobody waits
+/// for the trial, and a connection that is tried is not idle to the server. To try over a new connection what was
+/// lost would do for some operations, but a fill is void over a connection that is younger than its lease.
+const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// One of a server's connections: makes it, works the queue over it, and makes it anew when it breaks.
 pub(crate) struct Worker {
@@ -97,8 +103,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Works the queue until the connection breaks (the cause is returned), the server goes out of
-    /// service, or the queue is closed.
+    async fn is_alive(&self, wire: &mut Wire) -> bool {
+        within(self.round_trip_timeout, wire.is_alive()).await.unwrap_or(false)
+    }
+
+    /// Works the queue until the connection breaks (the cause is returned), is found broken in idleness, the
+    /// server goes out of service, or the queue is closed.
     async fn work(&self, mut wire: Wire, batch: &mut Vec<Operation>) -> Option<WireError> {
         let mut broken = std::pin::pin!(self.health.broken());
         loop {
@@ -106,9 +116,14 @@ impl Worker {
                 let first = tokio::select! {
                     biased;
                     () = &mut broken => return None,
-                    first = self.queued.recv() => first.ok()?,
+                    first = timeout(IDLE_MAX, self.queued.recv()) => first,
                 };
-                batch.push(first);
+                match first {
+                    Ok(first) => batch.push(first.ok()?),
+                    Err(_) if self.is_alive(&mut wire).await => continue,
+                    // Nothing was lost with it. If it can't be made anew, that is the failure.
+                    Err(_) => return None,
+                }
             }
             while batch.len() < BATCH_MAX
                 && let Ok(next) = self.queued.try_recv()

@@ -195,6 +195,10 @@ async fn serve(mut stream: BufReader<TcpStream>, shared: &Shared) -> io::Result<
                 stream.write_all(b"EN\r\n").await?;
                 continue;
             }
+            Line::Version => {
+                stream.write_all(b"VERSION 1.6.18\r\n").await?;
+                continue;
+            }
             Line::Lookup(key, opaque) => {
                 let Asked { keys, opaque: of_batch, .. } =
                     lookups.get_or_insert(Asked { verb: Verb::Lookup, keys: Vec::new(), opaque });
@@ -250,6 +254,7 @@ async fn play(act: Act, stream: &mut BufReader<TcpStream>, shared: &Shared) -> i
 /// What a line from the client says.
 enum Line {
     Probe,
+    Version,
     Lookup(String, u64),
     End,
     /// And the bytes of its body.
@@ -261,6 +266,7 @@ fn read(line: &str) -> Line {
     let words: Vec<&str> = line.trim_end_matches("\r\n").split(' ').collect();
     match &words[..] {
         ["mg", "aside:probe", "v"] => Line::Probe,
+        ["version"] => Line::Version,
         ["mn"] => Line::End,
         ["mg", key, "v", "t", flags @ .., "k", "q"] => match opaque(flags, "fcNRT") {
             Some(opaque) => Line::Lookup((*key).to_owned(), opaque),

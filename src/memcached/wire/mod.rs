@@ -52,6 +52,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Whether the server still answers over this connection, by a command that it doesn't count among its gets.
+    pub(super) async fn is_alive(&mut self) -> bool {
+        self.client.version().await.is_ok()
+    }
+
     /// Makes sure that the next reply is the one to the next command. Of what is left out of a reply there is nothing
     /// that bears a key and a number: the `MN` that ended it may have been a stray one.
     async fn is_in_step(&mut self) -> Result<(), WireError> {
