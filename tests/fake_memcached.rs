@@ -256,6 +256,28 @@ async fn replies_in_another_order_are_nobodys() {
     serves_again(&client).await;
 }
 
+/// One reply bears the key that the next should have, and the next one that nobody asked for.
+#[tokio::test]
+async fn a_reply_under_the_key_of_another_of_its_batch_is_nobodys() {
+    let (fake, client) = connected(UNHURRIED).await;
+    fake.once(|asked| {
+        let [one, other] = asked.keys.first_chunk()?;
+        let under_the_other =
+            block(one, asked.opaque).replace(&format!("k{one}"), &format!("k{other}"));
+        let rest = asked.keys.iter().skip(2).map(|key| block(key, asked.opaque));
+        let replies = [under_the_other, block("nobody:1", asked.opaque)].into_iter().chain(rest);
+        Some(vec![Act::send(replies.collect::<String>() + "MN\r\n")])
+    });
+    let names: Vec<_> = (0..64).map(|number| format!("user:{number}")).collect();
+    let looks = join_all(names.iter().map(|name| client.look_up(name))).await;
+    for (name, look) in names.iter().zip(&looks) {
+        is_right_or_an_error(name, look);
+    }
+    assert!(looks.iter().any(Result::is_err), "no batch was altered");
+    assert_eq!(client.metric("crosstalk_total"), 1.0);
+    serves_again(&client).await;
+}
+
 #[tokio::test]
 async fn a_reply_for_another_key_is_nobodys_when_none_need_come() {
     let (fake, client) = connected(UNHURRIED).await;

@@ -27,7 +27,7 @@ impl Wire {
         flags.extend(refresh_flag.as_deref());
         let mut replies = self.client.meta_get_multi(&lookups, Some(&flags)).await?.into_iter();
         let mut reply = replies.next();
-        let (mut unheard, mut left_out) = (Vec::new(), Vec::new());
+        let (mut answered, mut left_out) = (Vec::with_capacity(lookups.len()), Vec::new());
         for lookup in lookups {
             let meta = match reply {
                 Some(meta) if is_for(&meta, &lookup.key, opaque) => meta,
@@ -40,14 +40,21 @@ impl Wire {
                 }
             };
             reply = replies.next();
-            let look = self.look(meta, asked_at)?;
-            if let Err(Ok(look)) = lookup.reply.send(Ok(look)) {
-                unheard.push((lookup.key, look));
+            answered.push((lookup, self.look(meta, asked_at)?));
+        }
+        // A reply is left over: it is nobody's. If one is missing as well, they may stand for each other, and any
+        // of the rest for another: nobody is told anything.
+        let is_left_over = reply.is_some();
+        if is_left_over && !left_out.is_empty() {
+            return Err(WireError::Crosstalk);
+        }
+        let mut unheard = Vec::new();
+        for (Lookup { key, reply, .. }, look) in answered {
+            if let Err(Ok(look)) = reply.send(Ok(look)) {
+                unheard.push((key, look));
             }
         }
-        // A reply is left over: it is nobody's. It may stand where another should be, so that nothing is known
-        // of those that were left out.
-        if reply.is_some() {
+        if is_left_over {
             return Err(WireError::Crosstalk);
         }
         // To those who asked for no lease it means that they are refused; that is not worth a round trip.

@@ -23,7 +23,7 @@ impl Wire {
         flags.extend(renew_flag.as_deref());
         let mut replies = self.client.meta_get_multi(&reads, Some(&flags)).await?.into_iter();
         let mut reply = replies.next();
-        let mut left_out = Vec::new();
+        let (mut answered, mut left_out) = (Vec::with_capacity(reads.len()), Vec::new());
         for read in reads {
             let meta = match reply {
                 Some(meta) if is_for(&meta, &read.key, opaque) => meta,
@@ -38,10 +38,17 @@ impl Wire {
             // Below zero is "for ever".
             let left_s = meta.ttl_remaining.and_then(|left_s| u32::try_from(left_s).ok());
             let value = meta.data.map_or_else(Bytes::new, Bytes::from);
-            let _ = read.reply.send(Ok(Some(Kept { value, left_s })));
+            answered.push((read.reply, Kept { value, left_s }));
         }
-        // A reply is left over: it is nobody's, and nothing is known of those that were left out.
-        if reply.is_some() {
+        // As for looks: if one is left over and one is missing, nobody is told anything.
+        let is_left_over = reply.is_some();
+        if is_left_over && !left_out.is_empty() {
+            return Err(WireError::Crosstalk);
+        }
+        for (reply, kept) in answered {
+            let _ = reply.send(Ok(Some(kept)));
+        }
+        if is_left_over {
             return Err(WireError::Crosstalk);
         }
         // A stray `MN` must not end a session.
