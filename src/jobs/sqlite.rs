@@ -9,7 +9,7 @@ use std::{
 use apalis_sqlite::{Config, SqliteStorage};
 use sqlx::{
     ConnectOptions, Connection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 use tokio::{
     sync::Mutex,
@@ -21,7 +21,7 @@ use super::{
     queue::{ATTEMPTS_MAX, Counts, Dead, NAME, QueueError, ids, unavailable},
     storage::Heartbeat,
 };
-use crate::users::FileIdentity;
+use crate::users::{FileIdentity, writer_pool};
 
 /// Connections to the file: one writes at a time, the others read or wait.
 const CONNECTIONS_MAX: u32 = 4;
@@ -128,7 +128,9 @@ impl SqliteQueue {
         }
         migrate(&self.options).await.map_err(failed)?;
         let file = FileIdentity::of(&self.path).await.map_err(unavailable)?;
-        Ok(opened.insert(Opened { file, pool: pool(&self.options) }).clone())
+        // None of the connections creates the file.
+        let pool = writer_pool(CONNECTIONS_MAX, WAIT).connect_lazy_with(self.options.clone());
+        Ok(opened.insert(Opened { file, pool }).clone())
     }
 
     async fn is_still(&self, file: FileIdentity) -> bool {
@@ -239,25 +241,6 @@ impl SqliteQueue {
             .missed_heartbeats(heartbeat.missed_max);
         Ok(SqliteStorage::new(&pool).with_config(config))
     }
-}
-
-/// Connections to a file that is there; none of them creates one.
-fn pool(options: &SqliteConnectOptions) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
-        .acquire_timeout(WAIT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        // When the disk is full, SQLite ends the transaction by itself. sqlx does not notice, and refuses
-        // to begin another on that connection for ever: it is closed, and the next use makes a new one.
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
-        .connect_lazy_with(options.clone())
 }
 
 /// Creates the file and its tables if need be, whoever else is doing the same.

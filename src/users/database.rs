@@ -60,7 +60,9 @@ impl Database {
             .await
             .map_err(|error| failed(OpenFailure::Other(error.to_string())))?;
         let readers = connect(max_queries, &options).await.map_err(|error| failed(error.into()))?;
-        let writer = writer_pool().connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
+        // Writes that come together wait for the connection for as long as one may wait for the lock.
+        let writer =
+            writer_pool(1, WRITE_WAIT).connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
         let probe = probe_pool().connect_lazy_with(options);
         migrating.close().await.map_err(|error| failed(error.into()))?;
         let database = Self { readers, writer, probe, path, file, slowness };
@@ -133,16 +135,16 @@ async fn connect(
     }
 }
 
-/// Writes that come together wait for the connection for as long as one may wait for the lock.
-fn writer_pool() -> SqlitePoolOptions {
+/// So many connections that write to a file, for each of which one waits for at most `wait`.
+pub(crate) fn writer_pool(connections: u32, wait: Duration) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(WRITE_WAIT)
+        .max_connections(connections)
+        .acquire_timeout(wait)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
         // When the disk is full, SQLite ends the transaction by itself. sqlx does not notice, and refuses to
-        // begin another on that connection for ever: it is closed, and the next write makes a new one.
+        // begin another on that connection for ever: it is closed, and the next use makes a new one.
         .after_release(|connection, _| {
             Box::pin(async move {
                 // Answered after the rollback that a dropped transaction has sent.

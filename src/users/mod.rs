@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 pub use database::Database;
+pub(crate) use database::writer_pool;
 pub use error::{OpenError, OpenFailure};
 pub(crate) use file::FileIdentity;
 pub use outbox::Intent;
