@@ -67,6 +67,11 @@ pub struct StackSettings {
     #[command(flatten)]
     pub servers: ServerSettings,
 
+    /// Give the database this list of memcached servers in place of the one that it has; processes with the old list
+    /// must then be started anew
+    #[arg(long)]
+    pub adopt_servers: bool,
+
     /// How long an entry is fresh, in whole seconds; shortened at random by up to 10 %
     #[arg(long, env = "ASIDE_TTL", default_value = "60s", value_parser = ttl, value_name = "DURATION")]
     pub ttl: Duration,

@@ -13,6 +13,7 @@ pub mod app;
 
 pub mod http;
 
+pub mod delivery;
 pub mod jobs;
 
 pub mod demo;

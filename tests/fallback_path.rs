@@ -14,7 +14,7 @@ use std::{
 use aside::{
     cache::{
         Answer, Ask, Cache, Detail, Directives, Failure, Fallback, Filled, Get, Key, Lease,
-        LoadError, Look, Memory, Origin, Policy, Served, Store, StoreError, Value, stack,
+        LoadError, Look, Memory, Origin, Places, Policy, Served, Store, StoreError, Value, stack,
     },
     metrics::Metrics,
 };
@@ -61,8 +61,8 @@ impl Store for Shared {
         }
     }
 
-    async fn forget(&self, key: &Key) -> Result<(), StoreError> {
-        self.reached()?.forget(key).await
+    async fn forget(&self, key: &Key) -> Result<(), Places> {
+        self.reached().map_err(|_| Places::only(0))?.forget(key).await
     }
 }
 

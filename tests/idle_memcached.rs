@@ -30,7 +30,7 @@ async fn everything_works_at_once(client: &Client) {
     let filled = client.store.fill(&key("user:1"), &lease, value("{}")).await;
     assert_eq!(filled, Ok(Filled::Stored));
     assert_eq!(body(&client.look_up("user:1").await).unwrap(), "{}");
-    assert_eq!(client.store.forget(&key("user:1")).await, Ok(()));
+    assert_eq!(client.forget("user:1").await, Ok(()));
     let lease = won(client, "user:1").await;
     client.store.release(&key("user:1"), &lease);
     eventually("it is released", async || match client.look_up("user:1").await.unwrap() {
@@ -38,7 +38,7 @@ async fn everything_works_at_once(client: &Client) {
         _ => None,
     })
     .await;
-    assert_eq!(client.store.forget(&key("user:1")).await, Ok(()));
+    assert_eq!(client.forget("user:1").await, Ok(()));
 }
 
 async fn won(client: &Client, name: &str) -> Lease {
@@ -74,7 +74,7 @@ async fn connections_that_are_closed_in_idleness_are_made_anew_before_they_are_n
     let Ok(Look::Found { lease, .. }) = look else { unreachable!() };
     let filled = client.store.fill(&key("user:1"), &lease, value("{}")).await;
     assert_eq!(filled, Ok(Filled::Stored));
-    assert_eq!(client.store.forget(&key("user:1")).await, Ok(()));
+    assert_eq!(client.forget("user:1").await, Ok(()));
     assert_eq!(client.metric("failures_total"), 0.0);
 }
 

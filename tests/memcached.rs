@@ -410,7 +410,7 @@ async fn a_server_that_is_not_there_is_unavailable_at_once() {
     assert!(matches!(look, Err(StoreError::Unavailable)), "{look:?}");
     timed(client.store.known()).await;
     assert_eq!(client.state(), State::OutOfService);
-    let forgotten = timed(client.store.forget(&key("user:1"))).await;
+    let forgotten = timed(client.forget("user:1")).await;
     assert_eq!(forgotten, Err(StoreError::Unavailable));
 }
 

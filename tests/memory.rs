@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use aside::cache::{Ask, Key, Look, Memory, Origin, Store, Value};
+use aside::cache::{Ask, Filled, Key, Look, Memory, Origin, Store, Value};
 use bytes::Bytes;
 use futures_util::FutureExt;
+use tokio::time::advance;
 
 /// Races that are run. Some hundreds of them go wrong if a forget can fall into the middle of a fill.
 const RACES: i64 = 20_000;
@@ -28,6 +29,22 @@ fn reach(counter: &AtomicI64, race: i64) {
         spin_loop();
         thread::yield_now();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_is_as_old_as_the_question_for_its_load_and_never_older_than_it_may_be() {
+    let store = Memory::new(1 << 20, Duration::from_secs(5), Origin::Fallback);
+    let key = Key::numbered("thing", 1);
+    let ask = Ask { lease_s: Some(8), refresh_s: None };
+    let Ok(Look::Placeholder { lease, .. }) = store.lookup(&key, ask).await else { panic!() };
+    // A load that took four seconds, and may have read its row in the first of them.
+    advance(Duration::from_secs(4)).await;
+    let value = Value { body: Bytes::from_static(b"{}"), flags: 0, left_s: 60 };
+    assert_eq!(store.fill(&key, &lease, value).await, Ok(Filled::Stored));
+    advance(Duration::from_millis(900)).await;
+    assert!(matches!(store.lookup(&key, ask).await, Ok(Look::Found { .. })));
+    advance(Duration::from_millis(100)).await;
+    assert!(matches!(store.lookup(&key, ask).await, Ok(Look::Placeholder { .. })));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use aside::{
-    cache::{Look, Store, StoreError},
+    cache::{Look, NoBacklog, Store, StoreError},
     memcached::{Kept, Memcached as Servers, State},
     metrics::Metrics,
 };
@@ -96,10 +96,7 @@ async fn a_value_over_the_limit_is_refused_and_what_was_there_stays() {
 async fn a_key_whose_home_is_away_is_unavailable_and_not_absent() {
     let (mut first, second) = (Memcached::start().await, Memcached::start().await);
     let addresses = [first.address(), second.address()];
-    let nothing = Arc::new(|| -> futures_util::future::BoxFuture<'static, _> {
-        Box::pin(async { Ok(Vec::new()) })
-    });
-    let servers = Servers::start(&addresses, UNHURRIED, &Metrics::default(), nothing);
+    let servers = Servers::start(&addresses, UNHURRIED, &Metrics::default(), Arc::new(NoBacklog));
     servers.known().await;
     let keys = || (0..).map(|number| key(&format!("session:{number}")));
     let lost = keys().find(|key| servers.home(key) == Some(&first.address())).unwrap();

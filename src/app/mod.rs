@@ -64,6 +64,9 @@ pub enum StartError {
     /// The database can't be opened.
     #[error(transparent)]
     Database(#[from] crate::users::OpenError),
+    /// The log of changes can't be read.
+    #[error("the log of changes can't be read: {0}")]
+    Log(String),
 }
 
 impl App {
@@ -86,7 +89,7 @@ impl App {
         let control = control(control::Places {
             inspector,
             memory: stacks.memory,
-            forget: stacks.forget,
+            memcached: memcached.clone(),
             kept_stale_s: stacks::policy(&settings.stacks)?.kept_stale_s(),
         });
         let worker = queue::start(settings, &queue, &stacks.users, &metrics);
@@ -107,7 +110,7 @@ impl App {
                 })
             },
             database: stacks.database,
-            invalidations: stacks.invalidations,
+            delivery: stacks.delivery,
             queue,
             access,
             metrics,

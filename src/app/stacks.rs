@@ -4,13 +4,13 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
-    cache::{Cache, Fallback, Forget, InFlight, Memory, Origin, Policy, forget, stack_counted},
+    cache::{Cache, Fallback, InFlight, Memory, Origin, Policy, Servers, forget, stack_counted},
     calculations,
     config::StackSettings,
-    jobs::{self, InService, Invalidations},
-    memcached::{Address, Backlog, Memcached},
+    delivery::{Delivery, Log},
+    memcached::{Address, Memcached},
     metrics::{CacheMetrics, Metrics},
-    users::{Database, Users},
+    users::{self, Database, Serving, Users},
 };
 
 /// What `--memcached` says where there is no server.
@@ -22,8 +22,11 @@ const MEMORY_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of entries kept in this process while memcached is away.
 const FALLBACK_BYTES_MAX: u64 = 16 << 20;
 
-/// How long an entry may be kept in this process while memcached is away: a write through another
-/// replica is not heard of here until then.
+/// The first parts of all keys that are the cache's own. Sessions are not among them.
+const SPACES: &[&str] = &[users::SPACE, calculations::SPACE];
+
+/// How old an entry may be that is kept in this process while memcached is away. Writes through other replicas are
+/// heard of sooner, but only while the database can be read.
 const FALLBACK_LIFE_MAX: Duration = Duration::from_secs(5);
 
 /// Every source with its stack, the database, and the servers of the cache.
@@ -37,13 +40,11 @@ pub struct Stacks {
     /// Where the users are.
     pub database: Database,
     /// Makes the cache forget what a write has changed.
-    pub invalidations: Invalidations,
+    pub delivery: Delivery,
     /// The servers; `None` if the setting says so.
     pub memcached: Option<Memcached>,
     /// This process's own memory: the store, or what stands in for it.
     pub memory: Memory,
-    /// Makes the store forget a key.
-    pub forget: Forget,
     /// The loads of all stacks that are under way.
     pub in_flight: InFlight,
 }
@@ -59,61 +60,56 @@ impl Stacks {
         let servers = servers(&settings.servers.memcached)?;
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
-        let (ledger, of_calculations) = (metrics.cache("users"), metrics.cache("calculations"));
-        let (users, in_flight) = (Users::new(database.clone()), InFlight::default());
-        let (users, calculations, forget, memory, memcached) = if servers.is_empty() {
+        let serving = serve(&database, &servers, settings.adopt_servers).await?;
+        let servers = in_places(servers, &serving);
+        let memory = if servers.is_empty() {
             tracing::info!("no memcached is set: entries are kept in this process only");
-            let memory = Memory::new(MEMORY_BYTES_MAX, Duration::MAX, Origin::Memory);
-            let users = stack_counted(users, memory.clone(), &policy, &ledger, &in_flight);
-            let calculations = calculations::stacked(memory.clone(), &of_calculations, &in_flight);
-            (users, calculations, forget(memory.clone()), memory, None)
+            Memory::new(MEMORY_BYTES_MAX, Duration::MAX, Origin::Memory)
         } else {
-            let memory = Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback);
-            let backlog = backlog(database.clone(), memory.clone());
-            let memcached =
-                Memcached::start(&servers, settings.servers.memcached_timeout, metrics, backlog);
+            Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback)
+        };
+        let log = Log::open(database.clone(), serving, memory.clone(), SPACES).await;
+        let log = Arc::new(log.map_err(|error| StartError::Log(error.to_string()))?);
+        let (ledger, of_calculations) = (metrics.cache("users"), metrics.cache("calculations"));
+        let (source, in_flight) = (Users::new(database.clone()), InFlight::default());
+        let (users, calculations, forget, memcached) = if servers.is_empty() {
+            let users = stack_counted(source, memory.clone(), &policy, &ledger, &in_flight);
+            let calculations = calculations::stacked(memory.clone(), &of_calculations, &in_flight);
+            (users, calculations, forget(memory.clone()), None)
+        } else {
+            let timeout = settings.servers.memcached_timeout;
+            let memcached = Memcached::start(&servers, timeout, metrics, log.clone());
             memcached.known().await;
             let store = Fallback::new(memcached.clone(), memory.clone());
-            let users = stack_counted(users, store.clone(), &policy, &ledger, &in_flight);
+            let users = stack_counted(source, store.clone(), &policy, &ledger, &in_flight);
             let calculations = calculations::stacked(store.clone(), &of_calculations, &in_flight);
-            (users, calculations, forget(store), memory, Some(memcached))
+            (users, calculations, forget(store), Some(memcached))
         };
-        let in_service = in_service(memcached.clone());
-        let invalidations = Invalidations::start(database.clone(), forget.clone(), in_service);
-        if let Err(error) = invalidations.deliver().await {
-            tracing::warn!(%error, "what earlier writes left over can't be forgotten yet");
-        }
+        let told = memcached.clone().map(|memcached| Arc::new(memcached) as Arc<dyn Servers>);
+        let delivery = Delivery::start(log, forget, told);
         let ledgers = vec![("users", ledger), ("calculations", of_calculations)];
-        Ok(Self {
-            users,
-            calculations,
-            ledgers,
-            database,
-            invalidations,
-            memcached,
-            memory,
-            forget,
-            in_flight,
-        })
+        Ok(Self { users, calculations, ledgers, database, delivery, memcached, memory, in_flight })
     }
 }
 
-/// What a memcached server must forget before it is used again. Entries that stood in for its own are
-/// dropped with that.
-fn backlog(database: Database, memory: Memory) -> Backlog {
-    Arc::new(move || {
-        let (database, memory) = (database.clone(), memory.clone());
-        Box::pin(async move {
-            let intents = jobs::pending(&database).await.map_err(|error| error.to_string())?;
-            memory.clear();
-            Ok(intents.into_iter().map(|intent| intent.key).collect())
-        })
-    })
+/// Joins the processes that have these servers.
+async fn serve(
+    database: &Database,
+    servers: &[Address],
+    adopt: bool,
+) -> Result<Serving, StartError> {
+    let names: Vec<_> = servers.iter().map(Address::to_string).collect();
+    let serving = database.serve(&names, adopt).await;
+    serving.map_err(|error| StartError::Setting(error.to_string()))
 }
 
-/// Whether a key can be forgotten in every place that it may be in: in this process's own memory always.
-fn in_service(memcached: Option<Memcached>) -> InService {
-    Arc::new(move |key| memcached.as_ref().is_none_or(|servers| servers.is_in_service(key)))
+/// The servers in the order of their places.
+fn in_places(mut servers: Vec<Address>, serving: &Serving) -> Vec<Address> {
+    servers.sort_by_key(|server| {
+        let name = server.to_string();
+        serving.servers.iter().position(|served| *served == name)
+    });
+    servers
 }
 
 pub(super) fn policy(settings: &StackSettings) -> Result<Policy, StartError> {

@@ -1,6 +1,6 @@
 //! What answers while memcached does not: this process's own memory.
 
-use super::{Ask, Filled, Key, Lease, Look, Memory, Origin, Store, StoreError, Value};
+use super::{Ask, Filled, Key, Lease, Look, Memory, Origin, Places, Store, StoreError, Value};
 
 /// A store that asks `P` and, where `P` gives no answer, a small [`Memory`] in its place.
 ///
@@ -44,7 +44,7 @@ impl<P: Store> Store for Fallback<P> {
         }
     }
 
-    async fn forget(&self, key: &Key) -> Result<(), StoreError> {
+    async fn forget(&self, key: &Key) -> Result<(), Places> {
         self.memory.forget(key).await?;
         self.primary.forget(key).await
     }

@@ -11,7 +11,9 @@ use std::{
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 use tokio::time::Instant;
 
-use super::{Ask, Filled, Found, Key, Lease, Look, Origin, Sight, Store, StoreError, Token, Value};
+use super::{
+    Ask, Filled, Found, Key, Lease, Look, Origin, Places, Sight, Store, StoreError, Token, Value,
+};
 
 /// Bytes that an entry takes besides its key and body: the slot, the map's node, its place in the queues.
 const OVERHEAD_BYTES: u32 = 200;
@@ -41,7 +43,7 @@ struct Slot {
 
 impl Memory {
     /// A store of at most `bytes_max`, whose leases say that they come from `origin`, and whose entries
-    /// live at most `life_max`, however long they were given.
+    /// are never older than `life_max`, counted from when their loads were asked for, however long they were given.
     pub fn new(bytes_max: u64, life_max: Duration, origin: Origin) -> Self {
         let slots = Cache::builder()
             .max_capacity(bytes_max)
@@ -84,9 +86,11 @@ impl Memory {
         Lease { cas, origin: self.origin, asked_at: Instant::now(), connected_at: self.made_at }
     }
 
-    fn slot(&self, value: Option<Value>, life_s: u32) -> Slot {
+    /// A slot whose content was asked for at `asked_at`: a value may be as old as that.
+    fn slot(&self, value: Option<Value>, life_s: u32, asked_at: Instant) -> Slot {
         let now = Instant::now();
-        let life = Duration::from_secs(life_s.into()).min(self.life_max);
+        let life_max = self.life_max.saturating_sub(now.saturating_duration_since(asked_at));
+        let life = Duration::from_secs(life_s.into()).min(life_max);
         Slot {
             cas: self.versions.fetch_add(1, Ordering::Relaxed) + 1,
             value,
@@ -103,7 +107,7 @@ impl Memory {
             let (answer, change) = match (slot, ask.lease_s) {
                 (Some(slot), _) => self.seen(slot, ask),
                 (None, Some(lease_s)) => {
-                    let slot = self.slot(None, lease_s);
+                    let slot = self.slot(None, lease_s, Instant::now());
                     let lease = self.lease(slot.cas);
                     (Look::Placeholder { lease, token: Token::Won }, Op::Put(slot))
                 }
@@ -163,14 +167,14 @@ impl Store for Memory {
 
     async fn fill(&self, key: &Key, lease: &Lease, value: Value) -> Result<Filled, StoreError> {
         let life_s = value.left_s;
-        Ok(self.replace(key, lease, Some(self.slot(Some(value), life_s))))
+        Ok(self.replace(key, lease, Some(self.slot(Some(value), life_s, lease.asked_at))))
     }
 
     fn release(&self, key: &Key, lease: &Lease) {
         self.replace(key, lease, None);
     }
 
-    async fn forget(&self, key: &Key) -> Result<(), StoreError> {
+    async fn forget(&self, key: &Key) -> Result<(), Places> {
         // By the same lock as a fill. `invalidate` does not take it, and may fall between the moment when
         // a fill compares the versions and the moment when it puts its value, which is then back again.
         self.slots.entry_by_ref(key).and_compute_with(|_| Op::Remove);

@@ -66,6 +66,7 @@ mod key;
 mod lookup;
 mod memory;
 mod pace;
+mod places;
 mod policy;
 mod single_flight;
 mod source;
@@ -85,6 +86,7 @@ pub use self::{
     key::{InvalidKey, KEY_BYTES_MAX, Key},
     lookup::{Lookup, LookupLayer},
     memory::Memory,
+    places::{Backlog, Missed, NoBacklog, PLACES_MAX, Places, Servers},
     policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
     single_flight::{Claim, InFlight, Load, Role, SingleFlight, SingleFlightLayer},
     source::{LoadError, Source},
@@ -95,8 +97,8 @@ use crate::metrics::CacheMetrics;
 /// The finished stack, whatever its source and its store: a [`tower::Service`] from [`Get`] to [`Answer`].
 pub type Cache<I> = BoxCloneSyncService<Get<I>, Answer, Failure>;
 
-/// Makes a store forget a key: a [`tower::Service`] for those who write.
-pub type Forget = BoxCloneSyncService<Key, (), StoreError>;
+/// Makes a store forget a key, or tells which places may still hold it: a [`tower::Service`] for those who write.
+pub type Forget = BoxCloneSyncService<Key, (), Places>;
 
 /// The [`Forget`] of `store`.
 pub fn forget<T: Store>(store: T) -> Forget {

@@ -9,7 +9,7 @@ use std::future::Future;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::Key;
+use super::{Key, Places};
 
 /// A place that keeps entries and hands out leases.
 ///
@@ -31,8 +31,11 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// the key still holds that version removes whatever it holds.
     fn release(&self, key: &Key, lease: &Lease);
 
-    /// Removes `key` whatever it holds. A key that is not there is forgotten already.
-    fn forget(&self, key: &Key) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Removes `key`, whatever it holds, wherever it may be. A key that is not there is forgotten already.
+    ///
+    /// # Errors
+    /// The places that have not said that they did, and may still hold it.
+    fn forget(&self, key: &Key) -> impl Future<Output = Result<(), Places>> + Send;
 }
 
 /// What a look may take besides the value. Looks with the same `Ask` travel in one batch.

@@ -96,8 +96,8 @@ impl Held {
     ),
 )]
 pub(super) async fn explain(State(context): State<Arc<Context>>, uri: Uri) -> Response {
-    let Some(key) = key(&uri) else { return Problem::InvalidId.into_response() };
-    let held = (context.control.explain)(key).await;
+    let Some(id) = id(&uri) else { return Problem::InvalidId.into_response() };
+    let held = (context.control.explain)(Key::numbered(SPACE, id)).await;
     let state = match held.entry() {
         Some(entry) => entry.state,
         // Without servers, an entry that is not in the memory is nowhere.
@@ -127,11 +127,10 @@ pub(super) struct Explained {
 )]
 pub(super) async fn forget(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     let begun_at = Instant::now();
-    let Some(key) = key(&uri) else { return Problem::InvalidId.into_response() };
-    let invalidations = context.invalidations.clone();
-    let forgotten = key.clone();
-    // A task of its own: a client that leaves does not end it between the cache and the note.
-    let task = tokio::spawn(async move { invalidations.forget(forgotten).await });
+    let Some(id) = id(&uri) else { return Problem::InvalidId.into_response() };
+    let (delivery, key) = (context.delivery.clone(), Key::numbered(SPACE, id));
+    // A task of its own: a client that leaves does not end it between the cache and the log.
+    let task = tokio::spawn(async move { delivery.forget(id).await });
     match task.await {
         Ok(Ok(forgotten)) => {
             let mut response = StatusCode::NO_CONTENT.into_response();
@@ -170,7 +169,6 @@ pub(super) struct Forgotten {
     forgotten: u64,
 }
 
-fn key(uri: &Uri) -> Option<Key> {
-    let id = uri.path().strip_prefix("/cache/users/").and_then(number)?;
-    Some(Key::numbered(SPACE, id))
+fn id(uri: &Uri) -> Option<i64> {
+    uri.path().strip_prefix("/cache/users/").and_then(number)
 }

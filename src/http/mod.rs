@@ -34,7 +34,8 @@ pub use self::{
 };
 use crate::{
     cache::Cache,
-    jobs::{Invalidations, Queue},
+    delivery::Delivery,
+    jobs::Queue,
     metrics::{CacheMetrics, Metrics},
     sessions::Sessions,
     statistics::ServerRow,
@@ -59,7 +60,7 @@ pub struct Context {
     /// Written to.
     pub database: Database,
     /// Makes the cache forget what a write has changed.
-    pub invalidations: Invalidations,
+    pub delivery: Delivery,
     /// Users to be loaded into the cache.
     pub queue: Queue,
     /// Who may use the protected endpoints.

@@ -1,7 +1,5 @@
 //! Work that goes on beside the requests.
 
-mod invalidation;
-
 mod warm_up;
 mod worker;
 
@@ -16,7 +14,6 @@ mod sqlite;
 mod storage;
 
 pub use address::{Address, InvalidAddress};
-pub use invalidation::{InService, Invalidations, pending};
 pub use queue::{
     ATTEMPTS_MAX, Counts, DEAD_SHOWN_MAX, Dead, Limits, Queue, QueueError, Report, Timing,
 };

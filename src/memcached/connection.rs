@@ -7,14 +7,19 @@ use async_memcached::Client;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Backlog,
+    Address,
     batch::carry_out,
     deadline::within,
+    emptying::empty_or_flush,
     health::{Health, State},
     operation::Operation,
+    routing::Routing,
     wire::{Wire, WireError},
 };
-use crate::{cache::Origin, metrics::ServerMetrics};
+use crate::{
+    cache::{Backlog, Key, Missed, Origin},
+    metrics::ServerMetrics,
+};
 
 /// Operations taken from the queue at once. What is over stays queued for the next round trip.
 const BATCH_MAX: usize = 256;
@@ -30,13 +35,14 @@ const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// One of a server's connections: makes it, works the queue over it, and makes it anew when it breaks.
 pub(crate) struct Worker {
-    pub(crate) dsn: String,
-    pub(crate) origin: Origin,
+    pub(crate) address: Address,
+    pub(crate) place: u16,
     pub(crate) queued: Receiver<Operation>,
     pub(crate) health: Arc<Health>,
     pub(crate) round_trip_timeout: Duration,
     pub(crate) metrics: ServerMetrics,
-    pub(crate) backlog: Backlog,
+    pub(crate) backlog: Arc<dyn Backlog>,
+    pub(crate) routing: Arc<Routing>,
 }
 
 impl Worker {
@@ -44,7 +50,7 @@ impl Worker {
     pub(crate) async fn run(self) {
         // What is left over from a connection that broke.
         let mut batch = Vec::new();
-        while !self.queued.is_closed() {
+        while !self.queued.is_closed() && !self.health.is_retired() {
             let turn = self.health.turn().await;
             let broken = match self.connect().await {
                 Ok(wire) => {
@@ -79,28 +85,51 @@ impl Worker {
     /// not in service forget what it has missed, which puts it into service.
     async fn connect(&self) -> Result<Wire, WireError> {
         let limit = self.round_trip_timeout * CONNECT_TIMEOUTS;
-        let client = within(limit, Client::new(&self.dsn)).await;
+        let client = within(limit, Client::new(self.address.dsn())).await;
         let client = client.map_err(|_| WireError::TimedOut)??;
-        let mut wire = Wire::new(client, self.origin, Instant::now());
+        let mut wire = Wire::new(client, Origin::Server(self.place), Instant::now());
         // A probe has no more time than any operation: what is too slow for those must not pass it.
         let probe = within(self.round_trip_timeout, wire.probe());
         probe.await.map_err(|_| WireError::TimedOut)??;
         if self.health.state() != State::InService {
             self.catch_up(&mut wire).await?;
             self.health.reached();
-            // A write between the two could neither reach the server nor be in the first backlog.
-            self.catch_up(&mut wire).await?;
         }
         Ok(wire)
     }
 
-    /// Lets the server forget all that was written while it was away.
+    /// Lets the server forget all that was written while it was away. What is written meanwhile says `pending`, and
+    /// is delivered as any other change that is.
     async fn catch_up(&self, wire: &mut Wire) -> Result<(), WireError> {
-        for key in (self.backlog)().await.map_err(WireError::Backlog)? {
-            let forget = within(self.round_trip_timeout, wire.forget(&key));
-            forget.await.map_err(|_| WireError::TimedOut)??;
+        let mut after = None;
+        loop {
+            let missed = self.backlog.missed(self.place, after).await;
+            match missed.map_err(WireError::Backlog)? {
+                Missed::TooMuch { up_to } => {
+                    let limit = self.round_trip_timeout * CONNECT_TIMEOUTS;
+                    let emptied = empty_or_flush(&self.address, limit, self.backlog.spaces()).await;
+                    emptied.map_err(WireError::Backlog)?;
+                    self.backlog.emptied(self.place, up_to);
+                    after = Some(up_to);
+                }
+                Missed::Changes { changes, up_to, is_full } => {
+                    let (positions, keys): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+                    let held: Vec<_> = keys.into_iter().filter(|key| self.may_hold(key)).collect();
+                    wire.forget(&held).await?;
+                    self.backlog.forgotten(self.place, positions, up_to);
+                    if !is_full {
+                        break;
+                    }
+                    after = Some(up_to);
+                }
+            }
         }
+        self.backlog.caught_up(self.place);
         Ok(())
+    }
+
+    fn may_hold(&self, key: &Key) -> bool {
+        self.routing.choices(key).is_some_and(|choices| choices.places().has(self.place))
     }
 
     async fn is_alive(&self, wire: &mut Wire) -> bool {

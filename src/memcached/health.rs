@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -48,13 +48,15 @@ pub(crate) struct Health {
     state: watch::Sender<State>,
     failures: AtomicU32,
     probing: Mutex<()>,
+    is_retired: AtomicBool,
     metrics: ServerMetrics,
 }
 
 impl Health {
     pub(crate) fn new(server: String, metrics: ServerMetrics) -> Self {
         let state = watch::Sender::new(State::Starting);
-        Self { server, state, failures: AtomicU32::new(0), probing: Mutex::new(()), metrics }
+        let (failures, is_retired) = (AtomicU32::new(0), AtomicBool::new(false));
+        Self { server, state, failures, probing: Mutex::new(()), is_retired, metrics }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -89,11 +91,26 @@ impl Health {
         Some(probe)
     }
 
+    /// Takes the server out of service for good.
+    pub(crate) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Relaxed);
+        self.state.send_replace(State::OutOfService);
+        self.metrics.in_service.set(0);
+    }
+
+    /// Whether it is out of service for good.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Relaxed)
+    }
+
     /// A probe succeeded, and the server has forgotten what it must: it is used.
     ///
     /// The failures still count until some work is done. A server that answers probes and nothing else is
     /// out of service again at its next failure, each time for longer.
     pub(crate) fn reached(&self) {
+        if self.is_retired() {
+            return;
+        }
         if self.state.send_replace(State::InService) != State::InService {
             self.metrics.in_service.set(1);
             tracing::info!(server = self.server, "memcached is in service");

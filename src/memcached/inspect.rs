@@ -16,7 +16,7 @@ use crate::{
 
 /// Deadline, in operation deadlines, of one question to one server: a name lookup, a connection, a round trip.
 /// Past it there is no answer.
-const QUESTION_TIMEOUTS: u32 = 4;
+pub(super) const QUESTION_TIMEOUTS: u32 = 4;
 
 /// The flags of a look that leaves no trace: no `v` (the value stays where it is), no `N` or `R` (no lease is
 /// taken), and `u`, so that it does not count as a use.

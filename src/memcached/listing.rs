@@ -33,15 +33,24 @@ impl Inspector {
         address: &Address,
         spaces: &'static [&'static str],
     ) -> mpsc::Receiver<Result<Key, InspectError>> {
-        let (keys, taken) = mpsc::channel(KEYS_AHEAD_MAX);
-        let (address, limit) = (address.clone(), self.question_timeout());
-        tokio::spawn(async move {
-            if let Err(error) = list(&address, limit, spaces, &keys).await {
-                let _ = keys.send(Err(error)).await;
-            }
-        });
-        taken
+        keys(address, self.question_timeout(), spaces)
     }
+}
+
+/// As [`Inspector::keys`]; `limit` is the deadline of each step.
+pub(super) fn keys(
+    address: &Address,
+    limit: Duration,
+    spaces: &'static [&'static str],
+) -> mpsc::Receiver<Result<Key, InspectError>> {
+    let (keys, taken) = mpsc::channel(KEYS_AHEAD_MAX);
+    let address = address.clone();
+    tokio::spawn(async move {
+        if let Err(error) = list(&address, limit, spaces, &keys).await {
+            let _ = keys.send(Err(error)).await;
+        }
+    });
+    taken
 }
 
 /// Lists until the end, or until nobody takes the keys any more.

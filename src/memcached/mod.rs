@@ -9,6 +9,7 @@ mod address;
 mod batch;
 mod connection;
 mod deadline;
+mod emptying;
 mod health;
 mod inspect;
 mod listing;
@@ -20,10 +21,11 @@ mod wire;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{BoxFuture, join, join_all};
+use futures_util::future::{BoxFuture, join_all};
 
 pub use self::{
     address::{Address, InvalidAddress},
+    emptying::Emptied,
     health::State,
     inspect::{InspectError, Inspector, Place},
     plain::Kept,
@@ -34,13 +36,11 @@ use self::{
     server::{Server, Setting},
 };
 use crate::{
-    cache::{Ask, Filled, Key, Lease, Look, Origin, Store, StoreError, Value},
+    cache::{
+        Ask, Backlog, Filled, Key, Lease, Look, Origin, Places, Servers, Store, StoreError, Value,
+    },
     metrics::Metrics,
 };
-
-/// The keys that a server must forget before it is used (again), or one line that says why they can't be
-/// told. Whatever wrote while the server was away has noted them.
-pub type Backlog = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Key>, String>> + Send + Sync>;
 
 /// The memcached servers. Clones share them.
 #[derive(Clone, Debug)]
@@ -51,24 +51,27 @@ pub struct Memcached {
 
 impl Memcached {
     /// Begins to connect to `addresses`, of which there must be at least one. Every operation ends within
-    /// `operation_timeout`. A server is put into service only after it has forgotten its `backlog`.
+    /// `operation_timeout`. A server is put into service only after it has forgotten what it missed, as `backlog` has
+    /// it by the places of the servers in `addresses`.
     pub fn start(
         addresses: &[Address],
         operation_timeout: Duration,
         metrics: &Metrics,
-        backlog: Backlog,
+        backlog: Arc<dyn Backlog>,
     ) -> Self {
+        let routing = Arc::new(Routing::new(addresses));
         let servers = (0..).zip(addresses).map(|(place, address)| {
             let server = Setting {
                 address: address.clone(),
-                origin: Origin::Server(place),
+                place,
                 operation_timeout,
                 metrics: metrics.server(&address.to_string()),
                 backlog: backlog.clone(),
+                routing: routing.clone(),
             };
             Server::start(server)
         });
-        Self { servers: servers.collect(), routing: Arc::new(Routing::new(addresses)) }
+        Self { servers: servers.collect(), routing }
     }
 
     /// Waits until it is known of every server whether it can be reached.
@@ -83,6 +86,12 @@ impl Memcached {
         join_all(self.servers.iter().map(Server::released)).await;
     }
 
+    /// Forgets every entry of the cache on each server, in the order of the servers. Sessions stay.
+    pub async fn empty_all(&self) -> Vec<(&Address, Emptied)> {
+        let emptied = self.servers.iter().map(async |it| (&it.address, it.empty().await));
+        join_all(emptied).await
+    }
+
     /// The servers and whether they are used.
     pub fn states(&self) -> impl Iterator<Item = (&Address, State)> {
         self.servers.iter().map(|server| (&server.address, server.state()))
@@ -92,16 +101,6 @@ impl Memcached {
     pub fn home(&self, key: &Key) -> Option<&Address> {
         let Choices { first, .. } = self.routing.choices(key)?;
         self.servers.get(first).map(|server| &server.address)
-    }
-
-    /// Whether every server that `key` may live on is in service, so that it can be forgotten on all of them.
-    pub fn is_in_service(&self, key: &Key) -> bool {
-        self.routing.choices(key).is_some_and(|Choices { first, second }| {
-            let mut choices = [Some(first), second].into_iter().flatten();
-            choices.all(|place| {
-                self.servers.get(place).is_some_and(|server| server.state() == State::InService)
-            })
-        })
     }
 
     /// The server that is asked for `key`: its first choice, or its second while the first is away.
@@ -142,21 +141,44 @@ impl Store for Memcached {
         }
     }
 
-    /// Forgets `key` on both of its choices, as another replica may use the other one. It is forgotten when
-    /// both have said so.
-    async fn forget(&self, key: &Key) -> Result<(), StoreError> {
-        let Choices { first, second } = self.routing.choices(key).ok_or(StoreError::Unavailable)?;
-        let forget = async |place: usize| {
+    /// Forgets `key` on both of its choices, as another replica may use the other one.
+    async fn forget(&self, key: &Key) -> Result<(), Places> {
+        let attempts = self.places_of(key).numbers().map(|place| async move {
+            let is_forgotten = self.forget_at(place, key).await.is_ok();
+            if is_forgotten { Places::NONE } else { Places::only(place) }
+        });
+        let left = join_all(attempts).await.into_iter().fold(Places::NONE, Places::with);
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    }
+}
+
+impl Servers for Memcached {
+    fn in_service(&self) -> Places {
+        let places = (0..).zip(self.servers.iter());
+        let used = places.filter(|(_, server)| server.state() == State::InService);
+        used.fold(Places::NONE, |places, (place, _)| places.with(Places::only(place)))
+    }
+
+    fn places_of(&self, key: &Key) -> Places {
+        self.routing.choices(key).map(Choices::places).unwrap_or_default()
+    }
+
+    fn forget_at<'a>(&'a self, place: u16, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let server = self.servers.get(usize::from(place)).ok_or(StoreError::Unavailable)?;
             let delete = |reply| Operation::Delete { key: key.clone(), reply };
-            let server = self.servers.get(place).ok_or(StoreError::Unavailable)?;
             server.call(delete).await.map(drop)
-        };
-        match second {
-            None => forget(first).await,
-            Some(second) => {
-                let (one, other) = join(forget(first), forget(second)).await;
-                one.and(other)
-            }
-        }
+        })
+    }
+
+    fn empty(&self, place: u16) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            let server = self.servers.get(usize::from(place)).ok_or("there is no such server")?;
+            server.empty_or_flush().await
+        })
+    }
+
+    fn retire(&self) {
+        self.servers.iter().for_each(Server::retire);
     }
 }

@@ -6,7 +6,7 @@
 //! with the same list of servers agree.
 
 use super::Address;
-use crate::cache::Key;
+use crate::cache::{Key, Places};
 
 /// The servers a key may live on, by their places in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,15 @@ pub(crate) struct Choices {
     pub(crate) first: usize,
     /// Where it lives while the first is away; `None` if there is only one server.
     pub(crate) second: Option<usize>,
+}
+
+impl Choices {
+    /// Both of them as places.
+    pub(crate) fn places(self) -> Places {
+        let numbers = [Some(self.first), self.second].into_iter().flatten();
+        let places = numbers.filter_map(|place| u16::try_from(place).ok()).map(Places::only);
+        places.fold(Places::NONE, Places::with)
+    }
 }
 
 /// The servers by name, in the order of the setting.

@@ -11,13 +11,16 @@ use async_channel::Sender;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    Address, Backlog,
+    Address,
     connection::Worker,
+    emptying::{Emptied, empty, empty_or_flush},
     health::{Health, State},
+    inspect::QUESTION_TIMEOUTS,
     operation::{Answer, Lookup, Operation, Read, Reply},
+    routing::Routing,
 };
 use crate::{
-    cache::{Ask, Key, Lease, Look, Origin, StoreError, Token},
+    cache::{Ask, Backlog, Key, Lease, Look, StoreError, Token},
     metrics::ServerMetrics,
 };
 
@@ -33,38 +36,42 @@ pub(crate) struct Server {
     releases: Sender<Operation>,
     health: Arc<Health>,
     operation_timeout: Duration,
+    spaces: &'static [&'static str],
 }
 
 /// What a server is started with.
 pub(crate) struct Setting {
     pub(crate) address: Address,
-    pub(crate) origin: Origin,
+    pub(crate) place: u16,
     pub(crate) operation_timeout: Duration,
     pub(crate) metrics: ServerMetrics,
-    pub(crate) backlog: Backlog,
+    pub(crate) backlog: Arc<dyn Backlog>,
+    pub(crate) routing: Arc<Routing>,
 }
 
 impl Server {
     /// Begins to connect. The connections end when this is dropped.
     pub(crate) fn start(setting: Setting) -> Self {
-        let Setting { address, origin, operation_timeout, metrics, backlog } = setting;
+        let Setting { address, place, operation_timeout, metrics, backlog, routing } = setting;
+        let spaces = backlog.spaces();
         let health = Arc::new(Health::new(address.to_string(), metrics.clone()));
         let connect = || {
             let (queue, queued) = async_channel::bounded(QUEUED_MAX);
             let worker = Worker {
-                dsn: address.dsn(),
-                origin,
+                address: address.clone(),
+                place,
                 queued,
                 health: health.clone(),
                 round_trip_timeout: operation_timeout,
                 metrics: metrics.clone(),
                 backlog: backlog.clone(),
+                routing: routing.clone(),
             };
             tokio::spawn(worker.run());
             queue
         };
         let (lookups, changes, releases) = (connect(), connect(), connect());
-        Self { address, lookups, changes, releases, health, operation_timeout }
+        Self { address, lookups, changes, releases, health, operation_timeout, spaces }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -74,6 +81,22 @@ impl Server {
     /// Waits until it is known whether the server can be reached.
     pub(crate) async fn known(&self) {
         self.health.known().await;
+    }
+
+    /// Is not used any more, whether it can be reached or not.
+    pub(crate) fn retire(&self) {
+        self.health.retire();
+    }
+
+    /// Forgets every entry of the cache, over connections that are made for that.
+    pub(crate) async fn empty(&self) -> Emptied {
+        empty(&self.address, self.operation_timeout * QUESTION_TIMEOUTS, self.spaces).await
+    }
+
+    /// As [`Self::empty`]; one that does not list its keys is flushed.
+    pub(crate) async fn empty_or_flush(&self) -> Result<(), String> {
+        let limit = self.operation_timeout * QUESTION_TIMEOUTS;
+        empty_or_flush(&self.address, limit, self.spaces).await
     }
 
     /// Queues the operation that `operation` makes and waits for its answer until the deadline.

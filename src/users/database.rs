@@ -28,12 +28,18 @@ pub struct Database {
     pub(super) readers: SqlitePool,
     /// One connection for all writes: SQLite has one writer at a time anyway.
     pub(super) writer: SqlitePool,
+    /// Connections for those who follow the log of changes: they wait neither for a query nor for a writer.
+    pub(super) log: SqlitePool,
     /// One connection at a time for [`ready`](Database::ready) alone, so that a busy service stays ready.
     pub(super) probe: SqlitePool,
     pub(super) path: Arc<Path>,
     pub(super) file: FileIdentity,
     pub(super) slowness: Slowness,
 }
+
+/// Connections that read the log of changes: for the process's own memory, for the sweeps, and for a server that
+/// comes back. More of those wait for each other.
+const LOG_READERS: usize = 3;
 
 impl Database {
     /// Opens the file that `url` (`sqlite://PATH`) names, and creates, migrates and seeds it if need be.
@@ -63,9 +69,10 @@ impl Database {
         // Writes that come together wait for the connection for as long as one may wait for the lock.
         let writer =
             writer_pool(1, WRITE_WAIT).connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
+        let log = reader_pool(LOG_READERS).connect_lazy_with(options.clone());
         let probe = probe_pool().connect_lazy_with(options);
         migrating.close().await.map_err(|error| failed(error.into()))?;
-        let database = Self { readers, writer, probe, path, file, slowness };
+        let database = Self { readers, writer, log, probe, path, file, slowness };
         database.keep_log_short();
         Ok(database)
     }
@@ -73,6 +80,7 @@ impl Database {
     /// Waits for running queries and closes the file. Loads fail as unavailable from the call on.
     pub async fn close(&self) {
         self.probe.close().await;
+        self.log.close().await;
         self.writer.close().await;
         self.readers.close().await;
     }

@@ -1,15 +1,17 @@
 //! The users, in an SQLite file, behind a query that is slow on purpose.
 
+mod changes;
 mod checkpoint;
 mod database;
 mod error;
 mod file;
 mod migration;
-mod outbox;
 mod ready;
+mod servers;
 mod slow;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod write;
 
 use bytes::Bytes;
@@ -17,12 +19,14 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+pub use changes::{Change, Extent, Outdated, Page};
 pub use database::Database;
 pub(crate) use database::writer_pool;
 pub use error::{OpenError, OpenFailure};
 pub(crate) use file::FileIdentity;
-pub use outbox::Intent;
 pub use ready::NotReady;
+pub use servers::{Serving, ServingError};
+pub use watch::Watch;
 pub use write::{Profile, ProfileChange, WriteError, Written, is_name};
 
 use crate::cache::{Key, LoadError, Source};

@@ -1,4 +1,4 @@
-//! Writes: the row and the intent to forget its key are committed in one transaction.
+//! Writes: the row and the change in the log are committed in one transaction.
 
 use std::time::Duration;
 
@@ -8,10 +8,9 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::{
-    Database, Intent, SPACE, User,
+    Database, Outdated, SPACE, User, changes,
     error::{code, one_line, sqlite_code},
     file::FileIdentity,
-    outbox,
 };
 use crate::cache::Key;
 
@@ -59,7 +58,7 @@ pub struct Written {
     /// The user as it is now; `None` if it was deleted.
     pub user: Option<User>,
     /// What must be forgotten before the write is acknowledged.
-    pub intent: Intent,
+    pub outdated: Outdated,
 }
 
 /// Why a write was not made. Nothing of it is in the database.
@@ -217,11 +216,11 @@ impl Database {
         user: Option<User>,
     ) -> Result<Written, WriteError> {
         let key = Key::numbered(SPACE, id);
-        let intent = outbox::note(&mut transaction, key).await.map_err(write_error)?;
+        let outdated = changes::append(&mut transaction, key).await.map_err(write_error)?;
         transaction.commit().await.map_err(write_error)?;
         // What is committed to a file that has lost its name is lost with the last connection to it.
         if FileIdentity::of(&self.path).await.is_ok_and(|now| now == self.file) {
-            Ok(Written { user, intent })
+            Ok(Written { user, outdated })
         } else {
             Err(WriteError::Unavailable("the database file is gone".to_owned()))
         }

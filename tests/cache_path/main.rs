@@ -17,8 +17,8 @@ use std::time::Duration;
 use aside::{
     cache::{
         Account, Answer, Ask, Cache, Detail, Directives, Failure, Filled, Flags, Forward, Get,
-        GetError, Key, Lease, LoadError, Look, Memory, Origin, Policy, SCHEMA, Served, Store,
-        StoreError, Token, Value, stack,
+        GetError, Key, Lease, LoadError, Look, Memory, Origin, Places, Policy, SCHEMA, Served,
+        Store, StoreError, Token, Value, stack,
     },
     metrics::{CacheMetrics, FillResult, LoadResult, Metrics, Outcome},
 };

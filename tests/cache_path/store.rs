@@ -36,7 +36,7 @@ impl Store for LosesFills {
         self.0.release(key, lease);
     }
 
-    async fn forget(&self, key: &Key) -> std::result::Result<(), StoreError> {
+    async fn forget(&self, key: &Key) -> std::result::Result<(), Places> {
         self.0.forget(key).await
     }
 }
@@ -77,7 +77,7 @@ impl Store for Full {
         self.0.release(key, lease);
     }
 
-    async fn forget(&self, key: &Key) -> std::result::Result<(), StoreError> {
+    async fn forget(&self, key: &Key) -> std::result::Result<(), Places> {
         self.0.forget(key).await
     }
 }

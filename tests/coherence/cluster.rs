@@ -68,7 +68,7 @@ pub(crate) fn addresses(memcached: &[Memcached]) -> String {
 }
 
 async fn left(connection: &mut SqliteConnection) -> i64 {
-    let count = sqlx::query_scalar("SELECT count(*) FROM invalidations");
+    let count = sqlx::query_scalar("SELECT count(*) FROM changes WHERE missing <> 0");
     count.fetch_one(connection).await.unwrap()
 }
 

@@ -57,7 +57,7 @@ async fn a_reply_in_pieces_of_one_byte_is_put_together() {
     fake.once(pieces);
     assert_eq!(client.store.fill(&key("user:1"), &lease, value("{}")).await, Ok(Filled::Stored));
     fake.once(pieces);
-    assert_eq!(client.store.forget(&key("user:1")).await, Ok(()));
+    assert_eq!(client.forget("user:1").await, Ok(()));
     assert_eq!((fake.connections(), client.metric("failures_total")), (CONNECTIONS, 0.0));
 }
 

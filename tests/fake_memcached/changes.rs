@@ -26,9 +26,9 @@ async fn bytes_after_a_reply_are_never_the_answer_to_a_change() {
             let whole = [asked.honest(), extra(asked).into_bytes()].concat();
             Some(vec![Act::Send(whole)])
         });
-        assert_eq!(client.store.forget(&key("user:1")).await, Ok(()));
+        assert_eq!(client.forget("user:1").await, Ok(()));
         eventually("the connection is dropped", async || {
-            let _ = client.store.forget(&key("user:1")).await;
+            let _ = client.forget("user:1").await;
             (fake.connections() > 2).then_some(())
         })
         .await;
@@ -46,7 +46,7 @@ async fn struck_changes(
     }
     let lease = lease(&client).await;
     let filled = client.store.fill(&key("user:1"), &lease, value("{}")).await;
-    let deleted = client.store.forget(&key("user:1")).await;
+    let deleted = client.forget("user:1").await;
     (filled, deleted, fake, client)
 }
 

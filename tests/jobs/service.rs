@@ -8,6 +8,7 @@ use crate::support::{
     answer::Answer,
     aside::{Aside, Place},
     eventually,
+    memcached::Memcached,
 };
 
 /// As fast as it can be.
@@ -131,10 +132,12 @@ async fn on_sigterm_the_job_under_way_is_finished() {
 
 #[tokio::test]
 async fn invalidations_that_are_still_to_be_delivered_are_counted() {
-    let aside = Aside::start(IDLE).await;
+    let memcached = Memcached::start().await;
+    let servers = memcached.address().to_string();
+    let aside = Aside::start(&[IDLE, &["--memcached", &servers]].concat()).await;
     assert_eq!(jobs(&aside).await["invalidations"], 0);
     // What a writer leaves that dies after its commit. The sweep takes it up a second or two later.
-    let note = "INSERT INTO invalidations (key, version) VALUES ('user:1', 1)";
+    let note = "INSERT INTO changes (key, missing) VALUES ('user:1', 1)";
     aside.place.execute(note).await;
     assert_eq!(jobs(&aside).await["invalidations"], 1);
     counted(&aside, "invalidations", 0).await;

@@ -17,7 +17,7 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use aside::{
-        cache::{Ask, Filled, Key, Look, Store, Token, Value},
+        cache::{Ask, Filled, Key, Look, NoBacklog, Store, Token, Value},
         memcached::{Address, Memcached},
         metrics::Metrics,
     };
@@ -37,12 +37,9 @@ mod tests {
 
     /// Begins to connect to servers that have missed nothing.
     fn start(addresses: &[Address]) -> Memcached {
-        let nothing_missed = Arc::new(|| -> futures_util::future::BoxFuture<'static, _> {
-            Box::pin(async { Ok(Vec::new()) })
-        });
         // A busy machine must not look like a memcached that is away.
         let timeout = Duration::from_secs(5);
-        Memcached::start(addresses, timeout, &Metrics::default(), nothing_missed)
+        Memcached::start(addresses, timeout, &Metrics::default(), Arc::new(NoBacklog))
     }
 
     /// A server as a Python program writes it.

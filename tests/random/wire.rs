@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use aside::cache::{Ask, Filled, Key, Lease, Look, Memory, Store, StoreError, Value};
+use aside::cache::{Ask, Filled, Key, Lease, Look, Memory, Places, Store, StoreError, Value};
 use futures_util::FutureExt;
 use tokio::{
     task::yield_now,
@@ -135,7 +135,7 @@ impl Store for Wire {
         let (key, lease, flaw) = (key.clone(), *lease, self.server.flaw);
         self.send(move |memory, _, connected_at| match flaw {
             Flaw::FillsIgnoreLeases => {
-                now(memory.forget(&key))?;
+                now(memory.forget(&key)).map_err(|_| StoreError::Refused)?;
                 let ask = Ask { lease_s: Some(1), refresh_s: None };
                 let Look::Placeholder { lease, .. } = now(memory.lookup(&key, ask))? else {
                     return Err(StoreError::Refused);
@@ -154,7 +154,7 @@ impl Store for Wire {
         tokio::spawn(async move {
             wire.send(move |memory, _, connected_at| {
                 if lease.asked_at < connected_at {
-                    now(memory.forget(&key))
+                    now(memory.forget(&key)).map_err(|_| StoreError::Refused)
                 } else {
                     memory.release(&key, &lease);
                     Ok(())
@@ -164,8 +164,9 @@ impl Store for Wire {
         });
     }
 
-    async fn forget(&self, key: &Key) -> Result<(), StoreError> {
+    async fn forget(&self, key: &Key) -> Result<(), Places> {
         let key = key.clone();
-        self.send(move |memory, _, _| now(memory.forget(&key))).await
+        let forgotten = self.send(move |memory, _, _| Ok(now(memory.forget(&key)))).await;
+        forgotten.unwrap_or(Err(Places::only(0)))
     }
 }

@@ -1,9 +1,9 @@
 //! Aside's side of one memcached server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aside::{
-    cache::{Ask, Filled, Key, Look, Store, StoreError, Value},
+    cache::{Ask, Filled, Key, Look, NoBacklog, Servers, Store, StoreError, Value},
     memcached::{self, Address, State},
     metrics::Metrics,
 };
@@ -26,8 +26,12 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn start(address: Address, operation_timeout: Duration) -> Self {
         let metrics = Metrics::default();
-        let store =
-            memcached::Memcached::start(&[address], operation_timeout, &metrics, nothing_missed());
+        let store = memcached::Memcached::start(
+            &[address],
+            operation_timeout,
+            &metrics,
+            Arc::new(NoBacklog),
+        );
         Self { store, metrics }
     }
 
@@ -48,7 +52,7 @@ impl Client {
             // A connection that was lost in idleness is made anew when it is used.
             let looked = self.store.lookup(&key("nothing"), UNLEASED).await;
             let forgotten = self.store.forget(&key("nothing")).await;
-            looked.and(forgotten.map(|()| Look::Absent)).ok()
+            (looked.is_ok() && forgotten.is_ok()).then_some(())
         })
         .await;
     }
@@ -75,6 +79,11 @@ impl Client {
         self.store.lookup(&key(name), LEASED).await
     }
 
+    /// Forgets `name` at the server.
+    pub(crate) async fn forget(&self, name: &str) -> Result<(), StoreError> {
+        self.store.forget_at(0, &key(name)).await
+    }
+
     /// Takes the lease of `name`, which must be absent, and fills it.
     pub(crate) async fn fill(&self, name: &str, body: Bytes) -> Result<Filled, StoreError> {
         let look = self.look_up(name).await?;
@@ -98,9 +107,4 @@ pub(crate) fn body(look: &Result<Look, StoreError>) -> Option<&Bytes> {
         Ok(Look::Found { found, .. }) => Some(&found.body),
         _ => None,
     }
-}
-
-/// Nothing was written while the server was away.
-fn nothing_missed() -> memcached::Backlog {
-    std::sync::Arc::new(|| Box::pin(async { Ok(Vec::new()) }))
 }

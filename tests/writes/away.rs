@@ -1,7 +1,7 @@
 //! What a write leaves to be done while one of several memcached servers is away.
 
 use crate::{
-    request::{all_forgotten, assert_written, intents, name, rename},
+    request::{all_forgotten, assert_written, missing, name, rename},
     support::{aside::Aside, eventually, memcached::Memcached},
 };
 
@@ -22,7 +22,9 @@ async fn user_on(aside: &Aside, first: &Memcached, second: &Memcached) -> i64 {
 /// Notes that `id` must be forgotten, as a replica leaves it that commits a write and is killed.
 async fn note(aside: &Aside, id: i64) {
     let mut connection = aside.place.connect().await;
-    let note = sqlx::query("INSERT INTO invalidations (key, version) VALUES ('user:' || ?1, 7)");
+    let note = sqlx::query(
+        "INSERT INTO changes (key, missing) SELECT 'user:' || ?1, sum(1 << place) FROM servers",
+    );
     note.bind(id).execute(&mut connection).await.unwrap();
 }
 
@@ -49,7 +51,7 @@ async fn a_key_that_can_t_be_forgotten_everywhere_is_not_forgotten_anew_with_eac
         // The sweep that forgets what it can has seen the other key, too.
         eventually("a sweep", async || {
             assert_eq!(name(&aside, written).await, "Ada");
-            (intents(&aside.place).await == 1).then_some(())
+            (missing(&aside.place).await == 1).then_some(())
         })
         .await;
     }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     forget::stored,
-    request::{all_forgotten, intents, name, number, request, send},
+    request::{all_forgotten, missing, name, number, request, send},
     support::{answer::Answer, aside::Aside, eventually, memcached::Memcached},
 };
 
@@ -29,7 +29,7 @@ async fn killed_between_commit_and_delete_it_serves_the_new_value_from_its_next_
         let path = format!("/users/{id}");
         let write = request(&aside, Method::PATCH, &path, &json!({ "name": "Ada" }));
         waiting.spawn(async move { Answer::to(write).await.is_ok() });
-        let all = async || (intents(&aside.place).await == committed).then_some(());
+        let all = async || (missing(&aside.place).await == committed).then_some(());
         eventually("it is committed", all).await;
     }
     aside.signal(Signal::KILL);

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::{
-    request::{all_forgotten, assert_written, intents, number, send},
+    request::{all_forgotten, assert_written, missing, number, send},
     support::{answer::Answer, aside::Aside, memcached::Memcached},
 };
 
@@ -42,7 +42,7 @@ async fn an_email_address_belongs_to_one_user() {
     send(&aside, Method::POST, "/users", &copy).await.problem(409);
     send(&aside, Method::PUT, "/users/2", &copy).await.problem(409);
     send(&aside, Method::PATCH, "/users/2", &json!({ "email": taken })).await.problem(409);
-    assert_eq!(intents(&aside.place).await, 0, "nothing was written");
+    assert_eq!(missing(&aside.place).await, 0, "nothing was written");
     send(&aside, Method::PATCH, "/users/1", &json!({ "email": taken })).await.user(1);
 }
 
@@ -100,5 +100,5 @@ async fn a_body_that_is_no_good_is_refused_and_changes_nothing() {
         send(&aside, method, path, &json!({ "name": "Ada", "email": null })).await.problem(422);
     }
     assert_eq!(number(&aside.place, ROWS).await, rows);
-    assert_eq!(intents(&aside.place).await, 0);
+    assert_eq!(missing(&aside.place).await, 0);
 }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::{
-    request::{all_forgotten, assert_written, intents, name, rename, send},
+    request::{all_forgotten, assert_written, missing, name, rename, send},
     support::{
         aside::{Aside, Place},
         eventually,
@@ -76,7 +76,7 @@ async fn a_write_whose_delete_hangs_is_acknowledged_as_pending_and_delivered_lat
     name(&aside, 1).await;
     memcached.stop();
     assert_written(&rename(&aside, 1, "Ada").await, "user:1", "pending");
-    assert_eq!(intents(&aside.place).await, 1);
+    assert_eq!(missing(&aside.place).await, 1);
     let read = aside.get("/users/1").await;
     assert_eq!(read.user(1).json()["name"], "Ada", "this replica knows of its own write");
     assert_eq!(read.cache_status()["detail"], "fallback");
@@ -165,7 +165,7 @@ async fn what_a_dead_writer_has_left_over_is_swept_up() {
         .execute(
             "BEGIN IMMEDIATE;
              UPDATE users SET name = 'Ada' WHERE id = 1;
-             INSERT INTO invalidations (key, version) VALUES ('user:1', 7);
+             INSERT INTO changes (key, missing) VALUES ('user:1', 1);
              COMMIT",
         )
         .await;

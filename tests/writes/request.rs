@@ -43,14 +43,14 @@ pub(crate) fn assert_written(answer: &Answer, key: &str, detail: &str) {
     assert_eq!((told, status.len()), (["method", key, detail], 3), "{status:?}");
 }
 
-/// Keys that are noted to be forgotten.
-pub(crate) async fn intents(place: &Place) -> i64 {
-    number(place, "SELECT count(*) FROM invalidations").await
+/// Changes that are not forgotten everywhere.
+pub(crate) async fn missing(place: &Place) -> i64 {
+    number(place, "SELECT count(*) FROM changes WHERE missing <> 0").await
 }
 
-/// Waits until no key is left that has to be forgotten.
+/// Waits until every change is forgotten everywhere.
 pub(crate) async fn all_forgotten(place: &Place) {
-    eventually("no intent is left", async || (intents(place).await == 0).then_some(())).await;
+    eventually("nothing is missing", async || (missing(place).await == 0).then_some(())).await;
 }
 
 /// The one number that `query` gives.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app,
-    cache::Key,
+    cache::{Key, NoBacklog},
     config::{self, ServerSettings},
     memcached::{Inspector, Memcached},
     metrics::Metrics,
@@ -146,14 +146,13 @@ pub(super) fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> 
 
 /// Connects to the servers, and waits until it is known of each whether it can be reached.
 pub(super) async fn connect(inspector: &Inspector) -> Memcached {
-    // Nothing is written here that a server could have missed.
-    let nothing_missed = Arc::new(|| Box::pin(async { Ok(Vec::new()) }) as _);
     // A command has the time of a question: its connection is made while it waits.
     let memcached = Memcached::start(
         inspector.servers(),
         inspector.question_timeout(),
         &Metrics::default(),
-        nothing_missed,
+        // Nothing is written here that a server could have missed.
+        Arc::new(NoBacklog),
     );
     memcached.known().await;
     memcached

@@ -20,7 +20,7 @@ use crate::{
         preconditions::Expected,
         problem::Problem,
     },
-    users::{Intent, Profile, ProfileChange, User, WriteError, Written},
+    users::{Profile, ProfileChange, User, WriteError, Written},
 };
 
 /// Adds a user.
@@ -125,10 +125,9 @@ async fn carry_out(
 ) -> Response {
     let begun_at = Instant::now();
     let task = tokio::spawn(async move {
-        let Written { user, intent } = write.await?;
-        let Intent { key, .. } = &intent;
-        let key = key.clone();
-        let forgotten = context.invalidations.carry_out(intent).await;
+        let Written { user, outdated } = write.await?;
+        let key = outdated.change.key.clone();
+        let forgotten = context.delivery.carry_out(outdated).await;
         Ok((user, key, forgotten))
     });
     match task.await {

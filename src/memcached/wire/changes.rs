@@ -47,11 +47,14 @@ impl Wire {
         })
     }
 
-    /// Forgets a key that was written while the server was away.
-    pub(in crate::memcached) async fn forget(&mut self, key: &Key) -> Result<(), WireError> {
+    /// Forgets keys that were written while the server was away.
+    pub(in crate::memcached) async fn forget(&mut self, keys: &[Key]) -> Result<(), WireError> {
         // A refusal is as bad as a broken connection here: the old value would be served again.
         let refused = |_| WireError::Backlog("the server refuses to delete a key".to_owned());
-        self.delete(key, None).await?.map(drop).map_err(refused)
+        for key in keys {
+            self.delete(key, None).await?.map(drop).map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// Gives back what `lease` was given for. Another version is left alone.

@@ -1,13 +1,14 @@
 //! The promises of this module, kept by real files and real processes.
 
+mod changes;
 mod checkpoint;
 mod fail;
 mod load;
 mod open;
-mod outbox;
 mod processes;
 mod ready;
 mod refuse;
+mod servers;
 
 use std::{path::PathBuf, time::Duration};
 

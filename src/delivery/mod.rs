@@ -1,0 +1,87 @@
+//! Delivery: every place that may hold an entry forgets what a committed change has made outdated.
+//!
+//! The log of changes is in the database ([`users`](crate::users)), and says of each change which servers have not
+//! forgotten it yet. A write is forgotten directly, before it is acknowledged. What could not be then is delivered
+//! by any process that reaches the server:
+//!
+//! - a server that is put (back) into service is first told what it has missed ([`Log`] as a [`Backlog`]);
+//! - one that is in service is told by a sweep, each second, whatever the others are;
+//! - a process's own memory is told by following the log.
+
+mod follow;
+mod log;
+mod record;
+mod sweep;
+
+use std::sync::Arc;
+
+use tower::ServiceExt;
+
+pub use self::log::Log;
+use crate::{
+    cache::{Forget, Key, Places, Servers},
+    users::{Outdated, SPACE, WriteError},
+};
+
+/// Carries out what changes ask for. Clones share the tasks beside it, which end with the last of them.
+#[derive(Clone)]
+pub struct Delivery {
+    log: Arc<Log>,
+    forget: Forget,
+    all: Places,
+    _tasks: Arc<Tasks>,
+}
+
+struct Tasks(tokio::task::AbortHandle);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Delivery {
+    /// Begins to deliver the changes of `log` to `servers` and to the memory of this process; `forget` forgets in all
+    /// of them.
+    pub fn start(log: Arc<Log>, forget: Forget, servers: Option<Arc<dyn Servers>>) -> Self {
+        let all = log.places();
+        let tasks = {
+            let log = log.clone();
+            tokio::spawn(async move {
+                tokio::join!(
+                    record::record(&log),
+                    follow::follow(&log, servers.as_deref()),
+                    sweep::sweep(&log, servers.as_deref()),
+                );
+            })
+        };
+        Self { log, forget, all, _tasks: Arc::new(Tasks(tasks.abort_handle())) }
+    }
+
+    /// Forgets the key of a change. `false` if that could not be done everywhere now; it will be.
+    pub async fn carry_out(&self, Outdated { change, list }: Outdated) -> bool {
+        let left = match self.forget.clone().oneshot(change.key).await {
+            Ok(()) => Places::NONE,
+            Err(left) => left,
+        };
+        self.log.recording.add(self.all.without(left), [change.position]);
+        // The servers of another list are for those to tell who use them.
+        left.is_empty() && list == self.log.list()
+    }
+
+    /// Forgets the entry of user `id` without a write. `false` if that could not be done everywhere now; it will be.
+    ///
+    /// # Errors
+    /// If it could not be done and the database can't be written either.
+    pub async fn forget(&self, id: i64) -> Result<bool, WriteError> {
+        let key = Key::numbered(SPACE, id);
+        if self.forget.clone().oneshot(key).await.is_ok() {
+            return Ok(true);
+        }
+        // The server may be back by now; if not, a sweep or its return finds the change.
+        match self.log.database.outdate(id).await? {
+            Some(outdated) => Ok(self.carry_out(outdated).await),
+            None => Ok(true),
+        }
+    }
+}
