@@ -13,9 +13,7 @@ use tower::{Layer, Service};
 
 use super::{
     Backoff, Claim, Detail, Entry, Filled, Key, Lease, Load, LoadError, Look, Policy, Store, Token,
-    Value, entry,
-    lookup::fallback,
-    single_flight::{Grant, Role},
+    Value, entry, lookup::fallback, single_flight::Role,
 };
 use crate::metrics::{CacheMetrics, FillResult};
 
@@ -100,22 +98,17 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, Load { id, key, claim, grant }: Load<I>) -> Self::Future {
+    fn call(&mut self, Load { id, key, claim }: Load<I>) -> Self::Future {
         let Self { shared, mut bulkhead } = self.clone();
         async move {
             let waited = match claim {
-                Some(Claim { lease, role: Role::Wait }) => shared.wait(&key, lease, &grant).await,
+                Some(Claim { lease, role: Role::Wait }) => shared.wait(&key, lease).await,
                 claim => Waited::Claim(claim),
             };
-            let result = match waited {
+            match waited {
                 Waited::Value(loaded) => Ok(loaded),
                 Waited::Claim(claim) => shared.settle(&key, claim, bulkhead.call(id).await).await,
-            };
-            // One that was handed over too late to be used. If its version is gone by now, this does nothing.
-            if let Some(unused) = grant.close() {
-                shared.abandon(&key, unused).await;
             }
-            result
         }
         .boxed()
     }
@@ -140,9 +133,8 @@ impl Waited {
 }
 
 impl<T: Store> Shared<T> {
-    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long, or until a
-    /// caller that joins this flight hands over that it was chosen to load.
-    async fn wait(&self, key: &Key, lease: Lease, grant: &Grant) -> Waited {
+    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long.
+    async fn wait(&self, key: &Key, lease: Lease) -> Waited {
         // What is taken over in the end: of a stale entry the duty to put it back, too, if the load fails.
         let mut last = Waited::claim(lease, Role::Hold);
         // The holder's own deadline has passed by then: it is dead, or its fill was lost.
@@ -150,11 +142,7 @@ impl<T: Store> Shared<T> {
         let mut pause = PAUSE_FIRST;
         loop {
             let next = Instant::now() + pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-            // Only the pause is cut short: a look that is under way may win a lease, and must be heard.
-            tokio::select! {
-                claim = grant.claim() => return Waited::Claim(Some(claim)),
-                () = sleep_until(next.min(take_over_at)) => {}
-            }
+            sleep_until(next.min(take_over_at)).await;
             pause = (pause * 3 / 2).min(PAUSE_MAX);
             if Instant::now() >= take_over_at {
                 return last;

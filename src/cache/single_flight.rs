@@ -9,6 +9,10 @@
 //!    sees a new placeholder, c2, so it does not join; it loads, or waits for, the new row.
 //!
 //! Whoever did see c1 looked before the write was acknowledged, and may have the old row.
+//!
+//! A caller who holds the lease always begins a flight of its own. If it joined one that only waits for the
+//! lease's holder, that flight would wait for its own joiner. Begun apart, the load fills, and the flight that
+//! waits sees the value at its next look.
 
 use std::{
     collections::HashMap,
@@ -23,10 +27,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 use tower::{Layer, Service};
 
 use super::{Found, Key, Lease, LoadError, Loaded, Origin};
@@ -40,14 +41,12 @@ pub struct Load<I> {
     pub key: Key,
     /// What the look gave; `None` if the store was not asked, so that nothing is shared or stored.
     pub claim: Option<Claim>,
-    /// Where a later caller with a better claim hands it over.
-    pub(crate) grant: Grant,
 }
 
 impl<I> Load<I> {
     /// A load of `id` under `claim`.
     pub fn new(id: I, key: Key, claim: Option<Claim>) -> Self {
-        Self { id, key, claim, grant: Grant::default() }
+        Self { id, key, claim }
     }
 }
 
@@ -133,7 +132,6 @@ struct Version {
 struct Flight {
     number: u64,
     asked_at: Instant,
-    grant: Grant,
     answer: Shared<BoxFuture<'static, Result<Loaded, LoadError>>>,
 }
 
@@ -168,7 +166,6 @@ where
         let number = self.flights.begun.fetch_add(1, Ordering::Relaxed);
         self.flights.in_flight.0.send_modify(|flights| *flights += 1);
         let landing = Landing { flights: self.flights.clone(), version: version.clone(), number };
-        let grant = load.grant.clone();
         let loading = self.fill.call(load);
         // A task of its own: no caller owns the load, so none that leaves can end it for the others.
         let task = tokio::spawn(async move {
@@ -177,20 +174,18 @@ where
         });
         let answer = task.map(|end| end.unwrap_or(Err(LoadError::Panicked))).boxed().shared();
         let asked_at = claim.lease.asked_at;
-        flights.insert(version, Flight { number, asked_at, grant, answer: answer.clone() });
+        flights.insert(version, Flight { number, asked_at, answer: answer.clone() });
         answer.boxed()
     }
 }
 
 impl Flight {
-    /// Whether the holder of `claim` may join. One that saw its version over a connection younger than
-    /// this flight may mean another version by the same number: after a restart, memcached counts anew.
+    /// Whether the holder of `claim` may join: nobody who was chosen to load, and nobody who saw its version over
+    /// a connection younger than this flight. That one may mean another version by the same number: after a
+    /// restart, memcached counts anew.
     fn takes(&self, claim: &Claim) -> bool {
-        claim.lease.connected_at <= self.asked_at
-            && match claim.role {
-                Role::Hold | Role::Refresh(_) => self.grant.offer(claim.clone()),
-                Role::Replace | Role::Wait => true,
-            }
+        matches!(claim.role, Role::Replace | Role::Wait)
+            && claim.lease.connected_at <= self.asked_at
     }
 }
 
@@ -218,63 +213,6 @@ impl Drop for Landing {
     }
 }
 
-/// Where a caller that won the lease hands it to the flight that it joins. Without it, a flight begun
-/// by a caller that only waits would wait for a load that its own joiner was chosen to make.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Grant(Arc<GrantState>);
-
-#[derive(Debug, Default)]
-struct GrantState {
-    claim: Mutex<Offer>,
-    offered: Notify,
-}
-
-#[derive(Debug, Default)]
-enum Offer {
-    #[default]
-    None,
-    Made(Claim),
-    Closed,
-}
-
-impl Grant {
-    /// Hands `claim` over. `false` if the flight is about to land and will not use it.
-    fn offer(&self, claim: Claim) -> bool {
-        let mut offer = self.lock();
-        if matches!(*offer, Offer::Closed) {
-            return false;
-        }
-        *offer = Offer::Made(claim);
-        self.0.offered.notify_one();
-        true
-    }
-
-    /// Waits for a claim to be handed over, and takes it.
-    pub(crate) async fn claim(&self) -> Claim {
-        loop {
-            self.0.offered.notified().await;
-            let mut offer = self.lock();
-            if let Offer::Made(_) = *offer
-                && let Offer::Made(claim) = std::mem::take(&mut *offer)
-            {
-                return claim;
-            }
-        }
-    }
-
-    /// Takes no more claims, and gives back one that was not used.
-    pub(crate) fn close(&self) -> Option<Claim> {
-        match std::mem::replace(&mut *self.lock(), Offer::Closed) {
-            Offer::Made(claim) => Some(claim),
-            Offer::None | Offer::Closed => None,
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Offer> {
-        self.0.claim.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{sync::atomic::AtomicUsize, time::Duration};
@@ -284,7 +222,7 @@ mod tests {
 
     use super::*;
 
-    /// A fill that counts its loads; a waiter is at it until a better claim is handed over.
+    /// A fill that counts its loads; whoever waits for another's begins late.
     fn fill(
         loads: Arc<AtomicUsize>,
     ) -> impl Service<Load<i64>, Response = Loaded, Error = LoadError, Future: Send> + Clone {
@@ -292,7 +230,7 @@ mod tests {
             let loads = loads.clone();
             async move {
                 if load.claim.as_ref().is_some_and(|claim| claim.role == Role::Wait) {
-                    load.grant.claim().await;
+                    tokio::time::sleep(Duration::from_secs(60)).await;
                 }
                 loads.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -302,22 +240,44 @@ mod tests {
         })
     }
 
-    fn load(role: Role, connected_at: Instant) -> Load<i64> {
-        let lease =
-            Lease { cas: 7, origin: Origin::Memory, asked_at: Instant::now(), connected_at };
+    fn load_of(origin: Origin, role: Role, connected_at: Instant) -> Load<i64> {
+        let lease = Lease { cas: 7, origin, asked_at: Instant::now(), connected_at };
         Load::new(1, Key::numbered("thing", 1), Some(Claim { lease, role }))
     }
 
+    fn load(role: Role, connected_at: Instant) -> Load<i64> {
+        load_of(Origin::Memory, role, connected_at)
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_won_the_lease_hands_it_to_the_flight_that_waits_for_it() {
+    async fn a_caller_that_holds_the_lease_joins_no_flight_that_waits_for_it() {
         let loads = Arc::new(AtomicUsize::new(0));
         let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
         let connected_at = Instant::now();
-        let waiting = flights.call(load(Role::Wait, connected_at));
-        let winner = flights.call(load(Role::Hold, connected_at));
-        assert!(!waiting.await.unwrap().collapsed);
-        assert!(winner.await.unwrap().collapsed);
-        assert_eq!(loads.load(Ordering::Relaxed), 1);
+        let found = Found { body: Bytes::new(), flags: 0, left_s: 1 };
+        for holds in [Role::Hold, Role::Refresh(found)] {
+            let before = loads.load(Ordering::Relaxed);
+            let waits = flights.call(load(Role::Wait, connected_at));
+            let holder = flights.call(load(holds, connected_at));
+            let later = flights.call(load(Role::Wait, connected_at));
+            assert!(!holder.await.unwrap().collapsed);
+            assert!(later.await.unwrap().collapsed, "it joins the one that loads");
+            assert_eq!(loads.load(Ordering::Relaxed) - before, 1);
+            waits.await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn versions_of_two_servers_are_two_whatever_their_numbers() {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
+        let connected_at = Instant::now();
+        let call = |origin| flights.call(load_of(origin, Role::Replace, connected_at));
+        let answers = [Origin::Server(0), Origin::Server(1), Origin::Server(0)].map(call);
+        let collapsed = futures_util::future::join_all(answers).await;
+        let collapsed: Vec<_> = collapsed.into_iter().map(|it| it.unwrap().collapsed).collect();
+        assert_eq!(collapsed, [false, false, true]);
+        assert_eq!(loads.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -326,7 +286,7 @@ mod tests {
         let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
         let first = flights.call(load(Role::Hold, Instant::now()));
         tokio::time::advance(Duration::from_millis(10)).await;
-        let second = flights.call(load(Role::Hold, Instant::now()));
+        let second = flights.call(load(Role::Replace, Instant::now()));
         let third = flights.call(load(Role::Replace, Instant::now()));
         for answer in [first, second, third] {
             answer.await.unwrap();
@@ -346,14 +306,5 @@ mod tests {
         assert!(matches!(answer, Err(LoadError::Panicked)));
         assert!(flights.flights.lock().is_empty());
         flights.flights.in_flight.landed().await;
-    }
-
-    #[test]
-    fn a_grant_that_is_closed_takes_no_claim() {
-        let grant = Grant::default();
-        let claim = load(Role::Hold, Instant::now()).claim.unwrap();
-        assert!(grant.offer(claim.clone()));
-        assert_eq!(grant.close(), Some(claim.clone()));
-        assert!(!grant.offer(claim));
     }
 }

@@ -14,8 +14,6 @@ pub(crate) struct Flight {
     asked_at: u8,
     /// It is in the map; another with the same CAS may have taken its place there.
     listed: bool,
-    /// `Grant`: a better claim that a joiner handed over and that was not used yet.
-    pub(crate) offered: Option<Claim>,
     pub(crate) stage: Stage,
 }
 
@@ -33,18 +31,10 @@ pub(crate) enum Stage {
 
 impl Flight {
     /// `Flight::takes`: whether the holder of `claim` may join.
-    fn takes(&mut self, guards: Guards, claim: Claim) -> bool {
+    fn takes(&self, guards: Guards, claim: Claim) -> bool {
         let young = claim.lease.connected_at > self.asked_at;
-        if !self.listed || (guards.flights_by_age && young) {
-            return false;
-        }
-        if matches!(claim.role, Role::Hold | Role::Refresh(_)) {
-            if matches!(self.stage, Stage::Settled { .. }) {
-                return false;
-            }
-            self.offered = Some(claim);
-        }
-        true
+        let waits = matches!(claim.role, Role::Replace | Role::Wait);
+        waits && self.listed && !(guards.flights_by_age && young)
     }
 }
 
@@ -67,15 +57,8 @@ impl State {
             Role::Wait => Stage::Waits(claim.lease),
             Role::Hold | Role::Refresh(_) | Role::Replace => Stage::Loads(claim),
         };
-        self.flights[read] = Some(Flight { at, cas, asked_at, listed: true, offered: None, stage });
+        self.flights[read] = Some(Flight { at, cas, asked_at, listed: true, stage });
         read
-    }
-
-    /// The `select!` of `Fill::call`: a joiner was chosen to load, so that its claim is used here.
-    pub(crate) fn use_grant(flight: &mut Flight) {
-        if let Some(claim) = flight.offered.take() {
-            flight.stage = Stage::Loads(claim);
-        }
     }
 
     /// A round of `Shared::wait`.
@@ -104,13 +87,10 @@ impl State {
         }
     }
 
-    /// `Shared::settle` with an error: what was held is given back, the unused grant too.
+    /// `Shared::settle` with an error: what was held is given back.
     pub(crate) fn fail_to_load(&mut self, guards: Guards, flight: &mut Flight) {
         if let Stage::Loads(claim) = flight.stage {
             let filled = self.abandon(guards, flight.at, claim);
-            if let Some(unused) = flight.offered.take() {
-                self.abandon(guards, flight.at, unused);
-            }
             flight.stage = Stage::Settled { answer: None, filled };
         }
     }
@@ -122,7 +102,6 @@ impl State {
             if filled == Filled::Void {
                 self.release(guards, flight.at, claim.lease);
             }
-            flight.offered = None;
             flight.stage = Stage::Settled { answer: Some(version), filled: Some(filled) };
         }
     }

@@ -128,7 +128,6 @@ pub(crate) enum Action {
     Look { read: usize, at: usize, choosy: bool },
     Call { read: usize },
     Leave { read: usize },
-    UseGrant { flight: usize },
     LookAgain { flight: usize },
     TakeOver { flight: usize },
     ReadRow { flight: usize },

@@ -20,7 +20,6 @@ pub(crate) const EVERY_READ_ENDS: &str = "every read ends";
 // Sights: the checker looks for a state that shows each, so that none of the promises holds only because
 // nothing of interest ever happens.
 pub(crate) const SHARED: &str = "callers share a load";
-pub(crate) const HANDED_OVER: &str = "a joiner hands the lease to a flight that waits";
 pub(crate) const SUPERSEDED: &str = "a write supersedes a fill";
 pub(crate) const VOID: &str = "a lease from before a restart is void";
 pub(crate) const TAKEN_OVER: &str = "a waiter takes over from a holder that is slow or dead";
@@ -97,21 +96,18 @@ fn sights() -> Vec<Property<Protocol>> {
         Property::sometimes(SHARED, |_, state: &State| {
             state.waited_for().any(|(read, flight)| read != flight)
         }),
-        Property::sometimes(HANDED_OVER, |_, state: &State| {
-            state.stages().any(|(stage, offered)| matches!(stage, Stage::Waits(_)) && offered)
-        }),
         Property::sometimes(SUPERSEDED, |_, state: &State| state.has_filled(Filled::Superseded)),
         Property::sometimes(VOID, |_, state: &State| state.has_filled(Filled::Void)),
         Property::sometimes(TAKEN_OVER, |_, state: &State| state.holders() > 1),
         Property::sometimes(REFRESHED, |_, state: &State| {
-            state.stages().any(|(stage, _)| {
+            state.stages().any(|stage| {
                 matches!(stage, Stage::Loads(claim) if matches!(claim.role, Role::Refresh(_)))
             })
         }),
         Property::sometimes(PUT_BACK, |_, state: &State| {
-            state.stages().any(|(stage, _)| {
-                stage == Stage::Settled { answer: None, filled: Some(Filled::Stored) }
-            })
+            state
+                .stages()
+                .any(|stage| stage == Stage::Settled { answer: None, filled: Some(Filled::Stored) })
         }),
     ]
 }
@@ -125,16 +121,16 @@ impl State {
         })
     }
 
-    /// How far each flight is, and whether it was handed a claim.
-    fn stages(&self) -> impl Iterator<Item = (Stage, bool)> {
-        self.flights.iter().flatten().map(|flight| (flight.stage, flight.offered.is_some()))
+    /// How far each flight is.
+    fn stages(&self) -> impl Iterator<Item = Stage> {
+        self.flights.iter().flatten().map(|flight| flight.stage)
     }
 
     /// The loads that go on under the placeholder that is there.
     fn holders(&self) -> usize {
         let Item::Placeholder { cas } = self.memcached.item else { return 0 };
         self.stages()
-            .filter(|(stage, _)| match stage {
+            .filter(|stage| match stage {
                 Stage::Loads(claim) => claim.role == Role::Hold && claim.lease.cas == cas,
                 _ => false,
             })
@@ -143,6 +139,6 @@ impl State {
 
     fn has_filled(&self, how: Filled) -> bool {
         self.stages()
-            .any(|(stage, _)| matches!(stage, Stage::Settled { filled: Some(it), .. } if it == how))
+            .any(|stage| matches!(stage, Stage::Settled { filled: Some(it), .. } if it == how))
     }
 }

@@ -37,7 +37,6 @@ impl State {
         for (flight, state) in self.flights.iter().enumerate() {
             match state.map(|flight| flight.stage) {
                 Some(Stage::Waits(_)) => {
-                    actions.push(Action::UseGrant { flight });
                     actions.push(Action::LookAgain { flight });
                     if guards.waiters_take_over {
                         actions.push(Action::TakeOver { flight });
@@ -141,8 +140,7 @@ impl State {
                 self.memcached.now += 1;
                 self.replicas[at].connected_at = self.memcached.now;
             }
-            Action::UseGrant { flight }
-            | Action::LookAgain { flight }
+            Action::LookAgain { flight }
             | Action::TakeOver { flight }
             | Action::ReadRow { flight }
             | Action::FailToLoad { flight }
@@ -154,7 +152,6 @@ impl State {
     fn fly_on(&mut self, guards: Guards, place: usize, action: Action) {
         let Some(mut flight) = self.flights[place].take() else { return };
         match action {
-            Action::UseGrant { .. } => Self::use_grant(&mut flight),
             Action::LookAgain { .. } => self.look_again(&mut flight),
             Action::TakeOver { .. } => Self::take_over(&mut flight),
             Action::ReadRow { .. } => self.read_row(&mut flight),
