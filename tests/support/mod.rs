@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod aside;
 pub(crate) mod eventually;
+pub(crate) mod link;
 pub(crate) mod memcached;
 pub(crate) mod proxy;
 

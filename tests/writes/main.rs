@@ -23,4 +23,6 @@ mod disk;
 #[cfg(test)]
 mod forget;
 #[cfg(test)]
+mod links;
+#[cfg(test)]
 mod lock;
