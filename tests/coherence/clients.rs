@@ -12,11 +12,12 @@ use std::{
 use fastrand::Rng;
 use reqwest::Client;
 use serde_json::json;
-use tokio::{sync::Mutex, task::JoinSet};
+use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 
 use crate::{
     cluster::Cluster,
     history::{Clock, FALLBACK, Read, Said, Seen, Span, Write},
+    plan::Plan,
     support::answer::Answer,
 };
 
@@ -27,12 +28,7 @@ const WRITERS: usize = 4;
 /// client has given up is made later.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The users 1 to this are hot: nearly every write is one of theirs, and so are most reads. The entries of
-/// the others live long enough to be refreshed.
-const HOT_KEYS: i64 = 10;
-
-/// One write, and one read, in so many is of another user.
-const COLD_WRITE_ONE_IN: u8 = 50;
+/// One read in so many is of a user that is not hot.
 const COLD_READ_ONE_IN: u8 = 4;
 
 /// What a read may say in `detail`; most say nothing.
@@ -62,9 +58,10 @@ pub(crate) struct Reach {
 type Versions = Arc<[Mutex<u64>]>;
 
 impl Clients {
-    /// Writes the first version of the users 1 to `keys`, and begins.
-    pub(crate) async fn start(cluster: &Cluster, keys: i64, random: &mut Rng) -> Self {
-        let reach = cluster.reach.clone();
+    /// Writes the first version of every user, and begins.
+    pub(crate) async fn start(cluster: &Cluster, random: &mut Rng) -> Self {
+        let Cluster { reach, plan, .. } = cluster;
+        let Plan { keys, cold_write_one_in, writer_rest, .. } = *plan;
         let versions: Versions = (0..keys).map(|_| Mutex::new(0)).collect();
         let mut first = Vec::new();
         for key in 1..=keys {
@@ -92,9 +89,10 @@ impl Clients {
             writers.spawn(async move {
                 let mut writes = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
-                    let key = some_key(keys, COLD_WRITE_ONE_IN, &mut random);
+                    let key = some_key(keys, cold_write_one_in, &mut random);
                     writes.push(reach.write(key, &versions, &mut random).await);
                     rest_after(writes.last().unwrap().said == Said::Nothing).await;
+                    sleep(writer_rest).await;
                 }
                 writes
             });
@@ -113,13 +111,13 @@ impl Clients {
 
 fn some_key(keys: i64, cold_one_in: u8, random: &mut Rng) -> i64 {
     let cold = random.u8(..cold_one_in) == 0;
-    if cold { random.i64(HOT_KEYS + 1..=keys) } else { random.i64(1..=HOT_KEYS) }
+    if cold { random.i64(Plan::HOT_KEYS + 1..=keys) } else { random.i64(1..=Plan::HOT_KEYS) }
 }
 
 /// A client whose connection was refused is not to spend the machine on that.
 async fn rest_after(failed: bool) {
     if failed {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        sleep(Duration::from_millis(5)).await;
     }
 }
 

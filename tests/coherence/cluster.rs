@@ -1,45 +1,54 @@
-//! Three replicas over one database and a memcached or several.
+//! Three replicas over one database and a memcached or several, each replica with links of its own to them.
 
 use sqlx::SqliteConnection;
 
 use crate::{
     clients::Reach,
     history::{Clock, Read},
+    plan::Plan,
     support::{
         aside::{Aside, Place},
         eventually,
+        link::Links,
         memcached::Memcached,
     },
 };
 
 const REPLICAS: usize = 3;
 
+/// How many keys are left to be forgotten.
+const LEFT: &str = "SELECT count(*) FROM changes WHERE missing <> 0";
+
 /// The processes.
 pub(crate) struct Cluster {
     pub(crate) clock: Clock,
     pub(crate) reach: Reach,
     pub(crate) place: Place,
+    pub(crate) plan: Plan,
     pub(crate) memcached: Vec<Memcached>,
+    /// Each replica's links, in the order of the replicas.
+    pub(crate) links: Vec<Links>,
     pub(crate) replicas: Vec<Aside>,
 }
 
 impl Cluster {
-    pub(crate) async fn start(servers: usize) -> Self {
+    pub(crate) async fn start(plan: Plan) -> Self {
         let (place, mut memcached, mut replicas) = (Place::seeded().await, vec![], vec![]);
-        for _ in 0..servers {
+        for _ in 0..plan.servers {
             memcached.push(Memcached::start().await);
         }
-        for _ in 0..REPLICAS {
-            replicas.push(start_replica(&place, &addresses(&memcached)).await);
+        let links: Vec<_> = (0..REPLICAS).map(|_| Links::start(&memcached)).collect();
+        for links in &links {
+            replicas.push(start_replica(&place, links, &plan).await);
         }
         let clock = Clock::start();
         let reach = Reach::new(clock, replicas.iter().map(|replica| replica.address));
-        Self { clock, reach, place, memcached, replicas }
+        Self { clock, reach, place, plan, memcached, links, replicas }
     }
 
-    /// Waits until nothing is left to be forgotten and every replica uses memcached, and reads the users
-    /// 1 to `keys` through each.
-    pub(crate) async fn last_reads(&self, keys: i64) -> Vec<Read> {
+    /// Waits until nothing is left to be forgotten and every replica uses memcached, and reads all users through
+    /// each.
+    pub(crate) async fn last_reads(&self) -> Vec<Read> {
         let mut connection = self.place.connect().await;
         eventually("all is forgotten", async || left(&mut connection).await.eq(&0).then_some(()))
             .await;
@@ -52,7 +61,7 @@ impl Cluster {
             .await;
         }
         let mut reads = Vec::new();
-        for key in 1..=keys {
+        for key in 1..=self.plan.keys {
             for replica in 0..REPLICAS {
                 reads.push(self.reach.read(key, replica, false).await);
             }
@@ -61,25 +70,17 @@ impl Cluster {
     }
 }
 
-/// The setting `--memcached`.
-pub(crate) fn addresses(memcached: &[Memcached]) -> String {
-    let addresses: Vec<_> = memcached.iter().map(|server| server.address().to_string()).collect();
-    addresses.join(",")
-}
-
 async fn left(connection: &mut SqliteConnection) -> i64 {
-    let count = sqlx::query_scalar("SELECT count(*) FROM changes WHERE missing <> 0");
-    count.fetch_one(connection).await.unwrap()
+    sqlx::query_scalar(LEFT).fetch_one(connection).await.unwrap()
 }
 
-/// Starts a replica with lives so short that refreshes are part of it.
-pub(crate) async fn start_replica(place: &Place, memcached: &str) -> Aside {
+/// Starts a replica.
+pub(crate) async fn start_replica(place: &Place, links: &Links, plan: &Plan) -> Aside {
     let arguments = [
-        ["--memcached", memcached],
         ["--memcached-timeout", "50ms"],
         ["--slow-query", "20ms"],
         ["--query-timeout", "1s"],
-        ["--ttl", "2s"],
+        ["--ttl", plan.ttl],
     ];
-    Aside::start_at(place, arguments.as_flattened()).await
+    Aside::run(place, links.command(place, arguments.as_flattened())).await
 }

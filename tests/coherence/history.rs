@@ -93,8 +93,33 @@ pub(crate) struct History {
     /// Reads after everything had come to rest, for which nothing is allowed.
     pub(crate) last: Vec<Read>,
     pub(crate) writes: Vec<Write>,
-    /// When a memcached could not be reached, in the order in which that began.
-    pub(crate) outages: Vec<Span>,
-    /// When nothing was left in any memcached, in the order of time.
-    pub(crate) renewals: Vec<Duration>,
+    /// How many replicas and memcached servers there were.
+    pub(crate) replicas: usize,
+    pub(crate) servers: usize,
+    /// In the order in which they began.
+    pub(crate) outages: Vec<Outage>,
+    pub(crate) renewals: Vec<Renewal>,
+}
+
+/// A time in which a replica could not do its part at a memcached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outage {
+    /// `None` if it was so for all of them.
+    pub(crate) replica: Option<usize>,
+    /// `None` if it was so at all of them.
+    pub(crate) server: Option<usize>,
+    pub(crate) span: Span,
+}
+
+impl Outage {
+    pub(crate) fn touches(&self, replica: usize, server: usize) -> bool {
+        self.replica.is_none_or(|it| it == replica) && self.server.is_none_or(|it| it == server)
+    }
+}
+
+/// The moment by which a memcached had lost all that was in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Renewal {
+    pub(crate) server: usize,
+    pub(crate) at: Duration,
 }

@@ -2,8 +2,9 @@
 //! never sees an older value, on any replica, whatever becomes of memcached and of the replicas meanwhile.
 //!
 //! Three processes over one SQLite file and one memcached, or two, are worked by readers and writers while
-//! memcached is restarted, flushed and stopped and replicas are killed and stopped. All that the clients saw
-//! goes into a history, and `checker` looks for a read in it that is older than it may be.
+//! memcached is restarted, flushed and stopped, replicas are killed and stopped, and the way of one replica to one
+//! memcached is cut, held or slow while the others' go on. All that the clients saw goes into a history, and `checker`
+//! looks for a read in it that is older than it may be.
 //!
 //! `ASIDE_SOAK_SECONDS` makes it last longer (`bench/soak`), `ASIDE_SOAK_SEED` repeats the choices of a run.
 
@@ -22,6 +23,8 @@ mod cluster;
 mod faults;
 #[cfg(test)]
 mod history;
+#[cfg(test)]
+mod plan;
 
 #[cfg(test)]
 mod tests {
@@ -29,13 +32,11 @@ mod tests {
 
     use crate::{
         checker::check, clients::Clients, cluster::Cluster, faults::torment, history::History,
+        plan::Plan,
     };
 
     /// How long clients and faults are at it in an ordinary test run.
     const SECONDS: u64 = 8;
-
-    /// Users that are read and written: so few that reads and writes of one meet all the time.
-    const KEYS: i64 = 30;
 
     fn number(name: &str) -> Option<u64> {
         let text = env::var(name).ok()?;
@@ -44,27 +45,33 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_read_that_begins_after_an_acknowledged_write_is_older_than_it() {
-        run(1).await;
+        run(Plan::everything(1)).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn nor_is_it_with_two_memcached_of_which_one_stands_in_for_the_other() {
-        run(2).await;
+        run(Plan::everything(2)).await;
     }
 
-    async fn run(servers: usize) {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nor_is_it_when_links_go_wrong_for_one_replica_only() {
+        run(Plan::links()).await;
+    }
+
+    async fn run(plan: Plan) {
         let seconds = number("ASIDE_SOAK_SECONDS").unwrap_or(SECONDS);
         let seed = number("ASIDE_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut cluster = Cluster::start(servers).await;
-        let clients = Clients::start(&cluster, KEYS, &mut random).await;
+        let mut cluster = Cluster::start(plan.clone()).await;
+        let clients = Clients::start(&cluster, &mut random).await;
         let end = cluster.clock.now() + Duration::from_secs(seconds);
         let faults = torment(&mut cluster, end, seconds > SECONDS, &mut random).await;
         let (reads, writes) = clients.stop().await;
-        let last = cluster.last_reads(KEYS).await;
+        let last = cluster.last_reads().await;
+        let (replicas, servers) = (cluster.replicas.len(), plan.servers);
         let (outages, renewals) = (faults.outages, faults.renewals);
-        let report = check(&History { reads, last, writes, outages, renewals });
-        println!("{servers} memcached, {seconds} s, ASIDE_SOAK_SEED={seed}");
+        let report = check(&History { reads, last, writes, replicas, servers, outages, renewals });
+        println!("{plan:?}, {seconds} s, ASIDE_SOAK_SEED={seed}");
         println!("{:?}\n{report}", faults.counts);
         for violation in report.violations.iter().take(10) {
             println!("violation: {violation:?}");
