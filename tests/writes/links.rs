@@ -1,6 +1,7 @@
 //! Links that fail for one replica only, while the others reach what it can't.
 
 use crate::{
+    forget::stored,
     request::{assert_written, name, rename},
     support::{
         aside::{Aside, Place},
@@ -12,8 +13,8 @@ use crate::{
 
 /// Two servers, and three replicas over links of their own.
 struct World {
-    _servers: [Memcached; 2],
-    _links: [Links; 3],
+    servers: [Memcached; 2],
+    links: [Links; 3],
     replicas: [Aside; 3],
 }
 
@@ -31,7 +32,7 @@ impl World {
             replicas.push(Aside::run(&place, links.command(&place, &["--ttl", "40s"])).await);
         }
         let replicas = replicas.try_into().unwrap_or_else(|_| unreachable!("there are three"));
-        Self { _servers: servers, _links: links, replicas }
+        Self { servers, links, replicas }
     }
 }
 
@@ -43,6 +44,26 @@ async fn hit(aside: &Aside, id: i64) -> String {
         hits.then(|| answer.user(id).json()["name"].as_str().unwrap().to_owned())
     })
     .await
+}
+
+/// The writer can't reach the one server, and the readers, who use that one, can't reach the other. When they first try
+/// to deliver what the writer could not, their connections are lost with it.
+#[tokio::test]
+async fn a_pending_write_is_seen_although_its_other_server_stays_away() {
+    let (a, b) = (0, 1);
+    let World { servers, links, replicas } = World::without([Some(a), Some(b), Some(b)]).await;
+    let [writer, readers @ ..] = &replicas;
+    let old = hit(&readers[0], 1).await;
+    assert!(stored(&servers[a], "user:1").await.contains(&old));
+    for links in &links[1..] {
+        links.to(a).lose("md user:1", 2);
+    }
+    assert_written(&rename(writer, 1, "Ada").await, "user:1", "pending");
+    for reader in readers {
+        eventually("the write is seen", async || (name(reader, 1).await == "Ada").then_some(()))
+            .await;
+    }
+    assert!(links[1..].iter().any(|links| links.to(a).left_to_lose() < 2), "nothing was lost");
 }
 
 /// Keys of either first choice are among these, so that some are read from their second.
