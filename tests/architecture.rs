@@ -68,6 +68,18 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
             "crate::config",
         ],
     ),
+    (
+        "delivery",
+        &[
+            "axum",
+            "async_memcached",
+            "crate::memcached",
+            "crate::http",
+            "crate::app",
+            "crate::cli",
+            "crate::config",
+        ],
+    ),
     ("config", &["crate::"]),
     ("metrics", &["crate::"]),
     (

@@ -19,12 +19,10 @@ const POLL_PAUSE: Duration = Duration::from_millis(100);
 /// Where another list of servers is in force, those of this process are used no longer: nobody tells them anything.
 pub(super) async fn follow(log: &Log, servers: Option<&dyn Servers>) {
     let (mut heard, mut watch) = (log.heard, None);
-    let mut is_retired = false;
     loop {
         sleep(POLL_PAUSE).await;
         match hear(log, &mut watch, &mut heard).await {
-            Ok(list) if list != log.list() && !is_retired => {
-                is_retired = true;
+            Ok(list) if list != log.list() && log.superseded() => {
                 tracing::error!(
                     "the database was given another list of memcached servers: this process uses its own no longer, \
                      and must be started anew with that list"

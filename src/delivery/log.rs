@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::future::BoxFuture;
@@ -24,6 +27,7 @@ pub struct Log {
     spaces: &'static [&'static str],
     /// Up to which change each server has forgotten all that it may hold.
     forgotten_to: Mutex<HashMap<u16, i64>>,
+    is_superseded: AtomicBool,
 }
 
 impl Log {
@@ -48,12 +52,23 @@ impl Log {
             serving,
             spaces,
             forgotten_to: Mutex::default(),
+            is_superseded: AtomicBool::new(false),
         })
     }
 
     /// Which list of servers this process uses.
     pub(super) fn list(&self) -> i64 {
         self.serving.list
+    }
+
+    /// Whether it is the list of the database.
+    pub(super) fn is_in_force(&self) -> bool {
+        !self.is_superseded.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that the database was given another list; `false` if that is known.
+    pub(super) fn superseded(&self) -> bool {
+        !self.is_superseded.swap(true, Ordering::Relaxed)
     }
 
     /// All its places.

@@ -12,6 +12,8 @@ mod follow;
 mod log;
 mod record;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ use tower::ServiceExt;
 pub use self::log::Log;
 use crate::{
     cache::{Forget, Key, Places, Servers},
-    users::{Outdated, SPACE, WriteError},
+    users::{NotReady, Outdated, SPACE, WriteError},
 };
 
 /// Carries out what changes ask for. Clones share the tasks beside it, which end with the last of them.
@@ -56,6 +58,14 @@ impl Delivery {
             })
         };
         Self { log, forget, all, _tasks: Arc::new(Tasks(tasks.abort_handle())) }
+    }
+
+    /// Whether the list of servers that this process uses is still that of the database.
+    ///
+    /// # Errors
+    /// [`NotReady::OtherServers`].
+    pub fn in_force(&self) -> Result<(), NotReady> {
+        if self.log.is_in_force() { Ok(()) } else { Err(NotReady::OtherServers) }
     }
 
     /// Forgets the key of a change. `false` if that could not be done everywhere now; it will be.

@@ -49,7 +49,8 @@ pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Response {
     if context.is_draining() {
         return Problem::Draining.into_response();
     }
-    match (context.ready)().await {
+    let ready = (context.ready)().await;
+    match ready.and_then(|()| context.delivery.in_force()) {
         Ok(()) => {
             let report = Ready { ready: true, memcached: (context.servers)() };
             (StatusCode::OK, Json(report)).into_response()

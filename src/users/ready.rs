@@ -32,6 +32,9 @@ pub enum NotReady {
     /// SQLite finds the file damaged.
     #[error("database is corrupt")]
     Corrupt,
+    /// Another list of memcached servers is in force, which this process does not use.
+    #[error("another list of memcached servers was adopted")]
+    OtherServers,
     /// Any other error, such as a table that is missing.
     #[error("database answers with an error")]
     Failing,

@@ -11,6 +11,7 @@ use crate::{
         answer::Answer,
         aside::{Aside, Place},
         eventually,
+        link::{Flow, Links, Way},
         memcached::Memcached,
     },
     trial::states,
@@ -120,30 +121,29 @@ async fn what_stood_in_for_memcached_is_dropped_when_it_is_back() {
 
 #[tokio::test]
 async fn a_write_by_a_replica_that_is_cut_off_reaches_the_others() {
-    let place = Place::seeded().await;
-    let (memcached, proxy, cut_off) = warm(&place).await;
-    let servers = memcached.address().to_string();
-    let other =
-        Aside::start_at(&place, &[&["--memcached", &servers], &SETTINGS[..]].concat()).await;
-    proxy.set(Fault::BlackHole);
+    let (place, memcached) = (Place::seeded().await, [Memcached::start().await]);
+    let links = [0; 2].map(|_| Links::start(&memcached));
+    let cut_off = Aside::run(&place, links[0].command(&place, &SETTINGS)).await;
+    let other = Aside::run(&place, links[1].command(&place, &SETTINGS)).await;
+    links[0].to(0).set(Flow::Held(Way::Both));
     for id in IDS {
         assert_ne!(name(&other, id).await, "Ada");
         let written = rename(&cut_off, id, "Ada").await;
         assert_eq!(written.cache_status()["detail"], "pending");
         assert_eq!(name(&cut_off, id).await, "Ada", "it knows of its own write");
     }
-    // The other replica finds the intents, and delivers them.
+    // The other replica finds the changes in the log, and delivers them.
     for id in IDS {
         let seen = async || (name(&other, id).await == "Ada").then_some(());
         eventually("the other replica serves the new value", seen).await;
     }
-    // While it is cut off it hears of the other's writes when its own few seconds have passed.
+    // While it is cut off it hears of the other's writes by the log.
     rename(&other, 1, "Grace").await;
     eventually("the cut-off replica serves it, too", async || {
         (name(&cut_off, 1).await == "Grace").then_some(())
     })
     .await;
-    proxy.set(Fault::None);
+    links[0].to(0).set(Flow::Open);
     is(&cut_off, "in service").await;
     for id in IDS {
         assert_eq!(name(&cut_off, id).await, if id == 1 { "Grace" } else { "Ada" });

@@ -15,6 +15,7 @@ mod foreign;
 mod headers;
 mod life;
 mod one_load;
+mod servers;
 mod settings;
 mod stale;
 mod stopping;

@@ -94,11 +94,13 @@ async fn a_query_past_its_deadline_is_504_and_gives_its_place_back() {
 
 #[tokio::test]
 async fn replicas_may_start_together_on_a_database_that_is_not_there_yet() {
-    let place = Place::empty();
+    let (place, memcached) = (Place::empty(), Memcached::start().await);
+    let servers = memcached.address().to_string();
+    let arguments = ["--memcached", &servers];
     let (one, two, three) = tokio::join!(
-        Aside::start_at(&place, &[]),
-        Aside::start_at(&place, &[]),
-        Aside::start_at(&place, &[])
+        Aside::start_at(&place, &arguments),
+        Aside::start_at(&place, &arguments),
+        Aside::start_at(&place, &arguments)
     );
     for aside in [one, two, three] {
         aside.get("/users/10000").await.user(10000);

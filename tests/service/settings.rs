@@ -10,7 +10,11 @@ use crate::support::{
 };
 
 /// Starts the program, which must refuse, and returns the one line that says why.
-async fn refused(place: &Place, arguments: &[&str], variable: Option<(&str, &str)>) -> String {
+pub(crate) async fn refused(
+    place: &Place,
+    arguments: &[&str],
+    variable: Option<(&str, &str)>,
+) -> String {
     let mut command = command(place, arguments);
     if let Some((name, value)) = variable {
         command.env(name, value);

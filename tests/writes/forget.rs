@@ -8,8 +8,8 @@ use crate::{
     support::{
         aside::{Aside, Place},
         eventually,
+        link::{Flow, Links},
         memcached::Memcached,
-        proxy::Proxy,
     },
 };
 
@@ -135,17 +135,17 @@ async fn a_write_while_memcached_is_dead_is_delivered_to_the_one_that_takes_its_
 
 #[tokio::test]
 async fn what_a_cut_off_replica_cant_forget_another_forgets() {
-    let (memcached, place) = (Memcached::start().await, Place::seeded().await);
-    let mut proxy = Proxy::start(memcached.address()).await;
-    let a = Aside::start_at(&place, &["--memcached", &proxy.address().to_string()]).await;
-    let b = Aside::start_at(&place, &["--memcached", &memcached.address().to_string()]).await;
+    let (memcached, place) = ([Memcached::start().await], Place::seeded().await);
+    let links = [0; 2].map(|_| Links::start(&memcached));
+    let a = Aside::run(&place, links[0].command(&place, &[])).await;
+    let b = Aside::run(&place, links[1].command(&place, &[])).await;
     let old = name(&b, 1).await;
-    assert!(stored(&memcached, "user:1").await.contains(&old));
-    proxy.cut();
+    assert!(stored(&memcached[0], "user:1").await.contains(&old));
+    links[0].to(0).set(Flow::Cut);
     assert_written(&rename(&a, 1, "Ada").await, "user:1", "pending");
     eventually("the write is seen", async || (name(&b, 1).await == "Ada").then_some(())).await;
     all_forgotten(&place).await;
-    proxy.mend().await;
+    links[0].to(0).set(Flow::Open);
     eventually("the cut is mended", async || {
         let written = rename(&a, 1, "Grace").await;
         (written.cache_status()["detail"] == "forgotten").then_some(())

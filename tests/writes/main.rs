@@ -7,6 +7,8 @@ mod support;
 
 #[cfg(test)]
 mod request;
+#[cfg(test)]
+mod returning;
 
 #[cfg(test)]
 mod access;

@@ -1,0 +1,146 @@
+//! A memcached that comes back: it is told what it missed, each change once, and used again whatever writers do.
+
+use reqwest::Method;
+use serde_json::json;
+use sqlx::Connection;
+use tokio::task::JoinSet;
+
+use crate::{
+    forget::stored,
+    request::{all_forgotten, missing, name, number, rename, send},
+    support::{
+        aside::{Aside, Place},
+        eventually,
+        link::{Flow, Links},
+        memcached::Memcached,
+    },
+};
+
+const FAST: [&str; 2] = ["--slow-query", "0s"];
+
+async fn state(aside: &Aside, server: usize) -> String {
+    let stats = aside.get("/stats").await.json();
+    stats["memcached"][server]["state"].as_str().unwrap().to_owned()
+}
+
+async fn is(aside: &Aside, server: usize, expected: &str) {
+    eventually(expected, async || (state(aside, server).await == expected).then_some(())).await;
+}
+
+/// Reads users until the server is found to be away.
+async fn is_away(aside: &Aside, server: usize) {
+    eventually("out of service", async || {
+        name(aside, fastrand::i64(1..=10_000)).await;
+        (state(aside, server).await == "out of service").then_some(())
+    })
+    .await;
+}
+
+/// 10,000 changes that no server has been told of, as a bulk of writes leaves them whose writer dies.
+const CHANGES: &str = "INSERT INTO changes (key, missing)
+    SELECT 'user:' || id, (SELECT sum(1 << place) FROM servers) FROM users";
+
+#[tokio::test]
+async fn a_server_is_told_once_and_only_of_keys_that_it_may_hold() {
+    let mut servers =
+        [Memcached::start().await, Memcached::start().await, Memcached::start().await];
+    let addresses = servers.each_ref().map(|server| server.address().to_string());
+    let aside = Aside::start(&["--memcached", &addresses.join(",")]).await;
+    servers[0].kill();
+    is_away(&aside, 0).await;
+    aside.place.execute(CHANGES).await;
+    // The others are told by sweeps.
+    eventually("the others are told", async || {
+        let left = "SELECT count(*) FROM changes WHERE missing & 6 <> 0";
+        (number(&aside.place, left).await == 0).then_some(())
+    })
+    .await;
+    let held = number(&aside.place, "SELECT count(*) FROM changes WHERE missing = 1").await;
+    assert!((6_000..7_300).contains(&held), "{held} of 10,000 keys are two thirds of them");
+    servers[0].restart().await;
+    all_forgotten(&aside.place).await;
+    is(&aside, 0, "in service").await;
+    let deleted = servers[0].statistic("delete_hits").await.unwrap()
+        + servers[0].statistic("delete_misses").await.unwrap();
+    let deleted = i64::try_from(deleted).unwrap();
+    // A connection's own trials may be among them.
+    assert!((held..held + 100).contains(&deleted), "{deleted} deletes for {held} keys");
+}
+
+#[tokio::test]
+async fn a_locked_database_does_not_keep_a_server_from_being_used_again() {
+    let mut memcached = Memcached::start().await;
+    let address = memcached.address().to_string();
+    let aside = Aside::start(&[&["--memcached", &address][..], &FAST].concat()).await;
+    name(&aside, 1).await;
+    let mut other = aside.place.connect().await;
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    // Two writers wait for the lock, one after the other, for as long as it is held.
+    let mut writers = JoinSet::new();
+    for id in [2, 3] {
+        let url = format!("http://{}/users/{id}", aside.address);
+        let request = aside.client.patch(url).json(&json!({ "name": "Ada" }));
+        writers.spawn(async move {
+            loop {
+                request.try_clone().unwrap().send().await.unwrap();
+            }
+        });
+    }
+    memcached.restart().await;
+    eventually("a hit", async || {
+        let answer = aside.get("/users/1").await;
+        let hit = answer.x_cache() == "HIT" && !answer.cache_status().contains_key("detail");
+        hit.then_some(())
+    })
+    .await;
+    writers.shutdown().await;
+    drop(lock);
+}
+
+#[tokio::test]
+async fn what_the_cache_can_t_hold_is_not_noted() {
+    let mut memcached = Memcached::start().await;
+    let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    memcached.kill();
+    is_away(&aside, 0).await;
+    for id in [1, 2, 2, 10_001, 10_002, i64::MAX] {
+        let answer = aside.send(Method::DELETE, &format!("/cache/users/{id}"), &[]).await;
+        assert_eq!(answer.status, 204);
+    }
+    assert_eq!(missing(&aside.place).await, 2, "one for each user that there is");
+    for _ in 0..3 {
+        rename(&aside, 1, "Ada").await;
+    }
+    assert_eq!(missing(&aside.place).await, 2, "one a key");
+    memcached.restart().await;
+    all_forgotten(&aside.place).await;
+}
+
+#[tokio::test]
+async fn a_server_that_missed_too_much_is_emptied_of_entries_and_of_nothing_else() {
+    for arguments in [&[][..], &["-o", "no_lru_crawler"]] {
+        let memcached = [Memcached::start_with(arguments).await];
+        let (place, links) = (Place::seeded().await, Links::start(&memcached));
+        let aside = Aside::run(&place, links.command(&place, &FAST)).await;
+        let user = json!({ "user_id": 1, "username": "Ada" });
+        let session = send(&aside, Method::POST, "/sessions", &user).await.json();
+        for id in 1..=20 {
+            name(&aside, id).await;
+        }
+        links.to(0).set(Flow::Cut);
+        is_away(&aside, 0).await;
+        place.execute("UPDATE servers SET empty_to = 0").await;
+        assert_ne!(stored(&memcached[0], "user:1").await, "EN\r\nMN\r\n");
+        // An entry that nobody reads any more.
+        memcached[0].ask("ms user:77 2 T600\r\n{}\r\n", "HD\r\n").await.unwrap();
+        links.to(0).set(Flow::Open);
+        is(&aside, 0, "in service").await;
+        assert!(stored(&memcached[0], "user:77").await.starts_with("EN\r\n"));
+        let path = format!("/sessions/{}", session["id"].as_str().unwrap());
+        let flushed = !arguments.is_empty();
+        assert_eq!(aside.get(&path).await.status == 404, flushed, "{arguments:?}");
+        let left = "SELECT count(*) FROM servers WHERE empty_to IS NOT NULL";
+        eventually("it is recorded", async || (number(&place, left).await == 0).then_some(()))
+            .await;
+    }
+}
