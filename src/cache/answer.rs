@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Directives, Key, LoadError};
+use super::{Directives, Key, Lease, LoadError, Origin};
 use crate::metrics::Outcome;
 
 /// A question to the stack.
@@ -116,6 +116,13 @@ pub enum Detail {
     Superseded,
     /// The store did not take the value.
     NotStored,
+}
+
+impl Detail {
+    /// What is to be said of an answer that depends on this lease.
+    pub(super) fn of(lease: &Lease) -> Option<Self> {
+        (lease.origin == Origin::Fallback).then_some(Self::Fallback)
+    }
 }
 
 impl Served {

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use tower::{Layer, Service};
 
 use super::{
-    Backoff, Claim, Detail, Entry, Filled, Key, Lease, Load, LoadError, Look, Policy, Store, Token,
-    Value, entry, lookup::fallback, single_flight::Role,
+    Backoff, Claim, Detail, Entry, Filled, Key, Lease, Load, LoadError, Loaded, Look, Policy, Role,
+    Store, Token, Value, entry,
 };
 use crate::metrics::{CacheMetrics, FillResult};
 
@@ -22,21 +22,6 @@ const PAUSE_FIRST: Duration = Duration::from_millis(1);
 
 /// The longest pause between two looks: what a value that was just filled may go unnoticed.
 const PAUSE_MAX: Duration = Duration::from_millis(8);
-
-/// What a load gave.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The JSON body; `None` says that there is no such thing.
-    pub body: Option<Bytes>,
-    /// Seconds since the source gave it.
-    pub age_s: u32,
-    /// Another caller's load, in this process or another.
-    pub collapsed: bool,
-    /// Whether it is stored; `None` if that is for another to know.
-    pub stored: Option<bool>,
-    /// Why it is not stored.
-    pub detail: Option<Detail>,
-}
 
 /// Stores loads under their leases. See the module's first line.
 #[derive(Clone, Debug)]
@@ -152,7 +137,7 @@ impl<T: Store> Shared<T> {
                     match (Entry::read(&found, &self.policy), token) {
                         // Whoever has the token: "no such thing" is fresh, however soon it is gone.
                         (Some(entry), _) if entry.fresh_s >= 0 => {
-                            return Waited::value(entry, fallback(&seen));
+                            return Waited::value(entry, Detail::of(&seen));
                         }
                         (_, Token::Won) => return Waited::claim(seen, Role::Refresh(found)),
                         // Still the stale entry whose refresh is waited for, or one put back.

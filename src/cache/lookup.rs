@@ -13,8 +13,9 @@ use tower::{Layer, Service};
 
 use super::{
     Account, Answer, Ask, Backoff, Claim, Detail, Directives, Entry, Failure, Forward, Get,
-    GetError, Key, Lease, Load, LoadError, Loaded, Look, Origin, Policy, Room, Served, Source,
-    Store, Token, single_flight::Role,
+    GetError, Key, Load, LoadError, Loaded, Look, Policy, Room, Served, Source, Store, Token,
+    decide::{Decision, Need, decide},
+    policy::seconds,
 };
 use crate::metrics::{CacheMetrics, LoadResult, Outcome};
 
@@ -125,15 +126,6 @@ where
     }
 }
 
-/// A load that is needed, and what is known before it is made.
-struct Need {
-    why: Forward,
-    claim: Option<Claim>,
-    /// A stale entry that may stand in if the load fails.
-    stand_in: Option<Entry>,
-    detail: Option<Detail>,
-}
-
 impl<Src, T, S> Shared<Src, T, S>
 where
     Src: Source,
@@ -141,67 +133,42 @@ where
     S: Service<Load<Src::Id>, Response = Loaded, Error = LoadError> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    async fn get(&self, get: Get<Src::Id>, begun_at: Instant) -> Result<Answer, Failure> {
-        let Get { id, directives } = get;
+    async fn get(
+        &self,
+        Get { id, directives }: Get<Src::Id>,
+        begun_at: Instant,
+    ) -> Result<Answer, Failure> {
         let key = self.source.key(&id);
-        let need = if directives.no_store {
-            Need { why: Forward::Request, claim: None, stand_in: None, detail: None }
-        } else {
-            let ask = self.ask(&key, directives);
-            let look = self.store.lookup(&key, ask).await;
-            let lookup = begun_at.elapsed();
-            match look {
-                Ok(Look::Found { found, lease, token }) => {
-                    let detail = fallback(&lease);
-                    let Some(entry) = Entry::read(&found, &self.policy) else {
-                        let claim = Some(Claim { lease, role: Role::Replace });
-                        let need = Need { why: Forward::Miss, claim, stand_in: None, detail };
-                        return self.load(id, key, directives, need, lookup).await;
-                    };
-                    let refresh = Claim { lease, role: Role::Refresh(found) };
-                    if token == Token::Won {
-                        self.backoff.tried(&key);
-                    }
-                    if directives.allow(&entry, self.grace_s(&key)) {
-                        if entry.fresh_s < 0 && token == Token::Won {
-                            // The flight begins with the call; its answer is for later callers.
-                            drop(self.flights.clone().call(Load::new(
-                                id,
-                                key.clone(),
-                                Some(refresh),
-                            )));
-                        }
-                        return Ok(hit(key, entry, detail, lookup));
-                    }
-                    self.unsuitable(entry, refresh, token, directives, detail)
+        if directives.no_store {
+            return self.load(id, key, Need::past_the_store(), begun_at.elapsed()).await;
+        }
+        // Ask and look: the one round trip of a hit.
+        let ask = self.ask(&key, directives);
+        let look = self.store.lookup(&key, ask).await;
+        let lookup = begun_at.elapsed();
+        if let Ok(Look::Found { token: Token::Won, .. }) = look {
+            // It was chosen to refresh: if loads of the key fail, this is the next try.
+            self.backoff.tried(&key);
+        }
+        let failing = self.backoff.is_failing(&key);
+        match decide(look, ask.lease_s.is_some(), directives, &self.policy, failing) {
+            // A hit, or a stale one; the answer does not wait for its refresh.
+            Decision::Serve { entry, refresh, detail } => {
+                if let Some(claim) = refresh {
+                    self.refresh(id, &key, claim);
                 }
-                Ok(Look::Placeholder { lease, token }) => Need {
-                    why: Forward::Miss,
-                    detail: fallback(&lease),
-                    claim: Some(Claim {
-                        lease,
-                        role: if token == Token::Won { Role::Hold } else { Role::Wait },
-                    }),
-                    stand_in: None,
-                },
-                Ok(Look::Absent) if ask.lease_s.is_none() => {
-                    return Err(self.not_loaded(key, directives, lookup));
-                }
-                Ok(Look::Absent) => Need {
-                    why: Forward::Miss,
-                    claim: None,
-                    stand_in: None,
-                    detail: Some(Detail::NotStored),
-                },
-                Err(_) => Need {
-                    why: Forward::Bypass,
-                    claim: None,
-                    stand_in: None,
-                    detail: Some(Detail::Unavailable),
-                },
+                Ok(hit(key, entry, detail, lookup))
             }
-        };
-        self.load(id, key, directives, need, begun_at.elapsed()).await
+            // A miss, or an entry that does not suit: through the flights, to the source.
+            Decision::Load(need) => self.load(id, key, need, lookup).await,
+            Decision::NotCached { detail } => Err(not_cached(key, detail, lookup)),
+            Decision::Refuse => Err(self.refused(key, lookup)),
+        }
+    }
+
+    /// Begins a refresh. The flight begins with the call; its answer is for later callers.
+    fn refresh(&self, id: Src::Id, key: &Key, claim: Claim) {
+        drop(self.flights.clone().call(Load { id, key: key.clone(), claim: Some(claim) }));
     }
 
     /// What the look asks for. While the key backs off nobody refreshes it, so nobody takes the token. Who
@@ -214,45 +181,8 @@ where
         }
     }
 
-    /// How long after its fresh life an entry is served at once: while the source is known to fail, for as long as
-    /// the policy lets it stand in, to whoever has just won the refresh as well.
-    fn grace_s(&self, key: &Key) -> u32 {
-        let grace = self.policy.stale_while_revalidate;
-        let failing = self.backoff.is_failing(key);
-        seconds(if failing { grace.max(self.policy.stale_if_error) } else { grace })
-    }
-
-    /// What a found entry that is not the answer makes necessary.
-    fn unsuitable(
-        &self,
-        entry: Entry,
-        refresh: Claim,
-        token: Token,
-        directives: Directives,
-        detail: Option<Detail>,
-    ) -> Need {
-        let grace_s = seconds(self.policy.stale_while_revalidate);
-        let plain = Directives::default().allow(&entry, grace_s);
-        let claim = match token {
-            Token::Won => refresh,
-            Token::Taken if !plain => Claim { role: Role::Wait, ..refresh },
-            Token::Taken | Token::Unclaimed => Claim { role: Role::Replace, ..refresh },
-        };
-        let stale_s = seconds(self.policy.stale_if_error);
-        let patient = Directives { max_stale_s: None, ..directives };
-        Need {
-            why: if plain { Forward::Request } else { Forward::Stale },
-            claim: Some(claim),
-            stand_in: patient.allow(&entry, stale_s).then_some(entry),
-            detail,
-        }
-    }
-
-    /// The answer where nothing is stored and no lease was asked for.
-    fn not_loaded(&self, key: Key, directives: Directives, lookup: Duration) -> Failure {
-        if directives.only_if_cached {
-            return not_cached(key, None, lookup);
-        }
+    /// The refusal of a load for which there is no room, and for which no lease was taken.
+    fn refused(&self, key: Key, lookup: Duration) -> Failure {
         self.metrics.load(LoadResult::Overloaded);
         let why = Forward::Miss;
         let served = Served::Forwarded { why, collapsed: false, stored: Some(false) };
@@ -264,16 +194,11 @@ where
         &self,
         id: Src::Id,
         key: Key,
-        directives: Directives,
-        need: Need,
+        Need { why, claim, stand_in, detail }: Need,
         lookup: Duration,
     ) -> Result<Answer, Failure> {
-        let Need { why, claim, stand_in, detail } = need;
-        if directives.only_if_cached {
-            return Err(not_cached(key, detail, lookup));
-        }
         let begun_at = Instant::now();
-        let result = self.flights.clone().call(Load::new(id, key.clone(), claim)).await;
+        let result = self.flights.clone().call(Load { id, key: key.clone(), claim }).await;
         let load = Some(begun_at.elapsed());
         let account = |served, detail| Account { key, served, detail, lookup, load };
         match (result, stand_in) {
@@ -310,13 +235,4 @@ fn hit(key: Key, entry: Entry, detail: Option<Detail>, lookup: Duration) -> Answ
     let Entry { body, age_s, fresh_s } = entry;
     let served = Served::Hit { ttl_s: fresh_s, negative: body.is_none() };
     Answer { body, age_s, account: Account { key, served, detail, lookup, load: None } }
-}
-
-/// What is to be said of an answer that depends on this lease.
-pub(super) fn fallback(lease: &Lease) -> Option<Detail> {
-    (lease.origin == Origin::Fallback).then_some(Detail::Fallback)
-}
-
-fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }

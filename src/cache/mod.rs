@@ -57,12 +57,14 @@
 mod answer;
 mod backoff;
 mod bulkhead;
+mod decide;
 mod directives;
 mod entry;
 mod explanation;
 mod fallback;
 mod fill;
 mod key;
+mod load;
 mod lookup;
 mod memory;
 mod pace;
@@ -82,13 +84,14 @@ pub use self::{
     entry::{Entry, Flags, SCHEMA},
     explanation::{Condition, Explanation, Sight},
     fallback::Fallback,
-    fill::{Fill, FillLayer, Loaded},
+    fill::{Fill, FillLayer},
     key::{InvalidKey, KEY_BYTES_MAX, Key},
+    load::{Claim, Load, Loaded, Role},
     lookup::{Lookup, LookupLayer},
     memory::Memory,
     places::{Backlog, Missed, NoBacklog, PLACES_MAX, Places, Servers},
     policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
-    single_flight::{Claim, InFlight, Load, Role, SingleFlight, SingleFlightLayer},
+    single_flight::{InFlight, SingleFlight, SingleFlightLayer},
     source::{LoadError, Source},
     store::{Ask, Filled, Found, Lease, Look, Origin, Store, StoreError, Token, Value},
 };

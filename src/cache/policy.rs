@@ -96,7 +96,7 @@ impl Policy {
 }
 
 /// Whole seconds of `duration`, cut to what an entry may live, so that sums never overflow.
-fn seconds(duration: Duration) -> u32 {
+pub(super) fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX).min(LIFE_S_MAX)
 }
 

@@ -30,47 +30,7 @@ use futures_util::{
 use tokio::{sync::watch, time::Instant};
 use tower::{Layer, Service};
 
-use super::{Found, Key, Lease, LoadError, Loaded, Origin};
-
-/// A load that a look made necessary.
-#[derive(Clone, Debug)]
-pub struct Load<I> {
-    /// What is to be loaded.
-    pub id: I,
-    /// Its cache key.
-    pub key: Key,
-    /// What the look gave; `None` if the store was not asked, so that nothing is shared or stored.
-    pub claim: Option<Claim>,
-}
-
-impl<I> Load<I> {
-    /// A load of `id` under `claim`.
-    pub fn new(id: I, key: Key, claim: Option<Claim>) -> Self {
-        Self { id, key, claim }
-    }
-}
-
-/// What a look entitles to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The version that was seen.
-    pub lease: Lease,
-    /// What its holder does.
-    pub role: Role,
-}
-
-/// What the holder of a claim does, and what it owes if the load fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Holds the placeholder: loads, and releases the lease if that fails.
-    Hold,
-    /// Holds the refresh token of a stale entry: loads, and puts this back if that fails.
-    Refresh(Found),
-    /// Saw an entry that does not suit: loads, and owes nothing.
-    Replace,
-    /// Somebody else loads: waits for that.
-    Wait,
-}
+use super::{Claim, Key, Load, LoadError, Loaded, Origin, Role};
 
 /// Counts the flights of every stack that has a clone of it. Nobody need wait for a flight, such as the refresh
 /// of a stale entry; but a process that ended in the midst of one would leave its lease taken.
@@ -221,6 +181,7 @@ mod tests {
     use tower::{ServiceExt, service_fn};
 
     use super::*;
+    use crate::cache::{Found, Lease};
 
     /// A fill that counts its loads; whoever waits for another's begins late.
     fn fill(
@@ -242,7 +203,7 @@ mod tests {
 
     fn load_of(origin: Origin, role: Role, connected_at: Instant) -> Load<i64> {
         let lease = Lease { cas: 7, origin, asked_at: Instant::now(), connected_at };
-        Load::new(1, Key::numbered("thing", 1), Some(Claim { lease, role }))
+        Load { id: 1, key: Key::numbered("thing", 1), claim: Some(Claim { lease, role }) }
     }
 
     fn load(role: Role, connected_at: Instant) -> Load<i64> {
