@@ -3,18 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use async_channel::Receiver;
-use async_memcached::Client;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
     Address,
-    batch::carry_out,
     deadline::within,
     emptying::empty_or_flush,
     health::{Health, State},
     operation::Operation,
     routing::Routing,
-    wire::{Wire, WireError},
+    wire::{Changes, Kind, Wire, WireError},
 };
 use crate::{
     cache::{Backlog, Key, Missed, Origin},
@@ -35,6 +33,7 @@ const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// One of a server's connections: makes it, works the queue over it, and makes it anew when it breaks.
 pub(crate) struct Worker {
+    pub(crate) kind: Kind,
     pub(crate) address: Address,
     pub(crate) place: u16,
     pub(crate) queued: Receiver<Operation>,
@@ -51,7 +50,15 @@ impl Worker {
         // What is left over from a connection that broke.
         let mut batch = Vec::new();
         while !self.queued.is_closed() && !self.health.is_retired() {
-            let turn = self.health.turn().await;
+            let turn = match self.kind {
+                Kind::Changes => self.health.turn().await,
+                // What a server has missed is forgotten over a connection for changes, which puts it into service.
+                Kind::Looks { .. } if self.health.in_service().await => None,
+                Kind::Looks { .. } => {
+                    self.refuse_queued(&mut batch);
+                    continue;
+                }
+            };
             let broken = match self.connect().await {
                 Ok(wire) => {
                     drop(turn);
@@ -81,18 +88,22 @@ impl Worker {
         }
     }
 
-    /// Connects, reads once, as a stopped server still accepts connections, and lets a server that is
-    /// not in service forget what it has missed, which puts it into service.
+    /// Connects, sees whether the server answers, and lets one that is not in service forget what it has
+    /// missed, which puts it into service.
     async fn connect(&self) -> Result<Wire, WireError> {
+        let connect = Wire::connect(
+            &self.kind,
+            &self.address,
+            Origin::Server(self.place),
+            self.round_trip_timeout,
+        );
         let limit = self.round_trip_timeout * CONNECT_TIMEOUTS;
-        let client = within(limit, Client::new(self.address.dsn())).await;
-        let client = client.map_err(|_| WireError::TimedOut)??;
-        let mut wire = Wire::new(client, Origin::Server(self.place), Instant::now());
-        // A probe has no more time than any operation: what is too slow for those must not pass it.
-        let probe = within(self.round_trip_timeout, wire.probe());
-        probe.await.map_err(|_| WireError::TimedOut)??;
-        if self.health.state() != State::InService {
-            self.catch_up(&mut wire).await?;
+        let mut wire = within(limit, connect).await.map_err(|_| WireError::TimedOut)??;
+        wire.probe().await?;
+        if let Wire::Changes(changes) = &mut wire
+            && self.health.state() != State::InService
+        {
+            self.catch_up(changes).await?;
             self.health.reached();
         }
         Ok(wire)
@@ -100,7 +111,7 @@ impl Worker {
 
     /// Lets the server forget all that was written while it was away. What is written meanwhile says `pending`, and
     /// is delivered as any other change that is.
-    async fn catch_up(&self, wire: &mut Wire) -> Result<(), WireError> {
+    async fn catch_up(&self, server: &mut Changes) -> Result<(), WireError> {
         let mut after = None;
         loop {
             let missed = self.backlog.missed(self.place, after).await;
@@ -115,7 +126,7 @@ impl Worker {
                 Missed::Changes { changes, up_to, is_full } => {
                     let (positions, keys): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
                     let held: Vec<_> = keys.into_iter().filter(|key| self.may_hold(key)).collect();
-                    wire.forget(&held).await?;
+                    server.forget(&held).await?;
                     self.backlog.forgotten(self.place, positions, up_to);
                     if !is_full {
                         break;
@@ -132,10 +143,6 @@ impl Worker {
         self.routing.choices(key).is_some_and(|choices| choices.places().has(self.place))
     }
 
-    async fn is_alive(&self, wire: &mut Wire) -> bool {
-        within(self.round_trip_timeout, wire.is_alive()).await.unwrap_or(false)
-    }
-
     /// Works the queue until the connection breaks (the cause is returned), is found broken in idleness, the
     /// server goes out of service, or the queue is closed.
     async fn work(&self, mut wire: Wire, batch: &mut Vec<Operation>) -> Option<WireError> {
@@ -149,7 +156,7 @@ impl Worker {
                 };
                 match first {
                     Ok(first) => batch.push(first.ok()?),
-                    Err(_) if self.is_alive(&mut wire).await => continue,
+                    Err(_) if wire.is_alive().await => continue,
                     // Nothing was lost with it. If it can't be made anew, that is the failure.
                     Err(_) => return None,
                 }
@@ -165,7 +172,7 @@ impl Worker {
             }
             #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
             self.metrics.batch_size.observe(batch.len() as f64);
-            match carry_out(&mut wire, batch, self.round_trip_timeout).await {
+            match wire.carry_out(batch).await {
                 Ok(()) => self.health.succeeded(),
                 Err(error) => return Some(error),
             }

@@ -10,9 +10,9 @@ use super::{
     deadline::within,
     inspect::{InspectError, connect, failure},
     listing::keys,
-    wire::Wire,
+    wire::Changes,
 };
-use crate::cache::{Key, Origin};
+use crate::cache::Key;
 
 /// Keys taken from a listing, and forgotten, at once.
 const KEYS_PER_STEP: usize = 1024;
@@ -78,15 +78,15 @@ async fn forget_listed(
     spaces: &'static [&'static str],
     forgotten: &mut u64,
 ) -> Result<(), InspectError> {
-    let connecting = within(limit, connect(address)).await.map_err(|_| InspectError::NoAnswer)?;
-    let client = connecting.map_err(|error| failure(&error))?;
-    let mut wire = Wire::new(client, Origin::Memory, Instant::now());
+    let connecting = within(limit, Changes::connect(address, limit)).await;
+    let connected = connecting.map_err(|_| InspectError::NoAnswer)?;
+    let mut server = connected.map_err(|_| InspectError::Unreachable)?;
     for _ in 0..LISTINGS_MAX {
         let (mut listed, mut batch) = (keys(address, limit, spaces), Vec::new());
         let before = *forgotten;
         while listed.recv_many(&mut batch, KEYS_PER_STEP).await > 0 {
             let keys = batch.drain(..).collect::<Result<Vec<Key>, _>>()?;
-            wire.forget(&keys).await.map_err(|_| InspectError::NoAnswer)?;
+            server.forget(&keys).await.map_err(|_| InspectError::NoAnswer)?;
             *forgotten += keys.len() as u64;
         }
         if *forgotten == before {

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    time::timeout,
+};
 
 use crate::metrics::ServerMetrics;
 
@@ -72,6 +75,12 @@ impl Health {
     /// Waits until the server is out of service.
     pub(crate) async fn broken(&self) {
         let _ = self.state.subscribe().wait_for(|state| *state == State::OutOfService).await;
+    }
+
+    /// Waits for the server to be in service, though no longer than for a probe of it; `false` if it is not.
+    pub(crate) async fn in_service(&self) -> bool {
+        let mut state = self.state.subscribe();
+        timeout(PAUSE_MAX, state.wait_for(|state| *state == State::InService)).await.is_ok()
     }
 
     /// Waits for the turn to connect. A connection that breaks is made anew at once; but while the server is

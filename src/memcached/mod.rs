@@ -6,7 +6,6 @@
 //! that batches form by themselves when there is much to do.
 
 mod address;
-mod batch;
 mod connection;
 mod deadline;
 mod emptying;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::plain::Kept;
-use crate::cache::{Ask, Filled, Found, Key, Lease, Look, StoreError, Value};
+use crate::cache::{Ask, Filled, Found, Key, Lease, Look, StoreError, Token, Value};
 
 /// Where the answer of an operation goes. A caller may have left; then nobody minds.
 pub(crate) type Reply<R> = oneshot::Sender<Result<R, StoreError>>;
@@ -68,6 +68,21 @@ impl Operation {
             Self::Keep { reply, .. } => reply.is_closed(),
             Self::Delete { reply, .. } => reply.is_closed(),
             Self::Release { .. } | Self::PutBack { .. } => false,
+        }
+    }
+
+    /// The operation by which another is chosen in place of a caller that has left before it heard `look`; `None` if
+    /// it was not chosen.
+    pub(crate) fn give_back(key: &Key, look: Look) -> Option<Self> {
+        let key = key.clone();
+        match look {
+            Look::Placeholder { lease, token: Token::Won } => {
+                Some(Self::Release { key, lease, again: true })
+            }
+            Look::Found { found, lease, token: Token::Won } => {
+                Some(Self::PutBack { key, lease, found })
+            }
+            _ => None,
         }
     }
 

@@ -16,11 +16,12 @@ use super::{
     emptying::{Emptied, empty, empty_or_flush},
     health::{Health, State},
     inspect::QUESTION_TIMEOUTS,
-    operation::{Answer, Lookup, Operation, Read, Reply},
+    operation::{Answer, Lookup, Operation, Reply},
     routing::Routing,
+    wire::Kind,
 };
 use crate::{
-    cache::{Ask, Backlog, Key, Lease, Look, StoreError, Token},
+    cache::{Ask, Backlog, Key, Lease, Look, StoreError},
     metrics::ServerMetrics,
 };
 
@@ -55,9 +56,10 @@ impl Server {
         let Setting { address, place, operation_timeout, metrics, backlog, routing } = setting;
         let spaces = backlog.spaces();
         let health = Arc::new(Health::new(address.to_string(), metrics.clone()));
-        let connect = || {
+        let connect = |kind| {
             let (queue, queued) = async_channel::bounded(QUEUED_MAX);
             let worker = Worker {
+                kind,
                 address: address.clone(),
                 place,
                 queued,
@@ -70,7 +72,8 @@ impl Server {
             tokio::spawn(worker.run());
             queue
         };
-        let (lookups, changes, releases) = (connect(), connect(), connect());
+        let (changes, releases) = (connect(Kind::Changes), connect(Kind::Changes));
+        let lookups = connect(Kind::Looks { releases: releases.clone() });
         Self { address, lookups, changes, releases, health, operation_timeout, spaces }
     }
 
@@ -145,12 +148,12 @@ impl Server {
     }
 
     /// Waits until the releases that are queued now have been made, or the server is out of service. They are made
-    /// when a read that is queued behind them is answered.
+    /// when a delete of what nobody stores, queued behind them, is answered.
     pub(crate) async fn released(&self) {
         while self.health.state() == State::InService {
             let (reply, answer) = oneshot::channel();
-            let read = Read { key: Key::numbered("aside:released", 0), renew_s: None, reply };
-            if self.releases.send(Operation::Read(read)).await.is_err() || answer.await.is_ok() {
+            let last = Operation::Delete { key: Key::numbered("aside:released", 0), reply };
+            if self.releases.send(last).await.is_err() || answer.await.is_ok() {
                 return;
             }
         }
@@ -169,16 +172,11 @@ impl Drop for AwaitedLook<'_> {
     fn drop(&mut self) {
         // From here on no answer can come, so that none falls between the two.
         self.answer.close();
-        match self.answer.try_recv() {
-            Ok(Ok(Look::Placeholder { lease, token: Token::Won })) => {
-                self.server.release(self.key, &lease);
-            }
-            Ok(Ok(Look::Found { found, lease, token: Token::Won })) => {
-                let _ =
-                    self.server.queue(Operation::PutBack { key: self.key.clone(), lease, found });
-            }
-            // It was heard, or it gives nobody anything to do.
-            _ => {}
+        // Otherwise it was heard.
+        if let Ok(Ok(look)) = self.answer.try_recv()
+            && let Some(give_back) = Operation::give_back(self.key, look)
+        {
+            let _ = self.server.queue(give_back);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is queued together.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aside::cache::{Look, Store};
 use futures_util::future::{join, join_all};
@@ -10,8 +10,7 @@ use crate::{
     UNHURRIED, connected,
     support::{
         client::{LEASED, UNLEASED, body, key},
-        eventually::eventually,
-        fake::{Act, CONNECTIONS, Verb, block, value_of},
+        fake::{Act, CONNECTIONS, block, value_of},
     },
 };
 
@@ -47,36 +46,6 @@ async fn lookups_that_ask_the_same_share_a_round_trip_whatever_is_queued_between
         assert_eq!(body(&look).unwrap(), &value_of(name));
     }
     assert_eq!(round_trips.available_permits(), 2);
-}
-
-/// A server that is far away takes its time for each, and is well.
-#[tokio::test]
-async fn changes_that_were_queued_together_have_a_deadline_each() {
-    const TIMEOUT: Duration = Duration::from_secs(4);
-    // All of them together take longer than one deadline, and each much less.
-    const PAUSE: Duration = Duration::from_millis(1600);
-    const COUNT: usize = 3;
-    let (fake, client) = connected(TIMEOUT).await;
-    let Ok(Look::Found { lease, .. }) = client.look_up("user:1").await else { unreachable!() };
-    let released = Arc::new(Semaphore::new(0));
-    for _ in 0..COUNT {
-        let released = released.clone();
-        fake.once(move |asked| {
-            assert_eq!(asked.verb, Verb::Delete);
-            released.add_permits(1);
-            Some(vec![Act::Pause(PAUSE), Act::Send(asked.honest())])
-        });
-        client.store.release(&key("user:1"), &lease);
-    }
-    eventually("they are sent", async || (released.available_permits() == COUNT).then_some(()))
-        .await;
-    // The next over the same connection: by then they are all answered.
-    client.store.release(&key("user:1"), &lease);
-    eventually("all are carried out", async || {
-        (client.metric("batch_size_sum") >= 1.0 + 4.0).then_some(())
-    })
-    .await;
-    assert_eq!((fake.connections(), client.metric("failures_total")), (CONNECTIONS, 0.0));
 }
 
 /// As a memcached does that evicts nothing (`-M`) and has no room for a placeholder.

@@ -42,7 +42,9 @@ async fn struck_changes(
 ) -> (Result<Filled, StoreError>, Result<(), StoreError>, Fake, Client) {
     let (fake, client) = connected(UNHURRIED).await;
     for verb in [Verb::Fill, Verb::Delete] {
-        fake.once(move |asked| (asked.verb == verb).then(|| vec![Act::send(fault(asked))]));
+        fake.once(move |asked| {
+            (asked.verb == verb).then(|| vec![Act::send(fault(asked) + "MN\r\n")])
+        });
     }
     let lease = lease(&client).await;
     let filled = client.store.fill(&key("user:1"), &lease, value("{}")).await;

@@ -9,6 +9,7 @@ mod broken;
 mod changes;
 mod limits;
 mod nobodys;
+mod pipelined;
 #[path = "../support/store.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod support;

@@ -79,11 +79,12 @@ pub(crate) fn of_another(reply: &[u8]) -> Vec<u8> {
     text.replace(r#""id":<"#, r#""id":"#).replace("kuser:", "kuser:1").into_bytes()
 }
 
-/// What memcached answers to a write when it has no memory left for it.
+/// What memcached answers to each write when it has no memory left for it.
 pub(crate) fn out_of_memory(reply: &[u8]) -> Vec<u8> {
-    if reply.starts_with(b"HD ") {
-        b"SERVER_ERROR out of memory storing object\r\n".to_vec()
-    } else {
-        reply.to_vec()
+    const REFUSAL: &[u8] = b"SERVER_ERROR out of memory storing object\r\n";
+    if is_value(reply) {
+        return reply.to_vec();
     }
+    let lines = reply.split_inclusive(|byte| *byte == b'\n');
+    lines.flat_map(|line| if line.starts_with(b"HD ") { REFUSAL } else { line }).copied().collect()
 }

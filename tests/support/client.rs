@@ -1,13 +1,14 @@
 //! Aside's side of one memcached server.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use aside::{
-    cache::{Ask, Filled, Key, Look, NoBacklog, Servers, Store, StoreError, Value},
+    cache::{Ask, Backlog, Filled, Key, Look, Missed, Servers, Store, StoreError, Value},
     memcached::{self, Address, State},
     metrics::Metrics,
 };
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 
 use super::eventually::eventually;
 
@@ -25,13 +26,18 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn start(address: Address, operation_timeout: Duration) -> Self {
+        Self::start_behind(address, operation_timeout, Vec::new())
+    }
+
+    /// Starts where `missed` was written while the server was away.
+    pub(crate) fn start_behind(
+        address: Address,
+        operation_timeout: Duration,
+        missed: Vec<Key>,
+    ) -> Self {
         let metrics = Metrics::default();
-        let store = memcached::Memcached::start(
-            &[address],
-            operation_timeout,
-            &metrics,
-            Arc::new(NoBacklog),
-        );
+        let backlog = Arc::new(MissedBefore(missed));
+        let store = memcached::Memcached::start(&[address], operation_timeout, &metrics, backlog);
         Self { store, metrics }
     }
 
@@ -106,5 +112,26 @@ pub(crate) fn body(look: &Result<Look, StoreError>) -> Option<&Bytes> {
     match look {
         Ok(Look::Found { found, .. }) => Some(&found.body),
         _ => None,
+    }
+}
+
+/// The log of keys that were written before the server was reached first.
+struct MissedBefore(Vec<Key>);
+
+impl Backlog for MissedBefore {
+    fn missed(&self, _: u16, _: Option<i64>) -> BoxFuture<'_, Result<Missed, String>> {
+        let changes: Vec<_> = (1..).zip(self.0.clone()).collect();
+        let up_to = changes.last().map_or(0, |(position, _)| *position);
+        Box::pin(ready(Ok(Missed::Changes { changes, up_to, is_full: false })))
+    }
+
+    fn forgotten(&self, _: u16, _: Vec<i64>, _: i64) {}
+
+    fn emptied(&self, _: u16, _: i64) {}
+
+    fn caught_up(&self, _: u16) {}
+
+    fn spaces(&self) -> &'static [&'static str] {
+        &[]
     }
 }

@@ -1,5 +1,5 @@
 //! A memcached that does wrong, byte by byte, as a test tells it to; else it answers every lookup with
-//! [`value_of`] the key, and every change with success.
+//! [`value_of`] the key, every change with success, and the probe of a connection like memcached 1.6.18.
 
 use std::{
     collections::VecDeque,
@@ -37,9 +37,10 @@ pub(crate) enum Verb {
 /// What was asked in one round trip.
 #[derive(Debug)]
 pub(crate) struct Asked {
+    /// That of the first command.
     pub(crate) verb: Verb,
     pub(crate) keys: Vec<String>,
-    /// The number of the round trip (`O`).
+    /// The number of the round trip (`O`); of changes that of the first, and each further one has the next.
     pub(crate) opaque: u64,
 }
 
@@ -52,9 +53,22 @@ impl Asked {
                 let blocks: String = keys.iter().map(|key| block(key, *opaque)).collect();
                 (blocks + "MN\r\n").into_bytes()
             }
-            Verb::Fill | Verb::Delete => format!("HD k{} O{opaque}\r\n", keys[0]).into_bytes(),
+            Verb::Fill | Verb::Delete => {
+                let done: String = self.changes().map(|(key, number)| done(key, number)).collect();
+                (done + "MN\r\n").into_bytes()
+            }
         }
     }
+
+    /// The keys of changes and their numbers.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.keys.iter().map(String::as_str).zip(self.opaque..)
+    }
+}
+
+/// The reply to a change that was made.
+pub(crate) fn done(key: &str, number: u64) -> String {
+    format!("HD k{key} O{number}\r\n")
 }
 
 /// What is stored under `key`.
@@ -92,6 +106,8 @@ impl Act {
 
 type Fault = Box<dyn FnMut(&Asked) -> Option<Vec<Act>> + Send>;
 
+type Limit = Box<dyn FnMut(&str) -> Option<&'static str> + Send>;
+
 /// The fake; its connections end when it is dropped. A test in which it was asked something that it
 /// does not know fails then.
 pub(crate) struct Fake {
@@ -104,6 +120,8 @@ pub(crate) struct Fake {
 struct Shared {
     faults: Mutex<VecDeque<Fault>>,
     unknown: Mutex<Vec<String>>,
+    /// Says what is answered in place of what a memcached does.
+    limits: Mutex<Option<Limit>>,
     probes: AtomicUsize,
     flooded_bytes: OnceLock<u64>,
 }
@@ -127,6 +145,14 @@ impl Fake {
     /// faults wait for their turn.
     pub(crate) fn once(&self, fault: impl FnMut(&Asked) -> Option<Vec<Act>> + Send + 'static) {
         self.shared.faults.lock().unwrap().push_back(Box::new(fault));
+    }
+
+    /// From now on each line to which `limit` has an answer gets that, which may be empty.
+    pub(crate) fn is_limited(
+        &self,
+        limit: impl FnMut(&str) -> Option<&'static str> + Send + 'static,
+    ) {
+        *self.shared.limits.lock().unwrap() = Some(Box::new(limit));
     }
 
     /// Waits until the client has ended the connection of an [`Act::Flood`]; gives the bytes sent.
@@ -183,43 +209,50 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 /// Answers until the client leaves, or a fault ends the connection.
 async fn serve(mut stream: BufReader<TcpStream>, shared: &Shared) -> io::Result<()> {
-    let mut lookups: Option<Asked> = None;
+    let mut asked: Option<Asked> = None;
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
             return Ok(());
         }
-        let asked = match read(&line) {
-            Line::Probe => {
+        let limited =
+            shared.limits.lock().unwrap().as_mut().and_then(|limit| limit(line.trim_end()));
+        if let Some(answer) = limited {
+            stream.write_all(answer.as_bytes()).await?;
+            continue;
+        }
+        match read(&line) {
+            Line::Probe(answer) => {
                 shared.probes.fetch_add(1, Ordering::Relaxed);
-                stream.write_all(b"EN\r\n").await?;
-                continue;
+                stream.write_all(answer.as_bytes()).await?;
             }
-            Line::Version => {
-                stream.write_all(b"VERSION 1.6.18\r\n").await?;
-                continue;
-            }
+            Line::Answered(answer) => stream.write_all(answer.as_bytes()).await?,
             Line::Lookup(key, opaque) => {
                 let Asked { keys, opaque: of_batch, .. } =
-                    lookups.get_or_insert(Asked { verb: Verb::Lookup, keys: Vec::new(), opaque });
+                    asked.get_or_insert(Asked { verb: Verb::Lookup, keys: Vec::new(), opaque });
                 assert_eq!(*of_batch, opaque, "one round trip with two numbers");
                 keys.push(key);
-                continue;
             }
-            Line::End => lookups.take(),
-            Line::Change(asked, body_bytes) => {
+            Line::Change { verb, key, opaque, body_bytes } => {
                 let mut body = vec![0; body_bytes];
                 stream.read_exact(&mut body).await?;
-                Some(asked)
+                let Asked { keys, opaque: of_first, .. } =
+                    asked.get_or_insert(Asked { verb, keys: Vec::new(), opaque });
+                assert_eq!(*of_first + keys.len() as u64, opaque, "not the next number");
+                keys.push(key);
             }
-            Line::Unknown => None,
-        };
-        let Some(asked) = asked else {
-            shared.unknown.lock().unwrap().push(line);
-            return Ok(());
-        };
-        for act in shared.acts(&asked) {
-            play(act, &mut stream, shared).await?;
+            // Nothing is asked: it is tried whether the connection lives.
+            Line::End if asked.is_none() => stream.write_all(b"MN\r\n").await?,
+            Line::End => {
+                let asked = asked.take().unwrap();
+                for act in shared.acts(&asked) {
+                    play(act, &mut stream, shared).await?;
+                }
+            }
+            Line::Unknown => {
+                shared.unknown.lock().unwrap().push(line);
+                return Ok(());
+            }
         }
     }
 }
@@ -253,27 +286,39 @@ async fn play(act: Act, stream: &mut BufReader<TcpStream>, shared: &Shared) -> i
 
 /// What a line from the client says.
 enum Line {
-    Probe,
-    Version,
+    /// The first of a connection that is worth a count, and its answer.
+    Probe(String),
+    /// What belongs to a probe or tries an idle connection, and its answer.
+    Answered(String),
     Lookup(String, u64),
+    Change {
+        verb: Verb,
+        key: String,
+        opaque: u64,
+        body_bytes: usize,
+    },
     End,
-    /// And the bytes of its body.
-    Change(Asked, usize),
     Unknown,
 }
 
 fn read(line: &str) -> Line {
     let words: Vec<&str> = line.trim_end_matches("\r\n").split(' ').collect();
     match &words[..] {
-        ["mg", "aside:probe", "v"] => Line::Probe,
-        ["version"] => Line::Version,
+        ["mg", "aside:probe", "v"] => Line::Probe("EN\r\n".to_owned()),
+        ["mg", key @ "aside:probe:0", "c", "k", "N2", number] => {
+            Line::Probe(format!("HD c9 k{key} {number} W\r\n"))
+        }
+        ["md", key @ "aside:probe:0", "k", number] | ["md", key @ "aside:probe:0", number, "k"] => {
+            Line::Answered(format!("HD k{key} {number}\r\n"))
+        }
+        ["version"] => Line::Answered("VERSION 1.6.18\r\n".to_owned()),
         ["mn"] => Line::End,
         ["mg", key, "v", "t", flags @ .., "k", "q"] => match opaque(flags, "fcNRT") {
             Some(opaque) => Line::Lookup((*key).to_owned(), opaque),
             None => Line::Unknown,
         },
         ["ms", key, body_bytes, flags @ ..] => match (opaque(flags, "kCTF"), body_bytes.parse()) {
-            (Some(opaque), Ok(body_bytes)) => change(Verb::Fill, key, opaque, body_bytes, 2),
+            (Some(opaque), Ok(bytes)) => change(Verb::Fill, key, opaque, bytes, b"\r\n".len()),
             _ => Line::Unknown,
         },
         ["md", key, flags @ ..] => match opaque(flags, "kC") {
@@ -285,8 +330,7 @@ fn read(line: &str) -> Line {
 }
 
 fn change(verb: Verb, key: &str, opaque: u64, body_bytes: usize, end_bytes: usize) -> Line {
-    let asked = Asked { verb, keys: vec![key.to_owned()], opaque };
-    Line::Change(asked, body_bytes + end_bytes)
+    Line::Change { verb, key: key.to_owned(), opaque, body_bytes: body_bytes + end_bytes }
 }
 
 /// The number in the `O` among `flags`, if each of the others is one of `known`.

@@ -1,112 +1,113 @@
-//! `ms` and `md`: what a lease allows, and forgetting.
+//! `ms` and `md`: what a lease allows, what is kept, and forgetting; all changes of a batch in one round trip.
 
-use async_memcached::{Error, ErrorKind, MetaProtocol, Status};
+use std::{collections::VecDeque, time::Duration};
 
-use super::{VALUE_BYTES_MAX, Wire, WireError, is_for};
-use crate::cache::{Filled, Found, Key, Lease, StoreError, Value};
+use tokio::time::Instant;
 
-impl Wire {
-    /// `ms <key> <length> C<cas> T<ttl> F<flags> k O<round trip>`.
-    pub(in crate::memcached) async fn fill(
+use super::{
+    WireError,
+    change::{answer, written},
+    line::{Line, Said},
+    request::Request,
+};
+use crate::{
+    cache::Key,
+    memcached::{Address, operation::Operation},
+};
+
+/// Keys that are forgotten in one round trip, which must end by the deadline of an operation. Past it, another follows.
+const FORGOTTEN_AT_ONCE: usize = 512;
+
+/// A connection for changes.
+pub(in crate::memcached) struct Changes {
+    pub(super) line: Line,
+    connected_at: Instant,
+    /// The number of the last command.
+    pub(super) number: u64,
+}
+
+impl Changes {
+    pub(in crate::memcached) async fn connect(
+        address: &Address,
+        round_trip_timeout: Duration,
+    ) -> Result<Self, WireError> {
+        let line = Line::connect(address, round_trip_timeout).await?;
+        Ok(Self { line, connected_at: Instant::now(), number: 0 })
+    }
+
+    /// Whether the server still answers over this connection.
+    pub(super) async fn is_alive(&mut self) -> bool {
+        let nothing = self.request();
+        self.round_trip(nothing, |_| ()).await.is_ok()
+    }
+
+    /// Carries out all of `batch` and answers the callers.
+    ///
+    /// After an error those whose own reply has not come are dropped, and told so by that; only what nobody waits for
+    /// stays in `batch`.
+    pub(in crate::memcached) async fn carry_out(
         &mut self,
-        key: &Key,
-        lease: &Lease,
-        value: &Value,
-    ) -> Result<Result<Filled, StoreError>, WireError> {
-        // A lease from before this connection may be one from before a restart, whose number another
-        // version bears by now.
-        if lease.asked_at < self.connected_at {
-            return Ok(Ok(Filled::Void));
-        }
-        if value.body.len() > VALUE_BYTES_MAX {
-            return Ok(Ok(Filled::TooLarge));
-        }
-        let [cas, ttl, bits] =
-            [('C', lease.cas), ('T', value.left_s.into()), ('F', value.flags.into())]
-                .map(|(flag, number)| format!("{flag}{number}"));
-        let opaque = self.next_opaque();
-        let token = opaque.to_string();
-        let flags = ["k", &cas, &ttl, &bits];
-        let result = self
-            .client
-            .meta_set(key, &value.body[..], false, Some(token.as_bytes()), Some(&flags))
-            .await;
-        Ok(match result {
-            Ok(Some(meta)) if is_for(&meta, key, opaque) => match meta.status {
-                Some(Status::Stored) => Ok(Filled::Stored),
-                Some(Status::Exists | Status::NotFound) => Ok(Filled::Superseded),
-                _ => return Err(WireError::Crosstalk),
-            },
-            Ok(_) => return Err(WireError::Crosstalk),
-            Err(Error::Protocol(Status::Error(ErrorKind::Server(why))))
-                if why.contains("too large") =>
+        batch: &mut Vec<Operation>,
+    ) -> Result<(), WireError> {
+        let mut queued = VecDeque::from(std::mem::take(batch));
+        while !queued.is_empty() {
+            let (mut request, mut sent) = (self.request(), VecDeque::with_capacity(queued.len()));
+            while !request.is_full()
+                && let Some(change) = queued.pop_front()
             {
-                Ok(Filled::TooLarge)
+                sent.extend(written(change, &mut request, self.connected_at));
             }
-            Err(error) => Err(self.refused(error)?),
-        })
+            if sent.is_empty() {
+                continue;
+            }
+            let mut refused = Vec::new();
+            let hear = |said| match (said, sent.pop_front()) {
+                // It bears no number: it is this change's only if all the others have their replies.
+                (Said::Refused | Said::TooLarge, Some(change)) => refused.push((change, said)),
+                (_, Some(change)) => answer(change, said),
+                (_, None) => {}
+            };
+            if let Err(error) = self.round_trip(request, hear).await {
+                let unanswered = refused.into_iter().map(|(change, _)| change).chain(sent);
+                batch.extend(unanswered.filter_map(|change| change.again()));
+                batch.extend(queued.into_iter().filter(|change| change.again().is_some()));
+                return Err(error);
+            }
+            for (change, said) in refused {
+                answer(change, said);
+            }
+        }
+        Ok(())
     }
 
     /// Forgets keys that were written while the server was away.
     pub(in crate::memcached) async fn forget(&mut self, keys: &[Key]) -> Result<(), WireError> {
-        // A refusal is as bad as a broken connection here: the old value would be served again.
-        let refused = |_| WireError::Backlog("the server refuses to delete a key".to_owned());
-        for key in keys {
-            self.delete(key, None).await?.map(drop).map_err(refused)?;
+        for keys in keys.chunks(FORGOTTEN_AT_ONCE) {
+            let mut request = self.request();
+            for key in keys {
+                request.delete(key, None);
+            }
+            let mut is_refused = false;
+            let hear = |said| is_refused |= matches!(said, Said::Refused | Said::TooLarge);
+            self.round_trip(request, hear).await?;
+            // A refusal is as bad as a broken connection here: the old value would be served again.
+            if is_refused {
+                return Err(WireError::Backlog("the server refuses to delete a key".to_owned()));
+            }
         }
         Ok(())
     }
 
-    /// Gives back what `lease` was given for. Another version is left alone.
-    ///
-    /// A lease that is void here can't say which version it was given for, so that whatever is there goes: to
-    /// forget too much costs a load, and to leave a placeholder behind costs its waiters their patience.
-    pub(in crate::memcached) async fn release(
-        &mut self,
-        key: &Key,
-        lease: &Lease,
-    ) -> Result<(), WireError> {
-        let cas = (lease.asked_at >= self.connected_at).then_some(lease.cas);
-        // Nobody waits for this, so that a refusal need not be told: the lease lapses.
-        let _ = self.delete(key, cas).await?;
-        Ok(())
+    fn request(&self) -> Request {
+        Request::after(self.number)
     }
 
-    /// Gives back the duty to refresh: memcached takes no token back, so the entry is stored anew. Another version is
-    /// left alone.
-    pub(in crate::memcached) async fn put_back(
+    async fn round_trip(
         &mut self,
-        key: &Key,
-        lease: &Lease,
-        Found { body, flags, left_s }: Found,
+        request: Request,
+        hear: impl FnMut(Said),
     ) -> Result<(), WireError> {
-        let value = Value { body, flags, left_s: left_s.max(1) };
-        // Nobody waits for this. If it is refused, nobody is chosen until the entry is past its grace.
-        let _ = self.fill(key, lease, &value).await?;
-        Ok(())
-    }
-
-    /// `md <key> [C<cas>] k O<round trip>`; whether it was there, in that version.
-    pub(in crate::memcached) async fn delete(
-        &mut self,
-        key: &Key,
-        cas: Option<u64>,
-    ) -> Result<Result<bool, StoreError>, WireError> {
-        let cas = cas.map(|cas| format!("C{cas}"));
-        let opaque = self.next_opaque();
-        let token = opaque.to_string();
-        let mut flags = vec!["k"];
-        flags.extend(cas.as_deref());
-        let result =
-            self.client.meta_delete(key, false, Some(token.as_bytes()), Some(&flags)).await;
-        Ok(match result {
-            Ok(Some(meta)) if is_for(&meta, key, opaque) => match meta.status {
-                Some(Status::Deleted) => Ok(true),
-                Some(Status::NotFound | Status::Exists) => Ok(false),
-                _ => return Err(WireError::Crosstalk),
-            },
-            Ok(_) => return Err(WireError::Crosstalk),
-            Err(error) => Err(self.refused(error)?),
-        })
+        self.number = request.number();
+        self.line.round_trip(request, hear).await
     }
 }

@@ -1,18 +1,58 @@
 //! `mg` under leases: all lookups of a batch in one round trip.
 
-use async_memcached::{MetaProtocol, MetaValue};
+use std::time::Duration;
+
+use async_channel::Sender;
+use async_memcached::{Client, MetaProtocol, MetaValue, Status};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Wire, WireError, is_for};
+use super::{PROBE_KEY, WireError, is_for};
 use crate::{
-    cache::{Ask, Found, Key, Lease, Look, Token},
-    memcached::operation::Lookup,
+    cache::{Ask, Found, Key, Lease, Look, Origin, Token},
+    memcached::{
+        Address,
+        deadline::within,
+        operation::{Lookup, Operation},
+    },
 };
 
-impl Wire {
+/// A connection for lookups and reads.
+pub(in crate::memcached) struct Looks {
+    pub(super) client: Client,
+    origin: Origin,
+    connected_at: Instant,
+    releases: Sender<Operation>,
+    pub(super) round_trip_timeout: Duration,
+    round_trips: u64,
+}
+
+impl Looks {
+    pub(super) async fn connect(
+        address: &Address,
+        origin: Origin,
+        releases: Sender<Operation>,
+        round_trip_timeout: Duration,
+    ) -> Result<Self, WireError> {
+        let client = Client::new(address.dsn()).await?;
+        let connected_at = Instant::now();
+        Ok(Self { client, origin, connected_at, releases, round_trip_timeout, round_trips: 0 })
+    }
+
+    /// Reads a key. That the server can be used is seen over the connections for changes.
+    pub(super) async fn probe(&mut self) -> Result<(), WireError> {
+        let read = self.client.meta_get(PROBE_KEY, false, None, Some(&["v"]));
+        within(self.round_trip_timeout, read).await.map_err(|_| WireError::TimedOut)??;
+        Ok(())
+    }
+
+    pub(super) async fn is_alive(&mut self) -> bool {
+        let version = within(self.round_trip_timeout, self.client.version()).await;
+        version.is_ok_and(|version| version.is_ok())
+    }
+
     /// `mg <key> v t f c O<round trip> [N<lease>] [R<refresh>]` for each, in one round trip.
-    pub(in crate::memcached) async fn look_up(
+    pub(super) async fn look_up(
         &mut self,
         ask: Ask,
         lookups: Vec<Lookup>,
@@ -48,10 +88,12 @@ impl Wire {
         if is_left_over && !left_out.is_empty() {
             return Err(WireError::Crosstalk);
         }
-        let mut unheard = Vec::new();
         for (Lookup { key, reply, .. }, look) in answered {
-            if let Err(Ok(look)) = reply.send(Ok(look)) {
-                unheard.push((key, look));
+            if let Err(Ok(look)) = reply.send(Ok(look))
+                && let Some(give_back) = Operation::give_back(&key, look)
+            {
+                // Where it can't be queued, what was won lapses by itself.
+                let _ = self.releases.try_send(give_back);
             }
         }
         if is_left_over {
@@ -64,21 +106,31 @@ impl Wire {
         for reply in left_out {
             let _ = reply.send(Ok(Look::Absent));
         }
-        for (key, look) in unheard {
-            self.give_back(&key, look).await?;
-        }
         Ok(())
     }
 
-    /// Who was chosen to load, or to refresh, has left before it heard of it: another is chosen at the next look.
-    async fn give_back(&mut self, key: &Key, look: Look) -> Result<(), WireError> {
-        match look {
-            Look::Placeholder { lease, token: Token::Won } => self.release(key, &lease).await,
-            Look::Found { found, lease, token: Token::Won } => {
-                self.put_back(key, &lease, found).await
+    /// Makes sure that the next reply is the one to the next command. Of what is left out of a reply there is nothing
+    /// that bears a key and a number: the `MN` that ended it may have been a stray one.
+    pub(super) async fn is_in_step(&mut self) -> Result<(), WireError> {
+        // Nobody stores this one either. Unlike a get of it, the answer bears both.
+        let key = Key::numbered(PROBE_KEY, 0);
+        let opaque = self.next_opaque();
+        let token = opaque.to_string();
+        let deleted = self.client.meta_delete(&key, false, Some(token.as_bytes()), Some(&["k"]));
+        match deleted.await? {
+            Some(meta)
+                if is_for(&meta, &key, opaque)
+                    && matches!(meta.status, Some(Status::Deleted | Status::NotFound)) =>
+            {
+                Ok(())
             }
-            _ => Ok(()),
+            _ => Err(WireError::Crosstalk),
         }
+    }
+
+    pub(super) fn next_opaque(&mut self) -> u64 {
+        self.round_trips += 1;
+        self.round_trips
     }
 
     fn look(&self, meta: MetaValue, asked_at: Instant) -> Result<Look, WireError> {

@@ -1,17 +1,14 @@
-//! `mg` and `ms` without leases, for what is kept and not cached.
+//! `mg` without leases, of what is kept and not cached.
 
-use async_memcached::{MetaProtocol, Status};
+use async_memcached::MetaProtocol;
 use bytes::Bytes;
 
-use super::{VALUE_BYTES_MAX, Wire, WireError, is_for};
-use crate::{
-    cache::{Key, StoreError},
-    memcached::{operation::Read, plain::Kept},
-};
+use super::{Looks, WireError, is_for};
+use crate::memcached::{operation::Read, plain::Kept};
 
-impl Wire {
+impl Looks {
     /// `mg <key> v t O<round trip> [T<renew>]` for each, in one round trip.
-    pub(in crate::memcached) async fn read(
+    pub(super) async fn read(
         &mut self,
         renew_s: Option<u32>,
         reads: Vec<Read>,
@@ -59,30 +56,5 @@ impl Wire {
             let _ = reply.send(Ok(None));
         }
         Ok(())
-    }
-
-    /// `ms <key> <length> T<life> k O<round trip>`.
-    pub(in crate::memcached) async fn keep(
-        &mut self,
-        key: &Key,
-        value: &Bytes,
-        life_s: u32,
-    ) -> Result<Result<(), StoreError>, WireError> {
-        if value.len() > VALUE_BYTES_MAX {
-            return Ok(Err(StoreError::Refused));
-        }
-        let life = format!("T{life_s}");
-        let opaque = self.next_opaque();
-        let token = opaque.to_string();
-        let flags = ["k", &life];
-        let result =
-            self.client.meta_set(key, &value[..], false, Some(token.as_bytes()), Some(&flags));
-        Ok(match result.await {
-            Ok(Some(meta)) if is_for(&meta, key, opaque) && meta.status == Some(Status::Stored) => {
-                Ok(())
-            }
-            Ok(_) => return Err(WireError::Crosstalk),
-            Err(error) => Err(self.refused(error)?),
-        })
     }
 }

@@ -1,0 +1,231 @@
+//! Changes that are asked for at the same time share round trips, so that a server that is far away keeps up.
+
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
+
+#[path = "support/store.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod support;
+
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use aside::{
+    cache::{Filled, Lease, Look, Store, Token},
+    memcached::Address,
+};
+use bytes::Bytes;
+use futures_util::future::{join, join_all, try_join};
+use support::{
+    client::{Client, key, value},
+    memcached::Memcached,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+/// How much later either side hears of what the other has sent.
+const DELAY: Duration = Duration::from_millis(20);
+
+/// Changes that are asked for at once: one after another they would take several operation deadlines.
+const COUNT: usize = 256;
+
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Round trips for so many: what was queued first, and the rest.
+const ROUND_TRIPS_MAX: usize = 4;
+
+/// A way to a memcached that is long, and counts the batches that are sent along it.
+struct LongWay {
+    address: Address,
+    batches: Arc<AtomicUsize>,
+    _connections: JoinSet<()>,
+}
+
+impl LongWay {
+    async fn start(server: &Memcached) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let address = Address::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port };
+        let batches = Arc::new(AtomicUsize::new(0));
+        let mut connections = JoinSet::new();
+        connections.spawn(accept(listener, server.address().to_string(), batches.clone()));
+        Self { address, batches, _connections: connections }
+    }
+
+    /// The batches that are sent while `changing` is under way, and its result.
+    async fn batches_of<T>(&self, changing: impl Future<Output = T>) -> (usize, T) {
+        let before = self.batches.load(Ordering::Relaxed);
+        let result = changing.await;
+        (self.batches.load(Ordering::Relaxed) - before, result)
+    }
+}
+
+async fn accept(listener: TcpListener, server: String, batches: Arc<AtomicUsize>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (client, _) = listener.accept().await.unwrap();
+        let (server, batches) = (server.clone(), batches.clone());
+        connections.spawn(async move {
+            let server = TcpStream::connect(server).await.unwrap();
+            for stream in [&client, &server] {
+                stream.set_nodelay(true).unwrap();
+            }
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            let count = |bytes: &[u8]| {
+                // A batch is closed by it; the values of these tests have none.
+                let ends = bytes.windows(4).filter(|end| end == b"mn\r\n").count();
+                batches.fetch_add(ends, Ordering::Relaxed);
+            };
+            let there = later(from_client, to_server, count);
+            let back = later(from_server, to_client, |_| ());
+            join(there, back).await;
+        });
+    }
+}
+
+/// Passes on what comes, each piece by [`DELAY`] later, until either side leaves.
+async fn later(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: impl Fn(&[u8])) {
+    let (pieces, mut under_way) = mpsc::unbounded_channel();
+    let reading = async move {
+        loop {
+            let mut piece = Vec::with_capacity(256 << 10);
+            if from.read_buf(&mut piece).await.ok()? == 0 {
+                return None::<()>;
+            }
+            seen(&piece);
+            pieces.send((Instant::now() + DELAY, piece)).ok()?;
+        }
+    };
+    let writing = async move {
+        while let Some((due, piece)) = under_way.recv().await {
+            sleep_until(due).await;
+            to.write_all(&piece).await.ok()?;
+        }
+        None::<()>
+    };
+    join(reading, writing).await;
+}
+
+async fn connected(way: &LongWay) -> Client {
+    let client = Client::start(way.address.clone(), OPERATION_TIMEOUT);
+    client.is_connected().await;
+    client
+}
+
+async fn won(client: &Client, name: &str) -> Lease {
+    match client.look_up(name).await {
+        Ok(Look::Placeholder { lease, token: Token::Won }) => lease,
+        other => panic!("no lease on {name}: {other:?}"),
+    }
+}
+
+fn names() -> Vec<String> {
+    (0..COUNT).map(|number| format!("user:{number}")).collect()
+}
+
+#[tokio::test]
+async fn fills_and_deletes_that_come_at_once_share_round_trips_and_none_is_refused() {
+    let server = Memcached::start().await;
+    let way = LongWay::start(&server).await;
+    let client = connected(&way).await;
+    let names = names();
+    let leases = join_all(names.iter().map(|name| won(&client, name))).await;
+
+    let fills = names
+        .iter()
+        .zip(&leases)
+        .map(async |(name, lease)| client.store.fill(&key(name), lease, value(name.clone())).await);
+    let (batches, filled) = way.batches_of(join_all(fills)).await;
+    assert_eq!(filled, vec![Ok(Filled::Stored); COUNT]);
+    assert!((1..=ROUND_TRIPS_MAX).contains(&batches), "{batches} round trips to fill");
+    assert_eq!(server.statistic("curr_items").await, Some(COUNT as u64));
+
+    // Every other is there; a fill under a lease that was used is superseded, and must not be taken for stored.
+    let changes = names.iter().zip(&leases).map(async |(name, lease)| {
+        let forget = client.forget(name);
+        let key = key(name);
+        let fill = client.store.fill(&key, lease, value("old"));
+        try_join(forget, fill).await
+    });
+    let (batches, changed) = way.batches_of(join_all(changes)).await;
+    assert_eq!(changed, vec![Ok(((), Filled::Superseded)); COUNT]);
+    assert!((1..=2 * ROUND_TRIPS_MAX).contains(&batches), "{batches} round trips to forget");
+    assert_eq!(server.statistic("curr_items").await, Some(0));
+    assert_eq!(client.metric("failures_total"), 0.0);
+}
+
+#[tokio::test]
+async fn what_is_kept_and_removed_at_once_shares_round_trips() {
+    let server = Memcached::start().await;
+    let way = LongWay::start(&server).await;
+    let client = connected(&way).await;
+    let names = names();
+    let (batches, kept) = way
+        .batches_of(join_all(
+            names.iter().map(async |name| {
+                client.store.keep(&key(name), Bytes::from(name.clone()), 60).await
+            }),
+        ))
+        .await;
+    assert_eq!(kept, vec![Ok(()); COUNT]);
+    assert!((1..=ROUND_TRIPS_MAX).contains(&batches), "{batches} round trips to keep");
+    let read = join_all(names.iter().map(async |name| client.store.read(&key(name), None).await));
+    for (name, kept) in names.iter().zip(read.await) {
+        assert_eq!(kept.unwrap().unwrap().value, *name);
+    }
+    let removing = join_all(names.iter().map(async |name| client.store.remove(&key(name)).await));
+    let (batches, removed) = way.batches_of(removing).await;
+    assert_eq!(removed, vec![Ok(true); COUNT]);
+    assert!((1..=ROUND_TRIPS_MAX).contains(&batches), "{batches} round trips to remove");
+}
+
+#[tokio::test]
+async fn values_of_a_megabyte_each_that_come_at_once_are_all_stored() {
+    const LARGE: usize = 8;
+    let server = Memcached::start().await;
+    let way = LongWay::start(&server).await;
+    let client = connected(&way).await;
+    let body = Bytes::from(vec![b'x'; 1_000_000]);
+    let names = &names()[..LARGE];
+    let leases = join_all(names.iter().map(|name| won(&client, name))).await;
+    let fills = names
+        .iter()
+        .zip(&leases)
+        .map(async |(name, lease)| client.store.fill(&key(name), lease, value(body.clone())).await);
+    assert_eq!(join_all(fills).await, vec![Ok(Filled::Stored); LARGE]);
+    assert_eq!(client.metric("failures_total"), 0.0);
+}
+
+#[tokio::test]
+async fn what_a_server_has_missed_is_forgotten_in_few_round_trips() {
+    const MISSED: usize = 10_000;
+    let server = Memcached::start().await;
+    let missed: Vec<_> = (0..MISSED).map(|number| key(&format!("user:{number}"))).collect();
+    let set = |key| format!("set {key} 0 0 1 noreply\r\nx\r\n");
+    let sets: String = missed.iter().map(set).collect();
+    server.ask(&format!("{sets}set kept 0 0 1\r\nx\r\nmn\r\n"), "MN\r\n").await.unwrap();
+    let way = LongWay::start(&server).await;
+    let back = async {
+        let client = Client::start_behind(way.address.clone(), OPERATION_TIMEOUT, missed);
+        client.is_in_service().await;
+    };
+    let (batches, ()) = way.batches_of(back).await;
+    // All is forgotten twice: before the server is used, and once more what was written between the two.
+    assert!((1..=30).contains(&batches), "{batches} round trips to forget {MISSED} keys");
+    assert_eq!(server.statistic("curr_items").await, Some(1), "only what was not missed is left");
+}
