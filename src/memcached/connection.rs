@@ -70,7 +70,10 @@ impl Worker {
                 if matches!(error, WireError::Crosstalk) {
                     self.metrics.crosstalk.inc();
                 }
-                self.health.failed(&error);
+                match error {
+                    WireError::Unusable(reason) => self.health.unusable(reason),
+                    error => self.health.failed(&error),
+                }
             }
             self.refuse_queued(&mut batch);
         }

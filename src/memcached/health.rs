@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::{
+        Mutex as Lock, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,6 +14,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::wire::Unusable;
 use crate::metrics::ServerMetrics;
 
 /// Failures in a row that put a server out of service.
@@ -50,6 +54,8 @@ pub(crate) struct Health {
     server: String,
     state: watch::Sender<State>,
     failures: AtomicU32,
+    /// What was said last of a server that answers and can't be used.
+    unusable: Lock<Option<Unusable>>,
     probing: Mutex<()>,
     is_retired: AtomicBool,
     metrics: ServerMetrics,
@@ -58,8 +64,8 @@ pub(crate) struct Health {
 impl Health {
     pub(crate) fn new(server: String, metrics: ServerMetrics) -> Self {
         let state = watch::Sender::new(State::Starting);
-        let (failures, is_retired) = (AtomicU32::new(0), AtomicBool::new(false));
-        Self { server, state, failures, probing: Mutex::new(()), is_retired, metrics }
+        let (failures, unusable, probing, is_retired) = Default::default();
+        Self { server, state, failures, unusable, probing, is_retired, metrics }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -122,6 +128,7 @@ impl Health {
         }
         if self.state.send_replace(State::InService) != State::InService {
             self.metrics.in_service.set(1);
+            *self.unusable.lock().unwrap_or_else(PoisonError::into_inner) = None;
             tracing::info!(server = self.server, "memcached is in service");
         }
     }
@@ -143,6 +150,22 @@ impl Health {
         if enough && self.state.send_replace(State::OutOfService) != State::OutOfService {
             self.metrics.in_service.set(0);
             tracing::warn!(server = self.server, failures, %cause, "memcached is out of service");
+        }
+    }
+
+    /// The server answered, and can't be used because of `reason`, which is logged unless it is known already. To
+    /// try once more would not change it: that counts as enough failures.
+    pub(crate) fn unusable(&self, reason: Unusable) {
+        self.metrics.failures.inc();
+        self.metrics.in_service.set(0);
+        self.failures.fetch_add(FAILURES_MAX, Ordering::Relaxed);
+        let before = {
+            let mut unusable = self.unusable.lock().unwrap_or_else(PoisonError::into_inner);
+            unusable.replace(reason)
+        };
+        self.state.send_replace(State::OutOfService);
+        if before != Some(reason) {
+            tracing::warn!(server = self.server, %reason, "memcached can't be used");
         }
     }
 }
@@ -225,6 +248,16 @@ mod tests {
         let health = health();
         health.failed(&"refused");
         assert_eq!(health.state(), State::OutOfService);
+    }
+
+    #[test]
+    fn a_server_that_can_not_be_used_is_out_of_service_at_once() {
+        let health = health();
+        health.reached();
+        health.unusable(Unusable::NoCas);
+        assert_eq!(health.state(), State::OutOfService);
+        health.reached();
+        assert_eq!(health.state(), State::InService);
     }
 
     #[tokio::test(start_paused = true)]

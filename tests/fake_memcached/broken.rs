@@ -84,3 +84,19 @@ async fn what_is_no_reply_is_an_error() {
         assert!(matches!(look, Err(StoreError::NoAnswer)), "{wrong:?}: {look:?}");
     }
 }
+
+/// As of a server that was restarted with `-C`: the probe of a new connection is too late for what is asked before.
+#[tokio::test]
+async fn a_value_without_a_version_is_nobodys_and_its_server_is_probed_anew() {
+    let (fake, client) = connected(UNHURRIED).await;
+    fake.once(|asked| {
+        let unversioned = String::from_utf8(asked.honest()).unwrap().replace(" c9 ", " c0 ");
+        Some(vec![Act::send(unversioned)])
+    });
+    let look = client.look_up("user:1").await;
+    assert!(matches!(look, Err(StoreError::NoAnswer)), "{look:?}");
+    // One such answer is enough to end all connections.
+    fake.is_connected(CONNECTIONS * 2).await;
+    serves_again(&client).await;
+    assert_eq!((client.metric("failures_total"), client.metric("crosstalk_total")), (1.0, 0.0));
+}

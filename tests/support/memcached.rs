@@ -117,6 +117,12 @@ impl Memcached {
         .await;
     }
 
+    /// Starts a new process at the address of this one, with other arguments.
+    pub(crate) async fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        self.restart().await;
+    }
+
     /// Stores small items until there is no room for another. The server must be one that does not evict (`-M`).
     pub(crate) async fn is_filled(&self) {
         let mut rounds = 0..;

@@ -7,7 +7,7 @@ use async_memcached::{Client, MetaProtocol, MetaValue, Status};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{PROBE_KEY, WireError, is_for};
+use super::{PROBE_KEY, Unusable, WireError, is_for};
 use crate::{
     cache::{Ask, Found, Key, Lease, Look, Origin, Token},
     memcached::{
@@ -134,7 +134,11 @@ impl Looks {
     }
 
     fn look(&self, meta: MetaValue, asked_at: Instant) -> Result<Look, WireError> {
-        let cas = meta.cas.ok_or(WireError::Crosstalk)?;
+        let cas = match meta.cas.ok_or(WireError::Crosstalk)? {
+            // The probe could not see it, for want of room, or this is another server than was probed.
+            0 => return Err(Unusable::NoCas.into()),
+            cas => cas,
+        };
         let lease = Lease { cas, origin: self.origin, asked_at, connected_at: self.connected_at };
         let token = match meta.is_recache_winner {
             Some(true) => Token::Won,

@@ -14,8 +14,7 @@ use std::{io, time::Duration};
 use async_channel::Sender;
 use async_memcached::{Error, MetaValue};
 
-use self::probe::Unusable;
-pub(super) use self::{changes::Changes, looks::Looks};
+pub(super) use self::{changes::Changes, looks::Looks, probe::Unusable};
 use super::{Address, operation::Operation};
 use crate::cache::{Key, Origin};
 
