@@ -256,6 +256,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_same_number_from_two_places_is_two_flights() {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
+        let connected_at = Instant::now();
+        let origins = [Origin::Server(0), Origin::Server(1), Origin::Fallback, Origin::Server(0)];
+        let answers = origins.map(|origin| {
+            let mut load = load(Role::Replace, connected_at);
+            load.claim.as_mut().unwrap().lease.origin = origin;
+            flights.call(load)
+        });
+        let mut joined = Vec::new();
+        for answer in answers {
+            joined.push(answer.await.unwrap().collapsed);
+        }
+        assert_eq!(joined, [false, false, false, true], "each place counts its own versions");
+        assert_eq!(loads.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_flight_that_has_landed_is_off_the_map_even_after_a_panic() {
         let panics = service_fn(|load: Load<i64>| async move {
             tokio::task::yield_now().await;
