@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::{Delivery, Log};
 use crate::{
     cache::{Ask, Key, Look, Memory, Origin, Store, Value, forget},
-    users::{Database, ProfileChange},
+    users::{Change, Database, Outdated, ProfileChange},
 };
 
 /// How long anything may take on a busy machine.
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A process that keeps entries for as long as nobody makes it forget them.
 struct Process {
     memory: Memory,
-    _delivery: Delivery,
+    delivery: Delivery,
 }
 
 async fn open(folder: &TempDir) -> Database {
@@ -33,7 +33,7 @@ impl Process {
         let serving = database.serve(&["a:1".to_owned()], false).await.unwrap();
         let log = Log::open(database, serving, memory.clone(), &["user"]).await.unwrap();
         let delivery = Delivery::start(Arc::new(log), forget(memory.clone()), None);
-        Self { memory, _delivery: delivery }
+        Self { memory, delivery: delivery }
     }
 
     async fn keep(&self, id: i64) {
@@ -80,6 +80,17 @@ async fn a_memory_forgets_what_another_process_writes() {
         rename(&theirs, 1).await;
         process.forgets(1).await;
         assert!(process.has(2).await, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_for_another_list_of_servers_is_pending() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(open(&folder).await).await;
+    let change = Change { position: 1, key: Key::numbered("user", 1) };
+    for (list, is_done) in [(1, true), (2, false)] {
+        let outdated = Outdated { change: change.clone(), list };
+        assert_eq!(process.delivery.carry_out(outdated).await, is_done, "list {list}");
     }
 }
 

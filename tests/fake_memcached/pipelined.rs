@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use aside::cache::{Look, Store, StoreError};
+use aside::cache::{Look, Servers, Store, StoreError};
 use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 
@@ -52,9 +52,9 @@ async fn deleted_together(
         sent.acquire().await.unwrap().forget();
         let answer = async { answered.add_permits(1) };
         // In this order, so that all are queued by then.
-        join(join_all(keys.iter().map(|key| client.store.forget(key))), answer).await.0
+        join(join_all(keys.iter().map(|key| client.store.forget_at(0, key))), answer).await.0
     };
-    let (first, answers) = join(client.store.forget(&ahead), queued).await;
+    let (first, answers) = join(client.store.forget_at(0, &ahead), queued).await;
     assert_eq!(first, Ok(()));
     answers.iter().map(letter).collect()
 }

@@ -75,9 +75,9 @@ async fn a_locked_database_does_not_keep_a_server_from_being_used_again() {
     name(&aside, 1).await;
     let mut other = aside.place.connect().await;
     let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    // Two writers wait for the lock, one after the other, for as long as it is held.
+    // So many writers wait for the lock, one after the other, that whoever waits behind them waits in vain.
     let mut writers = JoinSet::new();
-    for id in [2, 3] {
+    for id in 2..=17 {
         let url = format!("http://{}/users/{id}", aside.address);
         let request = aside.client.patch(url).json(&json!({ "name": "Ada" }));
         writers.spawn(async move {
