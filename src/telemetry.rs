@@ -6,10 +6,9 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::config::LogFormat;
 
-/// The levels without `RUST_LOG`. apalis tells of each attempt to reach a queue that is away; `jobs` tells of
-/// it once. sqlx passes on what PostgreSQL remarks on tables that are there already, and each connection that
-/// it has found broken and made anew.
-const LEVELS: &str = "info,sqlx=warn,apalis_core=off,apalis_postgres=off,apalis_redis=off";
+/// The levels without `RUST_LOG`. sqlx passes on what PostgreSQL remarks on tables that are there already, and each
+/// connection that it has found broken and made anew.
+const LEVELS: &str = "info,sqlx=warn";
 
 /// Begins to write the log. `RUST_LOG` sets the levels; without it, or if it is malformed, `info`.
 ///

@@ -67,10 +67,10 @@ impl FromStr for Address {
         let scheme = text.split_once(':').ok_or(InvalidAddress)?.0;
         match scheme {
             "sqlite" => file(text).map(Self::Sqlite),
-            "postgres" | "postgresql" => text
-                .parse::<PgConnectOptions>()
-                .map(|options| Self::Postgres(Box::new(options)))
-                .map_err(|_| InvalidAddress),
+            "postgres" | "postgresql" => {
+                let options: PgConnectOptions = text.parse().map_err(|_| InvalidAddress)?;
+                Ok(Self::Postgres(Box::new(options)))
+            }
             "redis" | "rediss" => Client::open(text).map(Self::Redis).map_err(|_| InvalidAddress),
             _ => Err(InvalidAddress),
         }
@@ -108,12 +108,6 @@ impl fmt::Display for Address {
                 write!(f, "{scheme}://{}/{}", place.addr(), place.redis_settings().db())
             }
         }
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -181,7 +175,7 @@ mod tests {
             "postgres://host:99999/jobs",
             "http://localhost",
         ] {
-            let refused = text.parse::<Address>().unwrap_err();
+            let refused = text.parse::<Address>().err().unwrap();
             assert!(!refused.to_string().contains("s3cret"), "{text}");
         }
     }

@@ -1,21 +1,26 @@
 //! Work that goes on beside the requests.
 
-mod warm_up;
 mod worker;
+
+mod warm_up;
 
 mod queue;
 
-mod address;
-mod message;
 mod outage;
 mod postgres;
 mod redis;
 mod sqlite;
+mod table;
+
 mod storage;
 
+mod address;
+mod error;
+mod message;
+
 pub use address::{Address, InvalidAddress};
-pub use queue::{
-    ATTEMPTS_MAX, Counts, DEAD_SHOWN_MAX, Dead, Limits, Queue, QueueError, Report, Timing,
-};
-pub use warm_up::{Attempt, Observer, Outcome, WarmUp};
+pub use error::QueueError;
+pub use queue::{DEAD_SHOWN_MAX, Limits, Queue, Report, Timing};
+pub use storage::{Counts, Dead};
+pub use warm_up::{ATTEMPTS_MAX, Attempt, Observer, Outcome, WarmUp};
 pub use worker::Worker;

@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::QueueError;
+use super::error::QueueError;
 
-/// Who finds out whether the queue is away. What a worker needs of it may fail while requests succeed.
+/// Who finds out whether the queue is away. What a worker needs of it may fail while requests succeed, and the other
+/// way round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finder {
     Request,
@@ -33,7 +34,7 @@ impl Outage {
     /// `finder` could use the queue at `place`.
     pub(super) fn end(&self, finder: Finder, place: &str) {
         let mut said_by = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *said_by == Some(finder) || finder == Finder::Worker && said_by.is_some() {
+        if *said_by == Some(finder) {
             *said_by = None;
             tracing::info!(queue = place, "the queue of jobs is back");
         }

@@ -1,206 +1,121 @@
-//! apalis's three storages as one backend, whose worker takes one job at a time, rests, and wakes.
+//! What a queue needs of the place that it is kept in.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::time::Duration;
 
-use apalis_core::{
-    backend::{
-        Backend, BackendConfig, WireFormatBackend, finalize::Durable, persistence::TaskPersistLayer,
-    },
-    task::Task,
-    worker::context::WorkerContext,
-};
-use apalis_postgres::PostgresStorage;
-use apalis_redis::RedisStorage;
-use apalis_sqlite::{JsonCodec, SqliteStorage};
-use serde_json::Value;
-use tokio::time::{Instant, Sleep, sleep};
-use ulid::Ulid;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
-    message::{Message, MessageCodec},
-    postgres, sqlite,
+    error::{QueueError, one_line},
+    message,
 };
 
-/// How long a worker without jobs lets pass between two looks for some.
-const LOOK_PAUSE: Duration = Duration::from_millis(500);
+/// An answer of a storage, to be waited for.
+pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, QueueError>>;
 
-/// How often a worker says that it lives, and how often it may fail to.
+/// A place that keeps jobs, in the order in which they were pushed. Each method opens or creates the place if
+/// need be, whoever else is doing the same, and is done whole or not at all.
+pub(super) trait Storage: Send + Sync {
+    /// Stores a job for each of `users`, or fails as full if more than `waiting_max` would wait then.
+    fn push<'a>(&'a self, users: &'a [i64], waiting_max: u64) -> Answer<'a, ()>;
+
+    /// Gives the caller the first job that is due, for as long as `lease`: one whose last lease has lapsed, or
+    /// else one that waits.
+    fn claim(&self, lease: Duration) -> Answer<'_, Option<Job>>;
+
+    /// Notes what becomes of a job. `false`, and nothing is noted, if the job is not the caller's any more.
+    fn note<'a>(&'a self, job: &'a Job, next: Next<'a>) -> Answer<'a, bool>;
+
+    /// Jobs by state.
+    fn counts(&self) -> Answer<'_, Counts>;
+
+    /// The dead jobs that died last, the latest first.
+    fn last_dead(&self, shown_max: u32) -> Answer<'_, Vec<Dead>>;
+
+    /// Removes the oldest of the done and of the dead jobs beyond so many.
+    fn prune(&self, done_max: u64, dead_max: u64) -> Answer<'_, ()>;
+}
+
+/// A job that a worker has claimed. Its id and the number of the attempt are the claim: whoever takes the job
+/// after the lease has another number.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) id: String,
+    pub(super) message: Vec<u8>,
+    pub(super) attempt: i64,
+}
+
+/// What becomes of a claimed job.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heartbeat {
-    pub(super) interval: Duration,
-    pub(super) missed_max: usize,
+pub(super) enum Next<'a> {
+    /// Its worker goes on with it, and has it for so long from now.
+    Running(Duration),
+    /// It has succeeded.
+    Done,
+    /// It has failed, and is tried again after so long.
+    Retry(Duration),
+    /// It has failed for good, with this error.
+    Dead(&'a str),
 }
 
-impl Heartbeat {
-    /// A worker is dead after two missed beats, and the others look with each of theirs: that is three.
-    pub(super) fn of(lease: Duration) -> Self {
-        Self { interval: Duration::from_secs((lease.as_secs() / 3).max(1)), missed_max: 2 }
-    }
-}
-
-/// How long to rest after the job that has just ended.
-pub(super) type Rest = Arc<dyn Fn() -> Duration + Send + Sync>;
-
-/// One of apalis's storages.
-pub(super) enum Source {
-    Sqlite(SqliteStorage<Message>),
-    Postgres(PostgresStorage<Message>),
-    Redis(RedisStorage<Message>),
-}
-
-macro_rules! on_source {
-    ($source:expr, $storage:ident => $poll:expr) => {
-        match $source {
-            Source::Sqlite($storage) => $poll.map_err(StorageError::from),
-            Source::Postgres($storage) => $poll.map_err(StorageError::from),
-            Source::Redis($storage) => $poll.map_err(StorageError::from),
-        }
-    };
-}
-
-/// An error of the queue. The worker that meets it ends, and is begun anew.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StorageError {
-    #[error("{}", sqlite_reason(.0))]
-    Sqlite(#[from] apalis_sqlite::Error),
-    #[error("{}", postgres_reason(.0))]
-    Postgres(#[from] apalis_postgres::Error),
-    #[error(transparent)]
-    Redis(#[from] apalis_redis::Error),
-}
-
-fn sqlite_reason(error: &apalis_sqlite::Error) -> String {
-    match error {
-        apalis_sqlite::Error::Database(error) => sqlite::reason(error),
-        error => error.to_string(),
-    }
-}
-
-fn postgres_reason(error: &apalis_postgres::Error) -> String {
-    match error {
-        apalis_postgres::Error::Database(error) => postgres::reason(error),
-        error => error.to_string(),
-    }
-}
-
-/// A storage for one worker.
-pub(super) struct Storage {
-    source: Source,
-    rest: Rest,
-    /// The last job was given out, and the rest after it has not begun.
-    given: bool,
-    resting: Option<Pin<Box<Sleep>>>,
-    /// Until the next look for jobs.
-    look: Pin<Box<Sleep>>,
-}
-
-impl Storage {
-    pub(super) fn new(source: Source, rest: Rest) -> Self {
-        let look = Box::pin(sleep(LOOK_PAUSE));
-        Self { source, rest, given: false, resting: None, look }
-    }
-
-    /// Ready when no job runs and the rest after the last one is over.
-    fn poll_rested(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<()> {
-        // The job wakes the worker when it ends.
-        if worker.has_pending_tasks() {
-            return Poll::Pending;
-        }
-        if std::mem::take(&mut self.given) {
-            self.resting = Some(Box::pin(sleep((self.rest)())));
-        }
-        if let Some(resting) = &mut self.resting {
-            ready!(resting.as_mut().poll(cx));
-            self.resting = None;
-        }
-        Poll::Ready(())
-    }
-}
-
-impl Backend for Storage {
-    type Task = Task<Vec<u8>>;
-    type Error = StorageError;
-
-    fn poll_ready(
-        &mut self,
-        cx: &mut Context<'_>,
-        worker: &WorkerContext,
-    ) -> Poll<Result<(), StorageError>> {
-        on_source!(&mut self.source, storage => storage.poll_ready(cx, worker))
-    }
-
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        worker: &WorkerContext,
-    ) -> Poll<Option<Result<Self::Task, StorageError>>> {
-        ready!(self.poll_rested(cx, worker));
-        let next = match &mut self.source {
-            Source::Sqlite(storage) => {
-                storage.poll_next(cx, worker).map(|task| task.map(|task| Ok(task?)))
-            }
-            Source::Postgres(storage) => {
-                storage.poll_next(cx, worker).map(|task| task.map(|task| Ok(task?)))
-            }
-            Source::Redis(storage) => {
-                storage.poll_next(cx, worker).map(|task| task.map(|task| Ok(task?)))
-            }
-        };
-        match next {
-            // Without this, a storage that was found empty is looked at again with the next heartbeat only.
-            Poll::Pending => {
-                if self.look.as_mut().poll(cx).is_ready() {
-                    self.look.as_mut().reset(Instant::now() + LOOK_PAUSE);
-                    cx.waker().wake_by_ref();
-                }
-                Poll::Pending
-            }
-            given => {
-                self.given = true;
-                given
-            }
-        }
-    }
-
-    fn poll_close(
-        &mut self,
-        cx: &mut Context<'_>,
-        worker: &WorkerContext,
-    ) -> Poll<Result<(), StorageError>> {
-        on_source!(&mut self.source, storage => storage.poll_close(cx, worker))
-    }
-}
-
-impl BackendConfig for Storage {
-    type Args = Message;
-    type Id = Ulid;
-    type Kind = Durable;
-    type Config = ();
-    type Layer = TaskPersistLayer<JsonCodec<Value>, Value>;
-
-    fn config(&self) -> &() {
-        &()
-    }
-
-    fn middleware(&mut self, worker: &mut WorkerContext) -> Self::Layer {
-        match &mut self.source {
-            Source::Sqlite(storage) => storage.middleware(worker),
-            Source::Postgres(storage) => storage.middleware(worker),
-            Source::Redis(storage) => storage.middleware(worker),
+impl Next<'_> {
+    /// The state that is stored, for how many milliseconds nobody may claim it, and the error.
+    pub(super) fn stored(&self) -> (&'static str, i64, String) {
+        match self {
+            Self::Running(lease) => ("running", milliseconds(*lease), String::new()),
+            Self::Done => ("done", 0, String::new()),
+            Self::Retry(pause) => ("queued", milliseconds(*pause), String::new()),
+            Self::Dead(error) => ("dead", 0, one_line(error)),
         }
     }
 }
 
-impl WireFormatBackend for Storage {
-    type Codec = MessageCodec;
-    type Compact = Vec<u8>;
+/// Whole milliseconds, at most some hundred years: a point of time that far away is still a number.
+pub(super) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX).min(1 << 42)
+}
 
-    fn codec(&self) -> &MessageCodec {
-        &MessageCodec
+/// How many jobs there are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Counts {
+    /// Nobody has tried them yet, or their worker has died.
+    pub waiting: u64,
+    /// A worker has them.
+    pub running: u64,
+    /// They have succeeded, and are still remembered.
+    pub done: u64,
+    /// They have failed and will be tried again.
+    pub retrying: u64,
+    /// They have failed for good.
+    pub dead: u64,
+}
+
+/// The number of jobs that are waiting, running, done, retrying and dead, as a storage counts them.
+pub(super) type Row = (i64, i64, i64, i64, i64);
+
+impl From<Row> for Counts {
+    fn from((waiting, running, done, retrying, dead): Row) -> Self {
+        let [waiting, running, done, retrying, dead] =
+            [waiting, running, done, retrying, dead].map(i64::unsigned_abs);
+        Self { waiting, running, done, retrying, dead }
+    }
+}
+
+/// A job that failed for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Dead {
+    /// The user that was to be loaded; nobody if the message did not say.
+    #[schema(required)]
+    pub user: Option<i64>,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// Why the last attempt failed: one line, at most 200 characters.
+    pub error: String,
+}
+
+impl From<(Vec<u8>, i64, String)> for Dead {
+    fn from((message, attempts, error): (Vec<u8>, i64, String)) -> Self {
+        Self { user: message::user(&message), attempts, error: one_line(&error) }
     }
 }

@@ -8,15 +8,14 @@ use std::{
     time::Duration,
 };
 
-use apalis_core::{
-    error::{AbortError, BoxDynError},
-    task::Task,
-};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::{Queue, message::Message, queue::ATTEMPTS_MAX};
 use crate::cache::{Cache, Directives, Get};
+
+/// Attempts at one job, a worker that died of it included. After the last it is dead: nobody takes it any
+/// more, and [`Report`](super::Report) shows it.
+pub const ATTEMPTS_MAX: i64 = 5;
 
 /// The longest that a worker rests while all its jobs fail.
 const REST_MAX: Duration = Duration::from_secs(10);
@@ -31,7 +30,7 @@ pub struct Attempt {
     /// The user that was to be loaded; `None` if the message did not say.
     pub user: Option<i64>,
     /// Which attempt at it this was, from 1.
-    pub number: usize,
+    pub number: i64,
     /// How it ended.
     pub outcome: Outcome,
     /// How long it took.
@@ -80,36 +79,22 @@ impl WarmUp {
         self.delay + longer
     }
 
-    /// Does one job that `worker` has taken from `queue`.
-    pub(super) async fn attempt(
-        &self,
-        queue: &Queue,
-        worker: &str,
-        job: Task<Message>,
-    ) -> Result<(), BoxDynError> {
+    /// Makes the attempt of this number to load `user`.
+    pub(super) async fn attempt(&self, user: Option<i64>, number: i64) -> Outcome {
         let begun_at = Instant::now();
-        let (user, number) = (job.args.user(), job.attempt());
-        let outcome = self.outcome(job.args, number).await;
+        let outcome = self.outcome(user, number).await;
         if matches!(outcome, Outcome::Warmed { .. }) {
             self.failures_in_a_row.store(0, Ordering::Relaxed);
         } else {
             self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
         }
-        if let (Outcome::Failed(_), Some(id)) = (&outcome, job.task_id()) {
-            let pause = pause(queue.timing().retry, number);
-            queue.postpone(&id.to_string(), worker, pause).await;
-        }
         let attempt = Attempt { user, number, outcome, took: begun_at.elapsed() };
         (self.observer)(&attempt);
-        match attempt.outcome {
-            Outcome::Warmed { .. } => Ok(()),
-            Outcome::Failed(error) => Err(error.into()),
-            Outcome::Dead(error) => Err(AbortError::new(error).into()),
-        }
+        attempt.outcome
     }
 
-    async fn outcome(&self, message: Message, number: usize) -> Outcome {
-        let Message::User(id) = message else {
+    async fn outcome(&self, user: Option<i64>, number: i64) -> Outcome {
+        let Some(id) = user else {
             return Outcome::Dead("the message is no id of a user".to_owned());
         };
         if number > ATTEMPTS_MAX {
@@ -126,7 +111,7 @@ impl WarmUp {
 
 /// The pause after the attempt `number`. Cut at random by up to a half, so that what failed together does
 /// not come back together.
-fn pause(first: Duration, number: usize) -> Duration {
+pub(super) fn pause(first: Duration, number: i64) -> Duration {
     let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX);
     doubled(first, doublings).mul_f64(0.5 + fastrand::f64() / 2.0)
 }

@@ -6,8 +6,8 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::error::{OpenFailure, one_line};
 
-/// Where sqlx notes which of our migrations have run. Not its default, `_sqlx_migrations`: the queue's
-/// crate keeps its own migrations there, in the same file, and either would refuse the other's.
+/// Where sqlx notes which of our migrations have run. Not its default, `_sqlx_migrations`, by which a file would
+/// look like that of any other program that uses sqlx.
 const MIGRATIONS_TABLE: &str = "aside_migrations";
 
 /// Pause before a locked file is tried again.

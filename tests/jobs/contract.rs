@@ -86,7 +86,7 @@ async fn a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on
     assert_eq!((counts.waiting, counts.running, counts.retrying), (0, 0, 0));
     let report = queue.report().await.unwrap();
     let [dead] = &report.last_dead[..] else { panic!("{report:?}") };
-    assert_eq!((dead.user, dead.attempts), (Some(2), ATTEMPTS_MAX as i64));
+    assert_eq!((dead.user, dead.attempts), (Some(2), ATTEMPTS_MAX));
     assert_eq!(dead.error, "the source failed: no such table");
     let tries = consumer.attempts();
     let tries = tries.iter().filter(|attempt| attempt.user == Some(2));
@@ -98,7 +98,7 @@ async fn a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on
 
 async fn a_message_that_is_no_id_is_put_aside_and_the_worker_lives(home: Home) {
     let queue = home.queue();
-    queue.open().await.unwrap();
+    queue.counts().await.unwrap();
     home.push_raw(b"{\"user\": \x00\xff").await;
     queue.push(&[7]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
@@ -123,7 +123,7 @@ async fn the_job_of_a_dead_worker_is_anothers_after_the_lease(home: Home) {
     let other = Consumer::start(&queue, Manner::Answer);
     counted(&queue, "it is done by another", |counts| counts.done == 1).await;
     assert_eq!(other.warmed(), [1]);
-    // The tables count in whole seconds, and the machine may be busy.
+    // The machine may be busy.
     let bound = SHORT.lease + Duration::from_secs(6);
     assert!(died_at.elapsed() < bound, "{:?}", died_at.elapsed());
 }
@@ -166,7 +166,7 @@ async fn several_workers_share_the_jobs_and_do_none_twice(home: Home) {
 async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {
     let limits = Limits { done_max: 3, dead_max: 0, ..Limits::default() };
     let queue = home.queue_with(QUICK, limits);
-    queue.open().await.unwrap();
+    queue.counts().await.unwrap();
     home.push_raw(b"nonsense").await;
     queue.push(&[1; 20]).await.unwrap();
     // The worker prunes as well, now and then.

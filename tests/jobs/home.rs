@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aside::jobs::{Limits, Queue, Timing};
-use redis::AsyncCommands;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::{
@@ -52,37 +51,30 @@ impl Home {
 
     /// Puts on the queue what nobody has checked, past all code of ours.
     pub(crate) async fn push_raw(&self, message: &[u8]) {
-        const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
         let url = self.url();
         match url.split(':').next().unwrap() {
             "sqlite" => {
                 let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::query("INSERT INTO Jobs (job, id, job_type) VALUES (?1, ?2, 'warm-ups')")
+                sqlx::query("INSERT INTO aside_jobs (message) VALUES (?1)")
                     .bind(message)
-                    .bind(ID)
                     .execute(&mut connection)
                     .await
                     .unwrap();
             }
             "postgres" => {
                 let mut connection = PgConnection::connect(&url).await.unwrap();
-                sqlx::query(
-                    "INSERT INTO apalis.jobs (job, id, job_type) VALUES ($1, $2, 'warm-ups')",
-                )
-                .bind(message)
-                .bind(ID)
-                .execute(&mut connection)
-                .await
-                .unwrap();
+                sqlx::query("INSERT INTO aside_jobs (message) VALUES ($1)")
+                    .bind(message)
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
             }
             _ => {
                 let client = redis::Client::open(url).unwrap();
                 let mut redis = client.get_multiplexed_async_connection().await.unwrap();
-                let fields = [("attempts", "0"), ("max_attempts", "5"), ("status", "Pending")];
-                let (meta, data) = (format!("warm-ups:meta:{ID}"), "warm-ups:data");
-                let _: () = redis.hset_multiple(meta, &fields).await.unwrap();
-                let _: () = redis.hset(data, ID, message).await.unwrap();
-                let _: () = redis.rpush("warm-ups:active", ID).await.unwrap();
+                let mut add = redis::cmd("XADD");
+                add.arg("aside:jobs").arg("*").arg("message").arg(message);
+                let _: String = add.query_async(&mut redis).await.unwrap();
             }
         }
     }

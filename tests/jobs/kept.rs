@@ -101,7 +101,7 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     // Its next look for jobs waits for a lock, and meanwhile the network goes dead.
     let mut other = PgConnection::connect(&url).await.unwrap();
     let mut lock = other.begin().await.unwrap();
-    let table = "LOCK TABLE apalis.jobs IN ACCESS EXCLUSIVE MODE";
+    let table = "LOCK TABLE aside_jobs IN ACCESS EXCLUSIVE MODE";
     sqlx::query(table).execute(&mut *lock).await.unwrap();
     eventually("it waits for the lock", async || {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";

@@ -30,10 +30,10 @@ async fn produce(place: &Place) {
     assert!(output.stdout.starts_with(b"queued 1 on "), "{output:?}");
 }
 
-/// Jobs with this status in the file that is there, as another program sees them.
-async fn stored(place: &Place, status: &str) -> i64 {
+/// Jobs in this state in the file that is there, as another program sees them.
+async fn stored(place: &Place, state: &str) -> i64 {
     let mut file = SqliteConnection::connect(&format!("{}-jobs", place.url())).await.unwrap();
-    let count = sqlx::query_scalar("SELECT count(*) FROM Jobs WHERE status = ?1").bind(status);
+    let count = sqlx::query_scalar("SELECT count(*) FROM aside_jobs WHERE state = ?1").bind(state);
     let count = count.fetch_one(&mut file).await.unwrap();
     file.close().await.unwrap();
     count
@@ -47,7 +47,7 @@ async fn nothing_is_acknowledged_into_a_file_that_was_removed_and_another_one_is
         remove(&aside.place);
         away(&aside).await;
         assert_eq!(warm_up(&aside, &json!({ "ids": [2, 3] })).await.status, 202);
-        assert_eq!(stored(&aside.place, "Pending").await, 2);
+        assert_eq!(stored(&aside.place, "queued").await, 2);
         let log = aside.log();
         assert_eq!(
             log.matches("was removed or replaced: its jobs are lost").count(),
@@ -66,7 +66,7 @@ async fn nothing_is_acknowledged_into_a_file_whose_name_another_one_took() {
     aside.get("/jobs").await.problem(503);
     assert_eq!(jobs(&aside).await["waiting"], 1);
     assert_eq!(warm_up(&aside, &json!({ "ids": [2] })).await.status, 202);
-    assert_eq!(stored(&aside.place, "Pending").await, 2);
+    assert_eq!(stored(&aside.place, "queued").await, 2);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_worker_goes_over_to_the_file_that_took_the_name_of_its_own() {
     remove(&aside.place);
     produce(&aside.place).await;
     // No request tells it.
-    eventually("the job is done", async || (stored(&aside.place, "Done").await == 1).then_some(()))
+    eventually("the job is done", async || (stored(&aside.place, "done").await == 1).then_some(()))
         .await;
     assert_eq!(warm_up(&aside, &json!({ "ids": [2] })).await.status, 202);
     counted(&aside, "done", 2).await;

@@ -144,22 +144,29 @@ async fn invalidations_that_are_still_to_be_delivered_are_counted() {
 }
 
 /// Runs `statement` on the file of the queue as another program would.
-pub(crate) async fn execute(place: &Place, statement: &'static str) {
+async fn execute(place: &Place, statement: &'static str) -> Result<(), sqlx::Error> {
     let url = format!("{}-jobs", place.url());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    let mut connection = SqliteConnection::connect(&url).await?;
+    sqlx::raw_sql(statement).execute(&mut connection).await?;
+    connection.close().await
 }
 
 #[tokio::test]
-async fn rows_that_nothing_can_be_made_of_are_put_aside_and_the_worker_lives() {
+async fn rows_that_nothing_can_be_made_of_are_refused_or_put_aside_and_the_worker_lives() {
     let aside = Aside::start(IDLE).await;
     warm_up(&aside, &json!({ "ids": [1] })).await;
-    let poison = "INSERT INTO Jobs (job, id, job_type, run_at) VALUES
-        (x'00ff', '01ARZ3NDEKTSV4RRFFQ69G5FAV', 'warm-ups', 1),
-        ('2', 'no id of a job', 'warm-ups', 2),
-        (x'2d31', '01ARZ3NDEKTSV4RRFFQ69G5FAW', 'warm-ups', 3)";
-    execute(&aside.place, poison).await;
+    for refused in [
+        "INSERT INTO aside_jobs (message, id) VALUES (x'32', 'no id of a job')",
+        "INSERT INTO aside_jobs (message) VALUES ('2')",
+        "INSERT INTO aside_jobs (message, attempts) VALUES (x'32', 'many')",
+        "INSERT INTO aside_jobs (message, due) VALUES (x'32', 1.5)",
+    ] {
+        let refused = execute(&aside.place, refused).await.unwrap_err();
+        assert!(refused.as_database_error().is_some(), "{refused}");
+    }
+    let poison = "INSERT INTO aside_jobs (message, attempts) VALUES
+        (x'00ff', 0), (x'32', 1000000), (x'2d31', -5)";
+    execute(&aside.place, poison).await.unwrap();
     let worker = Aside::start_at(&aside.place, FAST).await;
     let jobs = counted(&aside, "done", 1).await;
     assert_eq!(
@@ -170,7 +177,7 @@ async fn rows_that_nothing_can_be_made_of_are_put_aside_and_the_worker_lives() {
     let mut errors: Vec<_> = errors.map(Option::unwrap).collect();
     errors.sort_unstable();
     let no_id = "the message is no id of a user";
-    assert_eq!(errors, [no_id, no_id, "the row can not be read"]);
+    assert_eq!(errors, ["each worker that tried it has died", no_id, no_id]);
     warm_up(&worker, &json!({ "ids": [3] })).await;
     counted(&aside, "done", 2).await;
 }
@@ -180,11 +187,39 @@ async fn a_job_of_which_each_worker_dies_is_given_up() {
     let aside = Aside::start(IDLE).await;
     warm_up(&aside, &json!({ "ids": [1, 2] })).await;
     // As many workers as there are attempts have died of the first.
-    let died = "UPDATE Jobs SET attempts = 5 WHERE job = x'31'";
-    execute(&aside.place, died).await;
+    let died = "UPDATE aside_jobs SET attempts = 5 WHERE message = x'31'";
+    execute(&aside.place, died).await.unwrap();
     let worker = Aside::start_at(&aside.place, FAST).await;
     let jobs = counted(&worker, "done", 1).await;
     assert_eq!(jobs["dead"], 1);
     assert_eq!(jobs["last_dead"][0]["user"], 1);
     assert_eq!(jobs["last_dead"][0]["error"], "each worker that tried it has died");
+}
+
+#[tokio::test]
+async fn the_jobs_of_an_earlier_version_are_taken_over_once() {
+    let place = Place::seeded().await;
+    let old = "CREATE TABLE Jobs (job BLOB NOT NULL, id TEXT NOT NULL UNIQUE, job_type TEXT NOT NULL,
+            status TEXT NOT NULL, attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
+            run_at INTEGER NOT NULL);
+        INSERT INTO Jobs VALUES (x'39', 'D', 'warm-ups', 'Pending', 0, 5, 2),
+            (x'35', 'C', 'warm-ups', 'Pending', 0, 5, 1), (x'37', 'B', 'warm-ups', 'Running', 1, 5, 1),
+            (x'38', 'A', 'warm-ups', 'Failed', 1, 5, 9), (x'31', 'E', 'warm-ups', 'Failed', 5, 5, 1),
+            (x'32', 'F', 'warm-ups', 'Done', 1, 5, 1), (x'33', 'G', 'warm-ups', 'Killed', 1, 5, 1),
+            (x'34', 'H', 'of others', 'Pending', 0, 5, 1)";
+    let url = format!("{}-jobs?mode=rwc", place.url());
+    let mut file = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(old).execute(&mut file).await.unwrap();
+    for start in 0..2 {
+        let aside = Aside::start_at(&place, IDLE).await;
+        assert_eq!(jobs(&aside).await["waiting"], 4);
+        let told = aside.log().matches("took over the jobs of an earlier version").count();
+        assert_eq!(told, 1 - start, "{}", aside.log());
+    }
+    let order = "SELECT CAST(message AS TEXT) FROM aside_jobs ORDER BY due, id";
+    let order: Vec<String> = sqlx::query_scalar(order).fetch_all(&mut file).await.unwrap();
+    assert_eq!(order, ["7", "5", "9", "8"]);
+    let kept: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM Jobs").fetch_one(&mut file).await.unwrap();
+    assert_eq!(kept, 8);
 }
