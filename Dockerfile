@@ -4,7 +4,6 @@ WORKDIR /source
 
 # The dependencies are compiled in a layer of their own, against an empty program: only a change to one of these files
 # compiles them again.
-COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && cargo build --release --locked
 
