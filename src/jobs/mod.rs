@@ -20,7 +20,7 @@ mod message;
 
 pub use address::{Address, InvalidAddress};
 pub use error::QueueError;
-pub use queue::{DEAD_SHOWN_MAX, Limits, Queue, Report, Timing};
-pub use storage::{Counts, Dead};
+pub use queue::{DEAD_SHOWN_MAX, Limits, Queue, Timing};
+pub use storage::{Counts, Dead, Report};
 pub use warm_up::{ATTEMPTS_MAX, Attempt, Observer, Outcome, WarmUp};
 pub use worker::Worker;

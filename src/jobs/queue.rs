@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::Serialize;
 use tokio::time::timeout;
-use utoipa::ToSchema;
 
 use super::{
     address::Address,
@@ -13,7 +11,7 @@ use super::{
     postgres::PostgresDatabase,
     redis::RedisServer,
     sqlite::SqliteFile,
-    storage::{Answer, Counts, Dead, Job, Next, Storage},
+    storage::{Answer, Counts, Job, Next, Report, Storage},
     table::Table,
 };
 
@@ -48,16 +46,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { waiting_max: 1_000_000, done_max: 10_000, dead_max: 100_000 }
     }
-}
-
-/// The queue as `GET /jobs` tells of it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Report {
-    /// Jobs by state.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// The latest dead jobs.
-    pub last_dead: Vec<Dead>,
 }
 
 /// A queue of users to be loaded into the cache. Clones share its connections.
@@ -106,7 +94,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Unavailable`].
     pub async fn counts(&self) -> Result<Counts, QueueError> {
-        self.told(Finder::Request, self.0.storage.counts()).await
+        Ok(self.report().await?.counts)
     }
 
     /// Jobs by state, and the latest dead ones.
@@ -114,18 +102,16 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Unavailable`].
     pub async fn report(&self) -> Result<Report, QueueError> {
-        let counts = self.counts().await?;
-        let last_dead = self.0.storage.last_dead(DEAD_SHOWN_MAX);
-        Ok(Report { counts, last_dead: self.told(Finder::Request, last_dead).await? })
+        self.told(Finder::Request, self.0.storage.report(DEAD_SHOWN_MAX)).await
     }
 
     /// Removes the oldest of the done and dead jobs that are too many.
     ///
     /// # Errors
-    /// [`QueueError::Unavailable`].
+    /// [`QueueError::Unavailable`]. The log is not told: jobs may be taken all the same.
     pub async fn prune(&self) -> Result<(), QueueError> {
         let Limits { done_max, dead_max, .. } = self.0.limits;
-        self.told(Finder::Worker, self.0.storage.prune(done_max, dead_max)).await
+        within(self.0.storage.prune(done_max, dead_max)).await
     }
 
     /// Gives a worker the first job that is due, for as long as the lease.
@@ -145,12 +131,16 @@ impl Queue {
     /// The outcome of an operation, once the log has it if it must.
     async fn told<T>(&self, finder: Finder, operation: Answer<'_, T>) -> Result<T, QueueError> {
         let Inner { outage, place, .. } = &*self.0;
-        let late = |_| Err(unavailable("it does not answer"));
-        let outcome = timeout(OPERATION_DEADLINE, operation).await.unwrap_or_else(late);
+        let outcome = within(operation).await;
         match &outcome {
             Ok(_) | Err(QueueError::Full) => outage.end(finder, place),
             Err(error) => outage.begin(finder, place, error),
         }
         outcome
     }
+}
+
+async fn within<T>(operation: Answer<'_, T>) -> Result<T, QueueError> {
+    let late = |_| Err(unavailable("it does not answer"));
+    timeout(OPERATION_DEADLINE, operation).await.unwrap_or_else(late)
 }

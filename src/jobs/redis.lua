@@ -72,16 +72,12 @@ function operations.note(id, attempt, state, after, error)
     return 1
 end
 
-function operations.counts()
-    return { waiting, running, done_count, failed, redis.call('XLEN', dead) }
-end
-
-function operations.last_dead(shown_max)
-    local shown = {}
+function operations.report(shown_max)
+    local last_dead = {}
     for i, entry in ipairs(redis.call('XREVRANGE', dead, '+', '-', 'COUNT', shown_max)) do
-        shown[i] = { entry[2][2], before(entry), entry[2][6] or '' }
+        last_dead[i] = { entry[2][2], before(entry), entry[2][6] or '' }
     end
-    return shown
+    return { { waiting, running, done_count, failed, redis.call('XLEN', dead) }, last_dead }
 end
 
 function operations.prune(done_max, dead_max)

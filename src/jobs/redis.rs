@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::{
     error::QueueError,
-    storage::{Answer, Counts, Dead, Job, Next, Row, Storage, milliseconds},
+    storage::{Answer, Job, Next, Report, Storage, milliseconds},
 };
 
 /// How long a connection may take to be made. Past it, the operation fails.
@@ -85,14 +85,10 @@ impl Storage for RedisServer {
         Box::pin(self.run("note", (&job.id, job.attempt, state, after_ms, error)))
     }
 
-    fn counts(&self) -> Answer<'_, Counts> {
-        Box::pin(async { Ok(self.run::<Row, _>("counts", &[] as &[i64]).await?.into()) })
-    }
-
-    fn last_dead(&self, shown_max: u32) -> Answer<'_, Vec<Dead>> {
+    fn report(&self, shown_max: u32) -> Answer<'_, Report> {
         Box::pin(async move {
-            let last: Vec<(Vec<u8>, i64, String)> = self.run("last_dead", shown_max).await?;
-            Ok(last.into_iter().map(Dead::from).collect())
+            let (counts, last_dead) = self.run("report", shown_max).await?;
+            Ok(Report::of(counts, last_dead))
         })
     }
 

@@ -27,11 +27,8 @@ pub(super) trait Storage: Send + Sync {
     /// Notes what becomes of a job. `false`, and nothing is noted, if the job is not the caller's any more.
     fn note<'a>(&'a self, job: &'a Job, next: Next<'a>) -> Answer<'a, bool>;
 
-    /// Jobs by state.
-    fn counts(&self) -> Answer<'_, Counts>;
-
-    /// The dead jobs that died last, the latest first.
-    fn last_dead(&self, shown_max: u32) -> Answer<'_, Vec<Dead>>;
+    /// Jobs by state, and of the dead ones so many that died last, the latest first.
+    fn report(&self, shown_max: u32) -> Answer<'_, Report>;
 
     /// Removes the oldest of the done and of the dead jobs beyond so many.
     fn prune(&self, done_max: u64, dead_max: u64) -> Answer<'_, ()>;
@@ -91,17 +88,6 @@ pub struct Counts {
     pub dead: u64,
 }
 
-/// The number of jobs that are waiting, running, done, retrying and dead, as a storage counts them.
-pub(super) type Row = (i64, i64, i64, i64, i64);
-
-impl From<Row> for Counts {
-    fn from((waiting, running, done, retrying, dead): Row) -> Self {
-        let [waiting, running, done, retrying, dead] =
-            [waiting, running, done, retrying, dead].map(i64::unsigned_abs);
-        Self { waiting, running, done, retrying, dead }
-    }
-}
-
 /// A job that failed for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Dead {
@@ -114,8 +100,33 @@ pub struct Dead {
     pub error: String,
 }
 
-impl From<(Vec<u8>, i64, String)> for Dead {
-    fn from((message, attempts, error): (Vec<u8>, i64, String)) -> Self {
-        Self { user: message::user(&message), attempts, error: one_line(&error) }
+/// The queue as `GET /jobs` tells of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Report {
+    /// Jobs by state.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// The latest dead jobs.
+    pub last_dead: Vec<Dead>,
+}
+
+/// The numbers of jobs that are waiting, running, done, retrying and dead.
+pub(super) type CountsRow = (i64, i64, i64, i64, i64);
+
+/// The message of a dead job, its attempts and its error.
+pub(super) type DeadRow = (Vec<u8>, i64, String);
+
+impl Report {
+    pub(super) fn of(counts: CountsRow, last_dead: Vec<DeadRow>) -> Self {
+        let (waiting, running, done, retrying, dead) = counts;
+        let [waiting, running, done, retrying, dead] =
+            [waiting, running, done, retrying, dead].map(i64::unsigned_abs);
+        let counts = Counts { waiting, running, done, retrying, dead };
+        let told = |(message, attempts, error): DeadRow| Dead {
+            user: message::user(&message),
+            attempts,
+            error: one_line(&error),
+        };
+        Self { counts, last_dead: last_dead.into_iter().map(told).collect() }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `state` is `queued`, `running`, `done` or `dead`. `due` is in milliseconds, by the database's own clock: of a
 //! queued job when it may be claimed, of a running one when its lease lapses, of the others when they ended.
+//! The statements are put together from constants alone; all else is bound.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use sqlx::{
 
 use super::{
     error::QueueError,
-    storage::{Answer, Counts, Dead, Job, Next, Row, Storage, milliseconds},
+    storage::{Answer, Job, Next, Report, Storage, milliseconds},
 };
 
 /// Connections to the database: enough for a worker, and for some requests beside it.
@@ -84,8 +85,9 @@ where
                 RETURNING CAST(id AS TEXT), message, attempts"
             ));
             let claim = sqlx::query_as(claim).bind(milliseconds(lease));
-            let claimed = claim.fetch_optional(&self.0.pool().await?).await?;
-            Ok(claimed.map(|(id, message, attempt)| Job { id, message, attempt }))
+            // All rows, although there is one at most: SQLite has committed when it says that there is no other.
+            let mut claimed = claim.fetch_all(&self.0.pool().await?).await?;
+            Ok(claimed.pop().map(|(id, message, attempt)| Job { id, message, attempt }))
         })
     }
 
@@ -99,12 +101,12 @@ where
             ));
             let note = sqlx::query_as(note).bind(job.id.clone()).bind(job.attempt);
             let note = note.bind(state.to_owned()).bind(after_ms).bind(error);
-            let noted: Option<(i64,)> = note.fetch_optional(&self.0.pool().await?).await?;
-            Ok(noted.is_some())
+            let noted: Vec<(i64,)> = note.fetch_all(&self.0.pool().await?).await?;
+            Ok(!noted.is_empty())
         })
     }
 
-    fn counts(&self) -> Answer<'_, Counts> {
+    fn report(&self, shown_max: u32) -> Answer<'_, Report> {
         Box::pin(async move {
             let counts = AssertSqlSafe(format!(
                 "SELECT count(*) FILTER (WHERE state = 'queued' AND attempts = 0
@@ -115,18 +117,12 @@ where
                     count(*) FILTER (WHERE state = 'dead') FROM aside_jobs",
                 now = E::NOW
             ));
-            let counts: Row = sqlx::query_as(counts).fetch_one(&self.0.pool().await?).await?;
-            Ok(counts.into())
-        })
-    }
-
-    fn last_dead(&self, shown_max: u32) -> Answer<'_, Vec<Dead>> {
-        Box::pin(async move {
-            let last = "SELECT message, attempts, error FROM aside_jobs WHERE state = 'dead'
+            let last_dead = "SELECT message, attempts, error FROM aside_jobs WHERE state = 'dead'
                 ORDER BY due DESC, id DESC LIMIT $1";
-            let last = sqlx::query_as(last).bind(i64::from(shown_max));
-            let last: Vec<(Vec<u8>, i64, String)> = last.fetch_all(&self.0.pool().await?).await?;
-            Ok(last.into_iter().map(Dead::from).collect())
+            let last_dead = sqlx::query_as(last_dead).bind(i64::from(shown_max));
+            let pool = self.0.pool().await?;
+            let counts = sqlx::query_as(counts).fetch_one(&pool).await?;
+            Ok(Report::of(counts, last_dead.fetch_all(&pool).await?))
         })
     }
 

@@ -82,8 +82,9 @@ async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>)
                 if is_done { warm_up.rest() } else { LOOK_PAUSE }
             }
             Err(_) => {
+                let pause = away;
                 away = (away * 2).min(AWAY_MAX);
-                away / 2
+                pause
             }
         };
         tokio::select! {

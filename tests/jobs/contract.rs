@@ -30,11 +30,14 @@ macro_rules! contract {
 contract!(
     first_in_is_first_out,
     a_push_is_stored_whole_or_not_at_all,
+    pushes_at_once_stay_within_the_limit,
     ten_thousand_at_once_are_no_trouble,
     a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on,
+    a_failed_job_waits_for_its_time_and_the_others_go_on,
     a_message_that_is_no_id_is_put_aside_and_the_worker_lives,
     the_job_of_a_dead_worker_is_anothers_after_the_lease,
     a_long_job_is_not_taken_from_a_living_worker,
+    a_worker_that_lost_its_job_does_not_end_it,
     a_worker_rests_after_each_job,
     several_workers_share_the_jobs_and_do_none_twice,
     only_so_many_done_and_dead_jobs_are_kept,
@@ -66,6 +69,18 @@ async fn a_push_is_stored_whole_or_not_at_all(home: Home) {
     assert_eq!(queue.counts().await.unwrap().waiting, 10);
 }
 
+async fn pushes_at_once_stay_within_the_limit(home: Home) {
+    let mut pushes = JoinSet::new();
+    for _ in 0..12 {
+        let queue = home.queue_with(QUICK, Limits { waiting_max: 20, ..Limits::default() });
+        pushes.spawn(async move { queue.push(&[1; 5]).await });
+    }
+    let pushed = pushes.join_all().await;
+    assert_eq!(pushed.iter().filter(|pushed| pushed.is_ok()).count(), 4, "{pushed:?}");
+    assert!(pushed.iter().all(|pushed| matches!(pushed, Ok(()) | Err(QueueError::Full))));
+    assert_eq!(home.queue().counts().await.unwrap().waiting, 20);
+}
+
 async fn ten_thousand_at_once_are_no_trouble(home: Home) {
     let queue = home.queue();
     let users: Vec<i64> = (1..=10_000).collect();
@@ -94,6 +109,17 @@ async fn a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on
     // It does not come back.
     queue.push(&[6]).await.unwrap();
     counted(&queue, "the next is done", |counts| (counts.done, counts.dead) == (5, 1)).await;
+}
+
+async fn a_failed_job_waits_for_its_time_and_the_others_go_on(home: Home) {
+    let timing = Timing { retry: Duration::from_secs(60 * 60), ..QUICK };
+    let queue = home.queue_with(timing, Limits::default());
+    queue.push(&[1, 2, 3]).await.unwrap();
+    let mut consumer = Consumer::start(&queue, Manner::Fail(HashSet::from([1])));
+    let counts = counted(&queue, "the others are done", |counts| counts.done == 2).await;
+    assert_eq!((counts.retrying, counts.waiting, counts.dead), (1, 0, 0));
+    consumer.worker.ended().await;
+    assert_eq!(consumer.attempts().len(), 3, "one each");
 }
 
 async fn a_message_that_is_no_id_is_put_aside_and_the_worker_lives(home: Home) {
@@ -137,6 +163,21 @@ async fn a_long_job_is_not_taken_from_a_living_worker(home: Home) {
     counted(&queue, "it is done", |counts| counts.done == 1).await;
     let attempts: Vec<_> = workers.iter().flat_map(Consumer::attempts).collect();
     assert_eq!(attempts.len(), 1, "{attempts:?}");
+}
+
+async fn a_worker_that_lost_its_job_does_not_end_it(home: Home) {
+    let queue = home.queue();
+    queue.push(&[1]).await.unwrap();
+    let mut late = Consumer::start(&queue, Manner::Take(Duration::from_secs(3)));
+    counted(&queue, "it is under way", |counts| counts.running == 1).await;
+    home.lapse().await;
+    let other = Consumer::start(&queue, Manner::Hang);
+    eventually("another has it", async || (other.most_at_once() == 1).then_some(())).await;
+    assert_eq!(late.attempts().len(), 0, "the first still has it");
+    late.worker.ended().await;
+    assert_eq!(late.warmed(), [1]);
+    let counts = queue.counts().await.unwrap();
+    assert_eq!((counts.running, counts.done), (1, 0));
 }
 
 async fn a_worker_rests_after_each_job(home: Home) {

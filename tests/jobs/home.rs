@@ -51,31 +51,56 @@ impl Home {
 
     /// Puts on the queue what nobody has checked, past all code of ours.
     pub(crate) async fn push_raw(&self, message: &[u8]) {
+        const PUSH: &str = "INSERT INTO aside_jobs (message) VALUES ($1)";
         let url = self.url();
         match url.split(':').next().unwrap() {
             "sqlite" => {
                 let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::query("INSERT INTO aside_jobs (message) VALUES (?1)")
-                    .bind(message)
-                    .execute(&mut connection)
-                    .await
-                    .unwrap();
+                sqlx::query(PUSH).bind(message).execute(&mut connection).await.unwrap();
             }
             "postgres" => {
                 let mut connection = PgConnection::connect(&url).await.unwrap();
-                sqlx::query("INSERT INTO aside_jobs (message) VALUES ($1)")
-                    .bind(message)
-                    .execute(&mut connection)
-                    .await
-                    .unwrap();
+                sqlx::query(PUSH).bind(message).execute(&mut connection).await.unwrap();
             }
             _ => {
-                let client = redis::Client::open(url).unwrap();
-                let mut redis = client.get_multiplexed_async_connection().await.unwrap();
-                let mut add = redis::cmd("XADD");
-                add.arg("aside:jobs").arg("*").arg("message").arg(message);
-                let _: String = add.query_async(&mut redis).await.unwrap();
+                let mut push = redis::cmd("XADD");
+                push.arg("aside:jobs").arg("*").arg("message").arg(message);
+                let mut connection = redis_at(&url).await;
+                let _: String = push.query_async(&mut connection).await.unwrap();
             }
         }
     }
+
+    /// Lets the leases of all running jobs lapse.
+    pub(crate) async fn lapse(&self) {
+        const LAPSE: &str = "UPDATE aside_jobs SET due = 0 WHERE state = 'running'";
+        let url = self.url();
+        match url.split(':').next().unwrap() {
+            "sqlite" => {
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query(LAPSE).execute(&mut connection).await.unwrap();
+            }
+            "postgres" => {
+                let mut connection = PgConnection::connect(&url).await.unwrap();
+                sqlx::query(LAPSE).execute(&mut connection).await.unwrap();
+            }
+            _ => {
+                let mut lapse = redis::cmd("EVAL");
+                lapse.arg(
+                    "for _, job in ipairs(redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 9)) do
+                        redis.call('XCLAIM', KEYS[1], 'workers', 'worker', 0, job[1],
+                            'IDLE', 1000000000, 'JUSTID')
+                    end",
+                );
+                let mut connection = redis_at(&url).await;
+                let lapse = lapse.arg(1).arg("aside:jobs");
+                let () = lapse.query_async(&mut connection).await.unwrap();
+            }
+        }
+    }
+}
+
+async fn redis_at(url: &str) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(url).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
 }
