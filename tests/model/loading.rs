@@ -2,17 +2,19 @@
 
 use super::{
     Guards, State, Version,
-    memcached::{Claim, Filled, Item, Lease, Role},
+    links::{CHANGES, LOOKUPS},
+    memcached::{Claim, Filled, Lease, Role},
     reading::Read,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Flight {
     pub(crate) at: usize,
-    /// The CAS that its first caller saw, and when: what it is known by.
+    /// The server that its first caller saw, the CAS, and when: what it is known by.
+    server: usize,
     cas: u8,
     asked_at: u8,
-    /// It is in the map; another with the same CAS may have taken its place there.
+    /// It is in the map; another of the same name may have taken its place there.
     listed: bool,
     pub(crate) stage: Stage,
 }
@@ -21,10 +23,10 @@ pub(crate) struct Flight {
 pub(crate) enum Stage {
     /// Waits for the holder of the lease (`Shared::wait`).
     Waits(Lease),
-    /// Has the right to load.
-    Loads(Claim),
+    /// Has the right to load, or the need to: then there is no claim.
+    Loads(Option<Claim>),
     /// The source has answered.
-    Loaded(Claim, Version),
+    Loaded(Option<Claim>, Version),
     /// Its task is about to end. `answer` is `None` if the load failed.
     Settled { answer: Option<Version>, filled: Option<Filled> },
 }
@@ -36,6 +38,13 @@ impl Flight {
         let waits = matches!(claim.role, Role::Replace | Role::Wait);
         waits && self.listed && !(guards.flights_by_age && young)
     }
+
+    /// Whether this is the flight of the version that `lease` tells of.
+    fn is_of(&self, guards: Guards, at: usize, lease: Lease) -> bool {
+        self.at == at
+            && (self.server == lease.server || !guards.flights_by_server)
+            && (self.cas == lease.cas || !guards.flights_by_cas)
+    }
 }
 
 impl State {
@@ -43,8 +52,7 @@ impl State {
     pub(crate) fn fly(&mut self, guards: Guards, read: usize, at: usize, claim: Claim) -> usize {
         for place in 0..self.flights.len() {
             if let Some(flight) = &mut self.flights[place]
-                && flight.at == at
-                && (flight.cas == claim.lease.cas || !guards.flights_by_cas)
+                && flight.is_of(guards, at, claim.lease)
             {
                 if flight.takes(guards, claim) {
                     return place;
@@ -52,20 +60,27 @@ impl State {
                 flight.listed = false;
             }
         }
-        let Lease { cas, asked_at, .. } = claim.lease;
+        let Lease { server, cas, asked_at, .. } = claim.lease;
         let stage = match claim.role {
             Role::Wait => Stage::Waits(claim.lease),
-            Role::Hold | Role::Refresh(_) | Role::Replace => Stage::Loads(claim),
+            Role::Hold | Role::Refresh(_) | Role::Replace => Stage::Loads(Some(claim)),
         };
-        self.flights[read] = Some(Flight { at, cas, asked_at, listed: true, stage });
+        self.flights[read] = Some(Flight { at, server, cas, asked_at, listed: true, stage });
         read
     }
 
-    /// A round of `Shared::wait`.
+    /// A round of `Shared::wait`. Where no server can be asked it loads without a claim.
     pub(crate) fn look_again(&mut self, flight: &mut Flight) {
-        let (found, claim) = self.memcached.look(self.replicas[flight.at].connected_at);
+        let replica = &self.replicas[flight.at];
+        let asked = replica.asked().filter(|(server, _)| replica.links[*server].up);
+        let Some((server, _)) = asked else {
+            flight.stage = Stage::Loads(None);
+            return;
+        };
+        let connected_at = replica.links[server].connected_at[LOOKUPS];
+        let (found, claim) = self.servers[server].look(server, connected_at);
         flight.stage = match (found, claim.role) {
-            (_, Role::Hold | Role::Refresh(_)) => Stage::Loads(claim),
+            (_, Role::Hold | Role::Refresh(_)) => Stage::Loads(Some(claim)),
             (_, Role::Wait) => Stage::Waits(claim.lease),
             (found, Role::Replace) => {
                 Stage::Settled { answer: found.map(|found| found.version), filled: None }
@@ -76,7 +91,7 @@ impl State {
     /// The end of `Shared::wait`, at its deadline: the placeholder's number is the lease.
     pub(crate) fn take_over(flight: &mut Flight) {
         if let Stage::Waits(lease) = flight.stage {
-            flight.stage = Stage::Loads(Claim { lease, role: Role::Hold });
+            flight.stage = Stage::Loads(Some(Claim { lease, role: Role::Hold }));
         }
     }
 
@@ -87,23 +102,33 @@ impl State {
         }
     }
 
-    /// `Shared::settle` with an error: what was held is given back.
-    pub(crate) fn fail_to_load(&mut self, guards: Guards, flight: &mut Flight) {
-        if let Stage::Loads(claim) = flight.stage {
-            let filled = self.abandon(guards, flight.at, claim);
-            flight.stage = Stage::Settled { answer: None, filled };
-        }
+    /// `Shared::settle` with an error: what was held is given back (`Shared::abandon`).
+    pub(crate) fn fail_to_load(&mut self, guards: Guards, place: usize, flight: &mut Flight) {
+        let Stage::Loads(claim) = flight.stage else { return };
+        let filled = claim.and_then(|claim| match claim.role {
+            Role::Hold => {
+                self.release(place, flight.at, claim);
+                None
+            }
+            Role::Refresh(version) => {
+                Some(self.store(guards, flight.at, claim.lease, version, true))
+            }
+            Role::Replace | Role::Wait => None,
+        });
+        flight.stage = Stage::Settled { answer: None, filled };
     }
 
     /// `Shared::settle` with an answer.
-    pub(crate) fn fill(&mut self, guards: Guards, flight: &mut Flight) {
-        if let Stage::Loaded(claim, version) = flight.stage {
-            let filled = self.store(guards, flight.at, claim.lease, version, false);
-            if filled == Filled::Void {
-                self.release(guards, flight.at, claim.lease);
+    pub(crate) fn fill(&mut self, guards: Guards, place: usize, flight: &mut Flight) {
+        let Stage::Loaded(claim, version) = flight.stage else { return };
+        let filled = claim.map(|Claim { lease, .. }| {
+            let filled = self.store(guards, flight.at, lease, version, false);
+            if matches!(filled, Filled::Void | Filled::Unreached) {
+                self.release(place, flight.at, Claim { lease, role: Role::Hold });
             }
-            flight.stage = Stage::Settled { answer: Some(version), filled: Some(filled) };
-        }
+            filled
+        });
+        flight.stage = Stage::Settled { answer: Some(version), filled };
     }
 
     /// The task ends: `Landing` takes it off the map and every caller has the same answer.
@@ -117,27 +142,6 @@ impl State {
         }
     }
 
-    /// `Shared::abandon`.
-    fn abandon(&mut self, guards: Guards, at: usize, claim: Claim) -> Option<Filled> {
-        match claim.role {
-            Role::Hold => {
-                self.release(guards, at, claim.lease);
-                None
-            }
-            Role::Refresh(version) => Some(self.store(guards, at, claim.lease, version, true)),
-            Role::Replace | Role::Wait => None,
-        }
-    }
-
-    /// `Wire::delete` with a lease. One that is void can't say what it was given for: all is forgotten.
-    fn release(&mut self, guards: Guards, at: usize, lease: Lease) {
-        if self.is_void(guards, at, lease) {
-            self.memcached.item = Item::Absent;
-        } else {
-            self.memcached.delete_under(lease.cas);
-        }
-    }
-
     /// `Wire::fill`.
     fn store(
         &mut self,
@@ -147,16 +151,14 @@ impl State {
         version: Version,
         stale: bool,
     ) -> Filled {
-        if self.is_void(guards, at, lease) {
+        if !self.replicas[at].links[lease.server].reaches() {
+            Filled::Unreached
+        } else if self.is_void(guards, at, lease, CHANGES) {
             Filled::Void
         } else if guards.fill_under_cas {
-            self.memcached.set_under(lease.cas, version, stale)
+            self.servers[lease.server].set_under(lease.cas, version, stale)
         } else {
-            self.memcached.set(version, stale)
+            self.servers[lease.server].set(version, stale)
         }
-    }
-
-    fn is_void(&self, guards: Guards, at: usize, lease: Lease) -> bool {
-        guards.void_leases && lease.asked_at < self.replicas[at].connected_at
     }
 }

@@ -1,4 +1,4 @@
-//! memcached as the model knows it: one key, and the number that its next version will bear.
+//! A memcached as the model knows it: one key, and the number that its next version will bear.
 
 use super::Version;
 
@@ -20,9 +20,11 @@ pub(crate) enum Item {
     },
 }
 
-/// `cache::Lease`, with time counted in breaks of connections.
+/// `cache::Lease`, with time counted in breaks of connections to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
+    /// `Lease::origin`.
+    pub(crate) server: usize,
     pub(crate) cas: u8,
     pub(crate) asked_at: u8,
     pub(crate) connected_at: u8,
@@ -45,12 +47,13 @@ pub(crate) struct Claim {
     pub(crate) role: Role,
 }
 
-/// `cache::Filled`.
+/// `cache::Filled`, and `Unreached` for its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Filled {
     Stored,
     Superseded,
     Void,
+    Unreached,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,8 +72,8 @@ impl Memcached {
 
     /// `mg … N R` (`memcached/wire.rs`, `look_up`; `cache/memory.rs`, `look`): the version of the value
     /// if there is one, and what the caller may do. A placeholder is made where nothing is.
-    pub(crate) fn look(&mut self, connected_at: u8) -> (Option<Found>, Claim) {
-        let lease = |cas, now| Lease { cas, asked_at: now, connected_at };
+    pub(crate) fn look(&mut self, server: usize, connected_at: u8) -> (Option<Found>, Claim) {
+        let lease = |cas, now| Lease { server, cas, asked_at: now, connected_at };
         match &mut self.item {
             Item::Absent => {
                 let cas = self.number();

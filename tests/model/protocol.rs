@@ -3,7 +3,8 @@
 use stateright::{Model, Property};
 
 use super::{
-    Action, Bounds, Guards, READS_MAX, REPLICAS, Replica, State, WRITES_MAX,
+    Action, Bounds, Guards, READS_MAX, REPLICAS, Replica, SERVERS, State, WRITES_MAX,
+    links::Service,
     loading::Stage,
     memcached::{Filled, Item, Memcached, Role},
     reading::Read,
@@ -13,9 +14,12 @@ use super::{
 // Promises: the checker looks for a state, or for a way to the end, that breaks one.
 pub(crate) const NO_OLDER_READ: &str =
     "no read that begins after an acknowledged write returns an older version";
-pub(crate) const NOTHING_OLDER_KEPT: &str = "memcached keeps nothing older than what is settled";
+pub(crate) const NOTHING_OLDER_KEPT: &str =
+    "no memcached keeps anything older than what is settled";
 pub(crate) const FLIES: &str = "whoever waits, waits for a flight that flies";
 pub(crate) const EVERY_READ_ENDS: &str = "every read ends";
+pub(crate) const DELIVERED: &str = "a note is delivered to each server that any replica reaches";
+pub(crate) const GIVEN_BACK: &str = "whatever a look has won is used or given back";
 
 // Sights: the checker looks for a state that shows each, so that none of the promises holds only because
 // nothing of interest ever happens.
@@ -25,6 +29,11 @@ pub(crate) const VOID: &str = "a lease from before a restart is void";
 pub(crate) const TAKEN_OVER: &str = "a waiter takes over from a holder that is slow or dead";
 pub(crate) const REFRESHED: &str = "a stale value is refreshed";
 pub(crate) const PUT_BACK: &str = "a refresh that fails puts the stale value back";
+pub(crate) const RELEASED: &str = "a lease waits to be given back";
+pub(crate) const FAILED_OVER: &str = "the second choice gives a lease";
+pub(crate) const LEFT_OVER: &str = "a writer is through, and a server has yet to forget its key";
+pub(crate) const SWEPT: &str = "a sweep delivers what its writer could not";
+pub(crate) const CAUGHT_UP: &str = "a server has caught up and is about to be used";
 
 /// The protocol under some guards, within some bounds.
 #[derive(Clone, Debug)]
@@ -42,10 +51,12 @@ impl Model for Protocol {
             left: self.bounds,
             row: 0,
             settled: 0,
-            memcached: Memcached::new(),
-            replicas: [Replica { ready: true, connected_at: 0, job: 0 }; REPLICAS],
+            missing: 0,
+            servers: [Memcached::new(); SERVERS],
+            replicas: [Replica::new(self.bounds); REPLICAS],
             reads: [Read::NotBegun; READS_MAX],
             flights: [None; READS_MAX],
+            releases: [None; READS_MAX],
             writes: [Write::NotBegun; WRITES_MAX],
         }]
     }
@@ -70,14 +81,25 @@ impl Model for Protocol {
     }
 }
 
+impl Protocol {
+    /// Whether nothing goes on by itself any more.
+    fn is_at_rest(&self, state: &State) -> bool {
+        let mut actions = Vec::new();
+        state.go_on(self.guards, &mut actions);
+        actions.into_iter().all(|action| self.next_state(state, action).is_none())
+    }
+}
+
 fn promises() -> Vec<Property<Protocol>> {
     vec![
         Property::always(NO_OLDER_READ, |_, state: &State| {
             !state.reads.contains(&Read::Ended { older: true })
         }),
-        Property::always(NOTHING_OLDER_KEPT, |_, state: &State| match state.memcached.item {
-            Item::Value { version, .. } => version >= state.settled,
-            Item::Absent | Item::Placeholder { .. } => true,
+        Property::always(NOTHING_OLDER_KEPT, |_, state: &State| {
+            state.servers.iter().all(|server| match server.item {
+                Item::Value { version, .. } => version >= state.settled,
+                Item::Absent | Item::Placeholder { .. } => true,
+            })
         }),
         Property::always(FLIES, |_, state: &State| {
             state.waited_for().all(|(_, flight)| state.flights[flight].is_some())
@@ -87,6 +109,13 @@ fn promises() -> Vec<Property<Protocol>> {
         Property::eventually(EVERY_READ_ENDS, |model, state: &State| {
             let ended = state.reads.iter().filter(|read| matches!(read, Read::Ended { .. }));
             ended.count() == usize::from(model.bounds.reads)
+        }),
+        Property::always(DELIVERED, |model, state: &State| {
+            !state.is_missing_within_reach() || !model.is_at_rest(state)
+        }),
+        // Whoever crashes, or loses its way to the server, gives nothing back: that lapses.
+        Property::always(GIVEN_BACK, |model, state: &State| {
+            !state.has_claims() || state.had_accidents(model.bounds) || !model.is_at_rest(state)
         }),
     ]
 }
@@ -101,13 +130,33 @@ fn sights() -> Vec<Property<Protocol>> {
         Property::sometimes(TAKEN_OVER, |_, state: &State| state.holders() > 1),
         Property::sometimes(REFRESHED, |_, state: &State| {
             state.stages().any(|stage| {
-                matches!(stage, Stage::Loads(claim) if matches!(claim.role, Role::Refresh(_)))
+                matches!(stage, Stage::Loads(Some(claim)) if matches!(claim.role, Role::Refresh(_)))
             })
         }),
         Property::sometimes(PUT_BACK, |_, state: &State| {
             state
                 .stages()
                 .any(|stage| stage == Stage::Settled { answer: None, filled: Some(Filled::Stored) })
+        }),
+        Property::sometimes(RELEASED, |_, state: &State| {
+            state.releases.iter().any(Option::is_some)
+        }),
+        Property::sometimes(FAILED_OVER, |_, state: &State| {
+            state
+                .reads
+                .iter()
+                .any(|read| matches!(read, Read::Looked { claim, .. } if claim.lease.server > 0))
+        }),
+        Property::sometimes(LEFT_OVER, |_, state: &State| {
+            state.missing != 0 && state.writes.iter().all(|write| write.at().is_none())
+        }),
+        Property::sometimes(SWEPT, |_, state: &State| {
+            let ended = state.writes.iter().all(|write| write.at().is_none());
+            ended && state.replicas.iter().any(|replica| replica.delivered.is_some())
+        }),
+        Property::sometimes(CAUGHT_UP, |_, state: &State| {
+            let mut links = state.replicas.iter().flat_map(|replica| &replica.links);
+            links.any(|link| matches!(link.service, Service::CaughtUp(version) if version > 0))
         }),
     ]
 }
@@ -128,13 +177,37 @@ impl State {
 
     /// The loads that go on under the placeholder that is there.
     fn holders(&self) -> usize {
-        let Item::Placeholder { cas } = self.memcached.item else { return 0 };
+        let Item::Placeholder { cas } = self.servers[0].item else { return 0 };
         self.stages()
             .filter(|stage| match stage {
-                Stage::Loads(claim) => claim.role == Role::Hold && claim.lease.cas == cas,
+                Stage::Loads(Some(claim)) => {
+                    let lease = claim.lease;
+                    claim.role == Role::Hold && (lease.server, lease.cas) == (0, cas)
+                }
                 _ => false,
             })
             .count()
+    }
+
+    /// Whether the log has something for a server that some replica reaches.
+    fn is_missing_within_reach(&self) -> bool {
+        let mut links = self.replicas.iter().flat_map(|replica| replica.links.iter().enumerate());
+        self.missing != 0 && links.any(|(server, link)| link.up && self.misses(server))
+    }
+
+    /// Whether a placeholder, or a value whose refresh was given to somebody, is on a server.
+    fn has_claims(&self) -> bool {
+        self.servers.iter().any(|server| match server.item {
+            Item::Absent => false,
+            Item::Placeholder { .. } => true,
+            Item::Value { stale, taken, .. } => stale && taken,
+        })
+    }
+
+    /// Whether anything has happened that keeps a claim from being given back.
+    fn had_accidents(&self, bounds: Bounds) -> bool {
+        let count = |it: Bounds| (it.crashes, it.cuts, it.restarts, it.breaks);
+        count(self.left) != count(bounds)
     }
 
     fn has_filled(&self, how: Filled) -> bool {

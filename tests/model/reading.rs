@@ -2,6 +2,7 @@
 
 use super::{
     Guards, State, Version,
+    links::LOOKUPS,
     memcached::{Claim, Role},
 };
 
@@ -46,8 +47,11 @@ impl State {
     /// `Shared::get`: begins, and looks the key up. (A read that began earlier may return older versions,
     /// so that none is harder to serve than one that looks at once.)
     pub(crate) fn look(&mut self, read: usize, at: usize, choosy: bool) {
-        let floor = self.settled;
-        let (found, claim) = self.memcached.look(self.replicas[at].connected_at);
+        let replica = &self.replicas[at];
+        let Some((server, known)) = replica.asked() else { return };
+        let floor = self.settled.max(known);
+        let connected_at = replica.links[server].connected_at[LOOKUPS];
+        let (found, claim) = self.servers[server].look(server, connected_at);
         self.left.choosy_reads -= u8::from(choosy);
         let hit = found.filter(|_| !choosy).map(|found| found.version);
         self.reads[read] = match (hit, claim.role) {
@@ -68,8 +72,14 @@ impl State {
         }
     }
 
-    /// The client closes its connection, and the future of `Lookup::call` is dropped.
-    pub(crate) fn leave(&mut self, read: usize) {
+    /// The client closes its connection, and the future of `Lookup::call` is dropped. What the reply has won is given
+    /// back (`AwaitedLook`).
+    pub(crate) fn leave(&mut self, guards: Guards, read: usize) {
+        if let Read::Looked { at, claim, .. } = self.reads[read]
+            && guards.give_back
+        {
+            self.release(read, at, claim);
+        }
         self.reads[read] = Read::Ended { older: false };
     }
 }
