@@ -45,7 +45,7 @@ pub(in crate::memcached) enum Unusable {
 pub(in crate::memcached) struct Version([u32; 3]);
 
 impl Changes {
-    /// Makes an item as a lookup does and deletes it, in one round trip.
+    /// Makes an item as a lookup does and deletes it, in one round trip. memcached counts a get and a lease for it.
     pub(super) async fn probe(&mut self) -> Result<(), WireError> {
         let key = Key::numbered(PROBE_KEY, 0);
         let (made, deleted) = (self.number + 1, self.number + 2);
@@ -88,7 +88,7 @@ fn gives_versions(line: &[u8], key: &Key, number: u64) -> Result<(), WireError> 
         // It has no room. If it has no versions either, the first entry that is found shows it.
         [b'E', b'N', ..] => Ok(()),
         _ if line.starts_with(b"SERVER_ERROR ") => Ok(()),
-        _ if !is_for(line, key, number) => Err(WireError::Crosstalk),
+        _ if !line.starts_with(b"HD ") || !is_for(line, key, number) => Err(WireError::Crosstalk),
         _ if matches!(flag(line, b'c'), None | Some(b"0")) => Err(Unusable::NoCas.into()),
         _ => Ok(()),
     }
