@@ -12,7 +12,7 @@ use crate::{
     clients::Reach,
     cluster::{Cluster, start_replica},
     history::{Clock, Outage, Renewal, Span},
-    plan::Plan,
+    plan::{LinkFaults, Plan},
     support::{
         aside::{Aside, Place},
         link::{Flow, Link, Links, Way},
@@ -27,10 +27,19 @@ const FAULT_MS: Range<u64> = 20..400;
 /// By how much a link is slow: around the deadline of an operation.
 const SLOW_MS: Range<u64> = 1..100;
 
+/// For how long, while links are crossed, what the others are told to forget is lost: about two sweeps.
+const LOST_MS: Range<u64> = 1000..2500;
+
+/// For how long after that links stay crossed: longer than anything is allowed to be old.
+const CROSSED_MS: Range<u64> = 4500..6000;
+
 /// Once in a while, though not in an ordinary test run, a fault lasts for up to so long, and there is a calm of that
 /// length between two faults: more than anything is allowed to be old.
 const LONG_MS: Range<u64> = 4000..9000;
 const LONG_ONE_IN: u8 = 15;
+
+/// How the command begins that forgets a key.
+const FORGET: &str = "md ";
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -45,8 +54,8 @@ struct Pace {
     clock: Clock,
     end: Duration,
     pause_ms: Range<u64>,
-    /// One pause or fault in so many is long; none is if it is 0.
-    long_one_in: u8,
+    /// Whether a pause or a fault may be long.
+    long: bool,
     random: Rng,
 }
 
@@ -59,31 +68,23 @@ pub(crate) async fn torment(
 ) -> Faults {
     let clock = cluster.clock;
     let Cluster { memcached, replicas, links, place, reach, plan, .. } = cluster;
-    let mut pace = |pause_ms: &Range<u64>, one_in| Pace {
+    let mut pace = |pause_ms: &Range<u64>| Pace {
         clock,
         end,
         pause_ms: pause_ms.clone(),
-        long_one_in: if long { one_in } else { 0 },
+        long,
         random: random.fork(),
     };
-    let all_links = links.iter().enumerate().flat_map(|(replica, links)| {
-        links.all().enumerate().map(move |(server, link)| (replica, server, link))
-    });
-    let of_links: Vec<_> = all_links
-        .map(|(replica, server, link)| {
-            torment_link(link, (replica, server), pace(&plan.links_ms, plan.long_link_one_in))
-        })
-        .collect();
     let of_memcached: Vec<_> = (memcached.iter_mut().enumerate())
         .filter_map(|(server, memcached)| {
-            let pace = pace(plan.memcached_ms.as_ref()?, LONG_ONE_IN);
-            Some(torment_memcached(memcached, server, pace))
+            Some(torment_memcached(memcached, server, pace(plan.memcached_ms.as_ref()?)))
         })
         .collect();
-    let pace = pace(&plan.replicas_ms, LONG_ONE_IN);
-    let of_replicas = torment_replicas(replicas, links, place, plan, reach, pace);
+    let of_replicas =
+        torment_replicas(replicas, links, place, plan, reach, pace(&plan.replicas_ms));
+    let of_links = torment_links(links, plan, pace);
     let (of_links, of_memcached, of_replicas) =
-        join3(join_all(of_links), join_all(of_memcached), of_replicas).await;
+        join3(of_links, join_all(of_memcached), of_replicas).await;
     let mut faults = Faults::default();
     for of_one in of_links.into_iter().chain(of_memcached).chain([of_replicas]) {
         for (what, count) in of_one.counts {
@@ -126,25 +127,86 @@ async fn torment_memcached(memcached: &mut Memcached, server: usize, mut pace: P
     faults
 }
 
+async fn torment_links(
+    links: &[Links],
+    plan: &Plan,
+    mut pace: impl FnMut(&Range<u64>) -> Pace,
+) -> Vec<Faults> {
+    match plan.link_faults {
+        LinkFaults::Single => {
+            let all = links.iter().enumerate().flat_map(|(replica, links)| {
+                links.all().enumerate().map(move |(server, link)| (replica, server, link))
+            });
+            let each = all.map(|(replica, server, link)| {
+                torment_link(link, (replica, server), pace(&plan.links_ms))
+            });
+            join_all(each.collect::<Vec<_>>()).await
+        }
+        LinkFaults::Crossed => vec![cross(links, pace(&plan.links_ms)).await],
+    }
+}
+
+/// Cuts one replica off from one of two servers, and the others from the other one. At first what a replica tells the
+/// server that it still reaches to forget is lost with its connection; all else gets through.
+async fn cross(links: &[Links], mut pace: Pace) -> Faults {
+    let mut faults = Faults::default();
+    while pace.pause().await {
+        let begun_at = pace.clock.now();
+        let (alone, away) = (pace.random.usize(..links.len()), pace.random.usize(..2));
+        let left = |replica| if replica == alone { 1 - away } else { away };
+        for (replica, links) in links.iter().enumerate() {
+            links.to(1 - left(replica)).set(Flow::Cut);
+            links.to(left(replica)).lose(FORGET, u32::MAX);
+        }
+        sleep(pace.length(LOST_MS)).await;
+        let ended_at = pace.clock.now();
+        for (replica, links) in links.iter().enumerate() {
+            links.to(left(replica)).lose(FORGET, 0);
+            faults.outage(Some(replica), Some(left(replica)), Span { begun_at, ended_at });
+        }
+        sleep(pace.length(CROSSED_MS)).await;
+        for (replica, links) in links.iter().enumerate() {
+            let away = 1 - left(replica);
+            links.to(away).set(Flow::Open);
+            let ended_at = pace.clock.now();
+            faults.outage(Some(replica), Some(away), Span { begun_at, ended_at });
+        }
+        faults.count("links crossed");
+    }
+    faults
+}
+
 async fn torment_link(link: &Link, (replica, server): (usize, usize), mut pace: Pace) -> Faults {
     let mut faults = Faults::default();
     while pace.pause().await {
         let begun_at = pace.clock.now();
-        let (what, flow) = match pace.random.u8(..5) {
-            0 | 1 => ("link cut", Flow::Cut),
-            2 => ("link held", Flow::Held(Way::Both)),
+        let what = match pace.random.u8(..6) {
+            0 | 1 => {
+                link.set(Flow::Cut);
+                "link cut"
+            }
+            2 => {
+                link.set(Flow::Held(Way::Both));
+                "link held"
+            }
             3 => {
                 let way = if pace.random.bool() { Way::There } else { Way::Back };
-                ("link held one way", Flow::Held(way))
+                link.set(Flow::Held(way));
+                "link held one way"
+            }
+            4 => {
+                let by = Duration::from_millis(pace.random.u64(SLOW_MS));
+                link.set(Flow::Slow(by));
+                "link slow"
             }
             _ => {
-                let by = Duration::from_millis(pace.random.u64(SLOW_MS));
-                ("link slow", Flow::Slow(by))
+                link.lose(FORGET, u32::MAX);
+                "link without deletes"
             }
         };
-        link.set(flow);
         sleep(pace.length(FAULT_MS)).await;
         link.set(Flow::Open);
+        link.lose(FORGET, 0);
         faults.count(what);
         let ended_at = pace.clock.now();
         faults.outage(Some(replica), Some(server), Span { begun_at, ended_at });
@@ -203,7 +265,7 @@ impl Pace {
 
     /// For how long something lasts.
     fn length(&mut self, usual_ms: Range<u64>) -> Duration {
-        let is_long = self.long_one_in > 0 && self.random.u8(..self.long_one_in) == 0;
+        let is_long = self.random.u8(..LONG_ONE_IN) == 0 && self.long;
         let ms = if is_long { LONG_MS } else { usual_ms };
         Duration::from_millis(self.random.u64(ms))
     }

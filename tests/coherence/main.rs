@@ -54,8 +54,8 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn nor_is_it_when_links_go_wrong_for_one_replica_only() {
-        run(Plan::links()).await;
+    async fn nor_is_it_when_no_replica_reaches_both_memcached() {
+        run(Plan::crossed()).await;
     }
 
     async fn run(plan: Plan) {

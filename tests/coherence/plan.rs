@@ -18,10 +18,18 @@ pub(crate) struct Plan {
     pub(crate) memcached_ms: Option<Range<u64>>,
     /// Between two faults of the replicas.
     pub(crate) replicas_ms: Range<u64>,
-    /// Between two faults of a link.
+    /// Between two faults of links.
     pub(crate) links_ms: Range<u64>,
-    /// One fault of a link, or pause between two, in so many is long, in a run that is.
-    pub(crate) long_link_one_in: u8,
+    pub(crate) link_faults: LinkFaults,
+}
+
+/// How links go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkFaults {
+    /// Each by itself, as chance will have it.
+    Single,
+    /// All at once, so that no replica reaches both of two servers, and each server is reached by one.
+    Crossed,
 }
 
 impl Plan {
@@ -40,23 +48,23 @@ impl Plan {
             memcached_ms: Some(20..1500),
             replicas_ms: 20..1500,
             links_ms: 20..6000,
-            long_link_one_in: 15,
+            link_faults: LinkFaults::Single,
         }
     }
 
-    /// Each replica's links go wrong apart from the others', and seldom a replica. Entries live for long, and most users
-    /// are written seldom, so that one which is not forgotten is seen for long.
-    pub(crate) fn links() -> Self {
+    /// Links are crossed, and seldom a replica goes wrong. Entries live for long, and each user is written seldom, so
+    /// that one which is not forgotten is seen for long.
+    pub(crate) fn crossed() -> Self {
         Self {
             servers: 2,
             ttl: "60s",
             keys: 100,
             cold_write_one_in: 2,
-            writer_rest: Duration::from_millis(100),
+            writer_rest: Duration::from_millis(300),
             memcached_ms: None,
-            replicas_ms: 1000..8000,
-            links_ms: 20..4000,
-            long_link_one_in: 4,
+            replicas_ms: 3000..15_000,
+            links_ms: 20..500,
+            link_faults: LinkFaults::Crossed,
         }
     }
 }
