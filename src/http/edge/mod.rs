@@ -62,6 +62,8 @@ pub async fn serve(
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
+        // A client that has no more to ask may close its side before it is answered. The stream sees one that is gone.
+        .half_close(true)
         .header_read_timeout(limits.idle_deadline)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.head_bytes_max.max(READ_BUFFER_BYTES_MIN));

@@ -100,6 +100,14 @@ impl EdgeStream {
         self.head_clock.poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Whether the client is gone. hyper, which lets clients close their side, does not look while it waits for a
+    /// handler; it flushes then, and what this looks at wakes it. Costs no system call unless there is something to read.
+    fn poll_gone(&self, context: &mut Context<'_>) -> bool {
+        let mut byte = [0; 1];
+        let peeked = self.socket.get_ref().poll_peek(context, &mut ReadBuf::new(&mut byte));
+        matches!(peeked, Poll::Ready(Err(_)))
+    }
+
     /// Writes a replacement for hyper's `bytes`, if they are to have one.
     fn poll_replacement(
         &mut self,
@@ -177,7 +185,11 @@ impl AsyncWrite for EdgeStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().socket.as_mut().poll_flush(context)
+        let this = self.get_mut();
+        if this.poll_gone(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        this.socket.as_mut().poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
