@@ -1,5 +1,7 @@
 //! What a request may ask of a cache: the `Cache-Control` request directives of RFC 9111 §5.2.1.
 
+use std::mem;
+
 use super::Entry;
 
 /// The directives of one request; the default asks for nothing.
@@ -22,10 +24,10 @@ pub struct Directives {
 impl Directives {
     /// Reads one `Cache-Control` field value into what was read before; a request may have several.
     ///
-    /// Names are matched in any case and arguments may be quoted. What is unknown or has no sound
-    /// argument is ignored, as RFC 9111 §5.2 asks; of one that is said twice, the stricter holds.
+    /// Names are matched in any case and arguments may be quoted. What stands in the quotes of another directive is none.
+    /// What is unknown or has no sound argument is ignored, as RFC 9111 §5.2 asks; of one that is said twice, the stricter holds.
     pub fn read(&mut self, field: &str) {
-        for directive in field.split(',') {
+        for directive in elements(field) {
             let (name, argument) = match directive.split_once('=') {
                 Some((name, argument)) => (name.trim(), Some(argument.trim().trim_matches('"'))),
                 None => (directive.trim(), None),
@@ -59,6 +61,20 @@ impl Directives {
                 None => entry.fresh_s >= -i64::from(stale_s),
             }
     }
+}
+
+/// The parts of a list between commas that are not quoted (RFC 9110 §5.6.4). A quote without an end quotes the rest.
+fn elements(field: &str) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    field.split(move |character| {
+        let was_escaped = mem::take(&mut is_escaped);
+        match character {
+            '"' if !was_escaped => is_quoted = !is_quoted,
+            '\\' => is_escaped = is_quoted && !was_escaped,
+            _ => {}
+        }
+        character == ',' && !is_quoted
+    })
 }
 
 /// Delta-seconds of RFC 9111 §1.2.2: digits only; too large a number is the largest.
@@ -115,6 +131,22 @@ mod tests {
             assert_eq!(read(field), Directives::default(), "{field}");
         }
         assert_eq!(read("max-age=99999999999").max_age_s, Some(u32::MAX));
+    }
+
+    #[test]
+    fn what_is_quoted_is_no_directive() {
+        for field in [
+            r#"foo="a, no-store, b""#,
+            r#"foo="\", no-store""#,
+            r#"foo="\\\", no-store""#,
+            r#"foo=", no-store"#,
+        ] {
+            assert_eq!(read(field), Directives::default(), "{field}");
+        }
+        for field in [r#"foo="a, b", no-store"#, r#"foo="a\"", no-store"#, r#"foo="\\", no-store"#]
+        {
+            assert!(read(field).no_store, "{field}");
+        }
     }
 
     #[test]
