@@ -2,16 +2,15 @@
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::{
     headers::{JSON, account, directives, etag},
-    preconditions::Expected,
+    preconditions::{Expected, is_unchanged},
     problem::Problem,
 };
 use crate::cache::{Answer, Cache, Failure, Get};
@@ -61,14 +60,4 @@ pub(super) async fn answer(
     };
     account(response.headers_mut(), &of_cache, begun_at.elapsed());
     response
-}
-
-/// Whether the client has this very body already: `If-None-Match` names its tag, or any.
-pub(super) fn is_unchanged(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    if !headers.contains_key(header::IF_NONE_MATCH) {
-        return false;
-    }
-    let tag: Option<ETag> = etag.to_str().ok().and_then(|tag| tag.parse().ok());
-    let asked: Option<IfNoneMatch> = headers.typed_get();
-    tag.zip(asked).is_some_and(|(tag, asked)| !asked.precondition_passes(&tag))
 }

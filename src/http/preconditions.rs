@@ -1,20 +1,27 @@
-//! `If-Match`, and `If-None-Match` of a write (RFC 9110 §13.1), read strictly: what can't be read is not taken for a
-//! version that does not match.
+//! `If-Match` and `If-None-Match` (RFC 9110 §13.1), read strictly: what can't be read is not taken for a version that does
+//! not match.
 
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{IF_MATCH, IF_NONE_MATCH},
 };
-use headers::{ETag, IfMatch, IfNoneMatch};
+use headers::ETag;
 
 use super::problem::Problem;
 
 /// What a request says of the version that it is meant for.
 #[derive(Debug, PartialEq)]
 pub(super) struct Expected {
-    /// One of these; any version, if there are none.
-    one_of: Vec<IfMatch>,
-    none_of: Vec<IfNoneMatch>,
+    if_match: Option<Tags>,
+    if_none_match: Option<Tags>,
+}
+
+/// What all fields of one name say together.
+#[derive(Debug, PartialEq)]
+enum Tags {
+    Any,
+    /// Entity tags as they were written; none, if all elements of the list are empty.
+    OneOf(Vec<String>),
 }
 
 impl Expected {
@@ -23,7 +30,7 @@ impl Expected {
     /// # Errors
     /// [`Problem::InvalidPrecondition`] if an `If-Match` is neither `*`, alone, nor a list of entity tags.
     pub(super) fn of_read(headers: &HeaderMap) -> Result<Self, Problem> {
-        Ok(Self { one_of: read(headers, IF_MATCH, IfMatch::any)?, none_of: Vec::new() })
+        Ok(Self { if_match: read(headers, IF_MATCH)?, if_none_match: None })
     }
 
     /// What a write expects.
@@ -31,52 +38,81 @@ impl Expected {
     /// # Errors
     /// [`Problem::InvalidPrecondition`] as for a read, and for `If-None-Match` as well.
     pub(super) fn of_write(headers: &HeaderMap) -> Result<Self, Problem> {
-        let none_of = read(headers, IF_NONE_MATCH, IfNoneMatch::any)?;
-        Ok(Self { none_of, ..Self::of_read(headers)? })
+        let if_none_match = read(headers, IF_NONE_MATCH)?;
+        Ok(Self { if_none_match, ..Self::of_read(headers)? })
     }
 
     /// Whether the version with this strong tag is meant.
     pub(super) fn allows(&self, tag: &HeaderValue) -> bool {
-        if self.one_of.is_empty() && self.none_of.is_empty() {
-            return true;
+        self.if_match.as_ref().is_none_or(|tags| tags.contain(tag))
+            && !self.if_none_match.as_ref().is_some_and(|tags| tags.contain_weakly(tag))
+    }
+}
+
+/// Whether the client has this very body already: `If-None-Match` of a read names its strong tag, or any. One that can't
+/// be read says nothing: the whole answer is never wrong.
+pub(super) fn is_unchanged(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    matches!(read(headers, IF_NONE_MATCH), Ok(Some(tags)) if tags.contain_weakly(tag))
+}
+
+impl Tags {
+    /// The strong comparison (RFC 9110 §8.8.3.2) with a strong tag.
+    fn contain(&self, strong: &HeaderValue) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(tags) => tags.iter().any(|tag| tag.as_bytes() == strong.as_bytes()),
         }
-        let tag: Option<ETag> = tag.to_str().ok().and_then(|tag| tag.parse().ok());
-        tag.is_some_and(|tag| {
-            let is_one = self.one_of.iter().any(|expected| expected.precondition_passes(&tag));
-            (self.one_of.is_empty() || is_one)
-                && self.none_of.iter().all(|expected| expected.precondition_passes(&tag))
-        })
+    }
+
+    /// The weak comparison with a strong tag.
+    fn contain_weakly(&self, strong: &HeaderValue) -> bool {
+        let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == strong;
+        match self {
+            Self::Any => true,
+            Self::OneOf(tags) => tags.iter().any(|tag| opaque(tag)),
+        }
     }
 }
 
-/// What all fields of this name say. Several count as one list, and no asterisk can stand in a list.
-fn read<T: From<ETag> + Clone>(
-    headers: &HeaderMap,
-    name: HeaderName,
-    any: fn() -> T,
-) -> Result<Vec<T>, Problem> {
-    let fields: Vec<_> = headers.get_all(name).iter().map(|field| field.to_str().ok()).collect();
-    if let [Some(field)] = fields[..]
-        && field.trim() == "*"
-    {
-        return Ok(vec![any()]);
+/// What all fields of this name say; `None` if there are none. Several count as one list, and an asterisk is alone in it.
+fn read(headers: &HeaderMap, name: HeaderName) -> Result<Option<Tags>, Problem> {
+    if !headers.contains_key(&name) {
+        return Ok(None);
     }
-    let lists: Option<Vec<_>> = fields.into_iter().map(|field| tags(field?.trim())).collect();
-    lists.map(|lists| lists.concat()).ok_or(Problem::InvalidPrecondition)
+    let fields = headers.get_all(name).iter();
+    let lists: Option<Vec<_>> = fields.map(|field| elements(field.to_str().ok()?)).collect();
+    let list = lists.ok_or(Problem::InvalidPrecondition)?.concat();
+    match &list[..] {
+        ["*"] => Ok(Some(Tags::Any)),
+        list if list.contains(&"*") => Err(Problem::InvalidPrecondition),
+        list => Ok(Some(Tags::OneOf(list.iter().map(|tag| (*tag).to_owned()).collect()))),
+    }
 }
 
-/// The members of a list of entity tags, of which there must be one. A tag may contain a comma.
-fn tags<T: From<ETag>>(mut list: &str) -> Option<Vec<T>> {
-    let mut tags = Vec::new();
+/// The elements of a list of entity tags and asterisks; empty ones are ignored (RFC 9110 §5.6.1.2). A tag may contain a
+/// comma.
+fn elements(mut rest: &str) -> Option<Vec<&str>> {
+    const SPACE: [char; 2] = [' ', '\t'];
+    let mut elements = Vec::new();
     loop {
-        let quoted = list.find('"')? + 1;
-        let end = quoted + list[quoted..].find('"')? + 1;
-        let (tag, rest) = list.split_at(end);
-        tags.push(tag.trim_start().parse::<ETag>().ok()?.into());
-        match rest.trim_start().strip_prefix(',') {
-            Some(next) => list = next,
-            None if rest.trim().is_empty() => return Some(tags),
-            None => return None,
+        rest = rest.trim_start_matches([',', ' ', '\t']);
+        if rest.is_empty() {
+            return Some(elements);
+        }
+        let end = if rest.starts_with('*') {
+            1
+        } else {
+            let quoted = rest.find('"')? + 1;
+            quoted + rest[quoted..].find('"')? + 1
+        };
+        let (element, after) = rest.split_at(end);
+        if element != "*" {
+            element.parse::<ETag>().ok()?;
+        }
+        elements.push(element);
+        rest = after.trim_start_matches(SPACE);
+        if !(rest.is_empty() || rest.starts_with(',')) {
+            return None;
         }
     }
 }
@@ -105,14 +141,25 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_tags_is_refused() {
-        for field in
-            ["", ",", "a", "\"", "\"a", "a\"", "**", "*, \"a\"", "\"a\" \"b\"", "\"a\",", "w/\"a\""]
+        for field in ["a", "\"", "\"a", "a\"", "**", "*, \"a\"", "\"a\" \"b\"", "\"a\";", "w/\"a\""]
         {
             assert_eq!(read(&[field]), None, "{field}");
             assert_eq!(read(&["\"a\"", field]), None, "{field}");
         }
         assert_eq!(read(&["\"a\"", "*"]), None);
         assert_eq!(read(&["*", "*"]), None);
+    }
+
+    #[test]
+    fn empty_elements_are_ignored_and_a_list_of_nothing_else_names_no_version() {
+        let tag = HeaderValue::from_static(r#""a""#);
+        let fields: [&[_]; 4] = [&[r#""x",,"a""#], &[", ", r#""a","#], &["*,"], &["", "*"]];
+        for fields in fields {
+            assert!(read(fields).unwrap().allows(&tag), "{fields:?}");
+        }
+        for fields in [[""], [","], [" , ,\t"]] {
+            assert!(!read(&fields).unwrap().allows(&tag), "{fields:?}");
+        }
     }
 
     #[test]

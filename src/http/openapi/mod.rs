@@ -30,11 +30,10 @@ pub(super) use self::{
     parameters::{Id, N, Reading, SessionId, Version},
 };
 use super::{
-    cache,
-    cached::is_unchanged,
-    calculations,
+    cache, calculations,
     headers::{JSON, etag},
     jobs,
+    preconditions::is_unchanged,
     problem::Problem,
     service, sessions, users,
 };
