@@ -11,6 +11,11 @@ pub struct Settings {
     #[arg(long, env = "ASIDE_LISTEN", default_value = "127.0.0.1:8080", value_parser = listen, value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
+    /// Further hosts that requests may be for, comma-separated or repeated: the names by which a proxy on this machine
+    /// is reached. Without an API token, a loopback address answers only requests for localhost, for itself, and for these
+    #[arg(long, env = "ASIDE_HOST", value_delimiter = ',', value_name = "NAMES")]
+    pub host: Vec<String>,
+
     /// The cache and what is behind it.
     #[command(flatten)]
     pub stacks: StackSettings,

@@ -30,7 +30,7 @@ pub use self::{
 use crate::{
     cache::InFlight,
     config::{ServerSettings, Settings, Token},
-    http::{self, Access, Context, ServerReport, edge},
+    http::{self, Access, Context, HostName, ServerReport, edge},
     jobs::Worker,
     memcached::{Inspector, Memcached},
     metrics::{EdgeCounters, Metrics},
@@ -178,7 +178,14 @@ fn access(settings: &Settings) -> Result<Access, StartError> {
             "invalid value for '--api-token <TOKEN>': {takes}"
         )));
     }
-    let access = Access::new(token.map(Token::reveal), settings.listen);
+    let host = |text: &String| {
+        let takes =
+            "it takes names and addresses such as cache.example.com, without a scheme or a path";
+        let refused = || format!("invalid value '{text}' for '--host <NAMES>': {takes}");
+        HostName::parse(text).ok_or_else(|| StartError::Setting(refused()))
+    };
+    let hosts: Vec<_> = settings.host.iter().map(host).collect::<Result<_, _>>()?;
+    let access = Access::new(token.map(Token::reveal), settings.listen, &hosts);
     if matches!(access, Access::Closed) {
         tracing::warn!(
             listen = %settings.listen,

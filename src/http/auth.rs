@@ -1,28 +1,25 @@
 //! Who may change things: the bearer of the API token.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{header::HOST, uri::Authority},
+    http::{HeaderValue, header::HOST},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use subtle::ConstantTimeEq;
 
-use super::{Context, problem::Problem};
+use super::{Context, edge::Host, problem::Problem};
 
 /// Who may use the protected endpoints.
 #[derive(Clone)]
 pub enum Access {
-    /// Anybody on this machine, which alone can reach the service: no token is set. A request must name this
-    /// machine as its host: a web page whose own name was pointed at a loopback address ("DNS rebinding") has a
-    /// browser on this machine, too.
-    Open,
+    /// Anybody on this machine, which alone can reach the service: no token is set. Each request, reads as well, must
+    /// name this machine as its host, or one of these: a web page whose own name was pointed at a loopback address
+    /// ("DNS rebinding") has a browser on this machine, too.
+    Open(Arc<[HostName]>),
     /// Nobody: no token is set, and other machines can reach the service.
     Closed,
     /// Whoever knows the token.
@@ -31,10 +28,10 @@ pub enum Access {
 
 impl Access {
     /// What a service on `listen` allows with this token.
-    pub fn new(token: Option<&str>, listen: SocketAddr) -> Self {
+    pub fn new(token: Option<&str>, listen: SocketAddr, hosts: &[HostName]) -> Self {
         match token {
             Some(token) => Self::Token(token.into()),
-            None if listen.ip().is_loopback() => Self::Open,
+            None if listen.ip().is_loopback() => Self::Open(hosts.into()),
             None => Self::Closed,
         }
     }
@@ -46,8 +43,8 @@ impl Access {
 
     fn check(&self, request: &Request) -> Result<(), Problem> {
         let token = match self {
-            Self::Open if names_this_machine(request) => return Ok(()),
-            Self::Open => return Err(Problem::ForeignHost),
+            // Its host is checked with that of every other request.
+            Self::Open(_) => return Ok(()),
             Self::Closed => return Err(Problem::Closed),
             Self::Token(token) => token,
         };
@@ -60,21 +57,32 @@ impl Access {
             Err(Problem::Unauthorized)
         }
     }
+
+    /// Refuses a request for a host that is not this machine's, where that matters.
+    ///
+    /// The host is that of an absolute target, else that of the field (RFC 9112 §3.2.2). A request without any, as
+    /// HTTP/1.0 allows, comes from no browser.
+    pub(super) fn check_host(&self, request: &Request) -> Result<(), Problem> {
+        let Self::Open(hosts) = self else { return Ok(()) };
+        let field = request.headers().get(HOST).map(HeaderValue::as_bytes);
+        let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+        let Some(authority) = authority.or(field) else { return Ok(()) };
+        let host = Host::parse(authority);
+        let is_ours =
+            |host: &Host| host.is_this_machine() || hosts.iter().any(|HostName(name)| name == host);
+        if host.as_ref().is_some_and(is_ours) { Ok(()) } else { Err(Problem::ForeignHost) }
+    }
 }
 
-/// Whether the host of the request is `localhost`, a name below it (RFC 6761 §6.3), or a loopback address; or whether
-/// it has none, as HTTP/1.0 allows and no browser does.
-fn names_this_machine(request: &Request) -> bool {
-    let field = request.headers().get(HOST);
-    let of_field = || field.and_then(|field| Authority::try_from(field.as_bytes()).ok());
-    let Some(authority) = request.uri().authority().cloned().or_else(of_field) else {
-        return field.is_none();
-    };
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let name = host.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+/// A further name or address of this service, as those say it who reach it through a proxy.
+#[derive(Clone, Debug)]
+pub struct HostName(Host);
+
+impl HostName {
+    /// Reads a name or an address; `None` if it is neither. A port makes no difference.
+    pub fn parse(text: &str) -> Option<Self> {
+        Host::parse(text.as_bytes()).map(Self)
+    }
 }
 
 /// Lets a request pass if it may.
@@ -86,41 +94,5 @@ pub(super) async fn protect(
     match context.access.check(&request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::Body;
-
-    use super::*;
-
-    #[test]
-    fn only_names_and_addresses_of_this_machine_are_its_own() {
-        let of_field = |host: &str| {
-            let request = Request::builder().uri("/users").header(HOST, host);
-            names_this_machine(&request.body(Body::empty()).unwrap())
-        };
-        for host in
-            ["localhost", "LocalHost:8080", "a.localhost.", "127.0.0.1:1", "127.9.9.9", "[::1]:80"]
-        {
-            assert!(of_field(host), "{host}");
-        }
-        for host in [
-            "",
-            "evil.example:8080",
-            "localhost.evil.example",
-            "xlocalhost",
-            "192.0.2.1",
-            "[2001:db8::1]",
-            "a b",
-        ] {
-            assert!(!of_field(host), "{host}");
-        }
-        let bare = |uri: &str| {
-            names_this_machine(&Request::builder().uri(uri).body(Body::empty()).unwrap())
-        };
-        assert!(bare("/users") && bare("http://localhost/users"));
-        assert!(!bare("http://evil.example/users"));
     }
 }

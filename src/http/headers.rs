@@ -19,7 +19,10 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const TEXT_BYTES: usize = 128;
 
 /// A private cache may keep the answer and must ask again; a 304 is cheap.
-const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
+pub(super) const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// No cache, not even the browser's own, may keep the answer.
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The type of every body that is no problem.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -31,7 +34,8 @@ pub(super) fn account(headers: &mut HeaderMap, account: &Account, total: Duratio
     cache_status(&mut text, account);
     headers.insert(CACHE_STATUS, value(&text));
     timing(headers, &mut text, Some(account), total);
-    headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
+    // A problem has said already that it is not to be kept.
+    headers.entry(header::CACHE_CONTROL).or_insert(CACHE_CONTROL);
 }
 
 /// Writes the headers of a write: whether its key is forgotten already or is still to be.

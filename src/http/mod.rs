@@ -21,14 +21,21 @@ use std::sync::{
 };
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::Request,
+    http::header::CACHE_CONTROL,
+    middleware,
+    response::IntoResponse,
     routing::{delete, get, post, put},
 };
 use futures_util::future::BoxFuture;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer,
+    validate_request::ValidateRequestHeaderLayer,
+};
 
 pub use self::{
-    auth::Access,
+    auth::{Access, HostName},
     cache::{CacheControl, Held, ServerPlace, Unfinished},
     service::ServerReport,
 };
@@ -41,6 +48,7 @@ use crate::{
     statistics::ServerRow,
     users::{Database, NotReady},
 };
+use headers::NO_STORE;
 use problem::Problem;
 
 /// What the handlers need; [`app`](crate::app) puts it together.
@@ -86,6 +94,7 @@ impl Context {
 /// All routes, each error of theirs as `application/problem+json`.
 pub fn router(context: Context) -> Router {
     let context = Arc::new(context);
+    let access = context.access.clone();
     let protected = Router::new()
         .route("/users", post(users::create))
         .route("/users/{id}", put(users::put).patch(users::patch).delete(users::delete))
@@ -106,7 +115,14 @@ pub fn router(context: Context) -> Router {
         .merge(sessions::routes(&context))
         .fallback(async || Problem::NoSuchPath)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer((
+            // What does not say otherwise describes a moment: a cache that kept it would tell of one that has passed.
+            SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, NO_STORE),
+            CatchPanicLayer::custom(problem::panicked),
+            ValidateRequestHeaderLayer::custom(move |request: &mut Request| {
+                access.check_host(request).map_err(IntoResponse::into_response)
+            }),
+        ))
         .with_state(context)
 }
 

@@ -7,12 +7,13 @@ use std::{any::Any, borrow::Cow};
 use axum::{
     http::{
         HeaderValue, StatusCode,
-        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
 use problem_details::ProblemDetails;
 
+use super::headers::NO_STORE;
 use crate::{
     cache::{GetError, LoadError},
     users::NotReady,
@@ -145,7 +146,8 @@ impl Problem {
             ),
             Self::ForeignHost => (
                 StatusCode::FORBIDDEN,
-                "Without an API token this is open to requests for localhost or a loopback address only.",
+                "Without an API token this answers only requests whose Host is localhost or a loopback address; \
+                 --host (ASIDE_HOST) names further ones.",
             ),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "The service is shutting down."),
             Self::DatabaseNotReady(why) => {
@@ -175,8 +177,9 @@ impl From<&GetError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, detail) = self.parts();
-        let mut response =
-            ProblemDetails::from_status_code(status).with_detail(detail).into_response();
+        let mut response = details(status, detail).into_response();
+        // What went wrong now may go well in a moment.
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -184,6 +187,16 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
         }
         response
+    }
+}
+
+/// A problem as it is written, whose title is the phrase of the status in RFC 9110; the `http` crate has two older ones.
+pub(super) fn details(status: StatusCode, detail: impl Into<String>) -> ProblemDetails {
+    let details = ProblemDetails::from_status_code(status).with_detail(detail);
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => details.with_title("Content Too Large"),
+        StatusCode::UNPROCESSABLE_ENTITY => details.with_title("Unprocessable Content"),
+        _ => details,
     }
 }
 

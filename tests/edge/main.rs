@@ -16,6 +16,8 @@ mod half_close;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
+mod raw;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod slow;

@@ -12,7 +12,8 @@ const MARKER: &str = "marker8472";
 
 /// Sends `path` as it is: a client library would tidy it up.
 async fn raw(aside: &Aside, method: &str, path: &str) -> (u16, String) {
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let answer = aside.exchange(request).await;
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.unwrap_or_else(|| panic!("{path}: {answer}")), answer)

@@ -60,8 +60,7 @@ async fn while_it_drains_it_is_not_ready() {
     let mut aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     // Both requests are sent at once: the second is read when the first is answered, after the signal.
     let mut socket = TcpStream::connect(aside.address).await.unwrap();
-    let requests =
-        "GET /users/7 HTTP/1.1\r\nHost: a\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let requests = "GET /users/7 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     socket.write_all(requests.as_bytes()).await.unwrap();
     until_loading(&memcached, "user:7").await;
     let status = aside.terminate().await;

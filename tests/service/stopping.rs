@@ -15,7 +15,7 @@ const RUNNING: &str = r#"aside_loads_running{source="users"} "#;
 /// not do: whoever leaves before the service has heard of it gives it back.)
 async fn leave(aside: &Aside, id: i64, running: &str) {
     let mut socket = TcpStream::connect(aside.address).await.unwrap();
-    let request = format!("GET /users/{id} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let request = format!("GET /users/{id} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
     eventually("the load runs", async || {
         let metrics = String::from_utf8(aside.get("/metrics").await.body.to_vec()).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Only three fields matter here. Whether a line is a well-formed field at all is hyper's to say, and it does.
 
+use super::host::{is_valid_field, is_valid_target};
 use super::refusal::Refusal;
 
 /// How the body of a request ends.
@@ -38,6 +39,9 @@ impl Head {
             // Empty lines before the request line are allowed, and skipped by hyper.
             self.request_line_seen = true;
             self.must_name_host = line.ends_with(b" HTTP/1.1");
+            if !is_valid_target(line) {
+                return Err(Refusal::HostInvalid);
+            }
         }
         Ok(None)
     }
@@ -47,12 +51,13 @@ impl Head {
         match line[0].to_ascii_lowercase() {
             b'h' => match value(line, b"host") {
                 Some(_) if self.host_seen => return Err(Refusal::HostRepeated),
+                Some(host) if !is_valid_field(host) => return Err(Refusal::HostInvalid),
                 Some(_) => self.host_seen = true,
                 None => {}
             },
             b'c' => match value(line, b"content-length") {
                 Some(_) if self.length.is_some() => return Err(Refusal::LengthAmbiguous),
-                Some(digits) => self.length = Some(decimal(digits).ok_or(Refusal::LengthInvalid)?),
+                Some(digits) => self.length = Some(length(digits).ok_or(Refusal::LengthInvalid)?),
                 None => {}
             },
             b't' => match value(line, b"transfer-encoding") {
@@ -86,10 +91,10 @@ fn value<'line>(line: &'line [u8], name: &[u8]) -> Option<&'line [u8]> {
     start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
-/// `str::parse` would also take a sign.
-fn decimal(digits: &[u8]) -> Option<u64> {
+/// `str::parse` would also take a sign. The two largest numbers mean something else to hyper, and no body is that long.
+fn length(digits: &[u8]) -> Option<u64> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    str::from_utf8(digits).ok()?.parse().ok()
+    str::from_utf8(digits).ok()?.parse().ok().filter(|length| *length < u64::MAX - 1)
 }

@@ -11,6 +11,7 @@ mod counters;
 mod fields;
 mod head_clock;
 mod head_guard;
+mod host;
 mod limits;
 mod linger;
 mod refusal;
@@ -31,6 +32,7 @@ use acceptor::Acceptor;
 
 pub use crate::metrics::EdgeCounters;
 pub use body_limits::BodyLimits;
+pub(super) use host::Host;
 pub use limits::Limits;
 
 /// hyper's smallest read buffer, in bytes; it panics when it is given less.

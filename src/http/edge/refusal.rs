@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 
 use axum::http::StatusCode;
-use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use memchr::memmem;
-use problem_details::ProblemDetails;
+
+use crate::http::{headers::NO_STORE, problem::details};
 
 /// Why a request is refused by its framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub(super) enum Refusal {
     FoldedLine,
     HostMissing,
     HostRepeated,
+    HostInvalid,
     LengthInvalid,
     LengthAmbiguous,
     CodingUnknown,
@@ -37,6 +39,7 @@ impl Refusal {
             Self::FoldedLine => "A header field is folded over two lines.",
             Self::HostMissing => "The Host field is missing.",
             Self::HostRepeated => "There is more than one Host field.",
+            Self::HostInvalid => "The host is not a name or an address, with a port or without.",
             Self::LengthInvalid => "Content-Length is not a number.",
             Self::LengthAmbiguous => "The length of the body is given more than once.",
             Self::CodingUnknown => "Only the transfer coding chunked is understood.",
@@ -48,8 +51,9 @@ impl Refusal {
 
 /// A problem that also ends the connection, because the rest of the request will not be read.
 pub(super) fn closing_problem(status: StatusCode, detail: &'static str) -> Response {
-    let mut response = ProblemDetails::from_status_code(status).with_detail(detail).into_response();
+    let mut response = details(status, detail).into_response();
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
 
@@ -88,11 +92,12 @@ pub(super) fn instead_of(bytes: &[u8], refusal: Option<Refusal>) -> Option<Vec<u
 
 /// A whole answer. `more` is the rest of its head, with the empty line that ends it.
 fn answer(status: StatusCode, detail: &'static str, more: &[u8]) -> Vec<u8> {
-    let problem = ProblemDetails::from_status_code(status).with_detail(detail);
+    let problem = details(status, detail);
     // A problem of two strings and a number always serialises.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+         content-length: {}\r\n",
         body.len()
     );
     [head.as_bytes(), more, &body].concat()

@@ -31,7 +31,7 @@ pub(super) use self::{
 };
 use super::{
     cache, calculations,
-    headers::{JSON, etag},
+    headers::{CACHE_CONTROL, JSON, etag},
     jobs,
     preconditions::is_unchanged,
     problem::Problem,
@@ -126,5 +126,6 @@ pub(super) async fn show(request: HeaderMap) -> Response {
         ([(header::CONTENT_TYPE, JSON)], document.clone()).into_response()
     };
     response.headers_mut().insert(header::ETAG, etag.clone());
+    response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
     response
 }

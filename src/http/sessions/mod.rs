@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri},
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -31,9 +31,6 @@ use crate::{
     sessions::{Login, Session, SessionError, SessionId},
 };
 
-/// No cache, not even the browser's own, may keep an answer about a session.
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
 /// The routes of this noun.
 ///
 /// The current session needs no token: a browser has none, and whoever has the cookie knows an id, which nobody
@@ -44,10 +41,6 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
         .route("/sessions/{id}", get(show).delete(delete))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect))
         .route("/sessions/current", get(show_current).delete(delete_current))
-        .route_layer(middleware::map_response(async |mut response: Response| {
-            response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
-            response
-        }))
 }
 
 /// A session as its own user sees it.
