@@ -27,6 +27,7 @@ pub mod cache;
 pub mod memcached;
 
 pub mod config;
+pub mod escape;
 pub mod metrics;
 pub mod statistics;
 pub mod telemetry;

@@ -1,30 +1,77 @@
 //! The log: one line a failure, to standard error.
 
-use std::io::{self, IsTerminal};
+use std::{
+    env, fmt,
+    io::{self, IsTerminal},
+};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter,
+    field::RecordFields,
+    fmt::{
+        FormatFields,
+        format::{DefaultFields, Writer},
+        layer,
+    },
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
-use crate::config::LogFormat;
+use crate::{config::LogFormat, escape::Escaped};
 
 /// The levels without `RUST_LOG`. sqlx passes on what PostgreSQL remarks on tables that are there already, and each
 /// connection that it has found broken and made anew.
 const LEVELS: &str = "info,sqlx=warn";
 
-/// Begins to write the log. `RUST_LOG` sets the levels; without it, or if it is malformed, `info`.
+/// `RUST_LOG` says something else than levels.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid value '{0}' for RUST_LOG: it takes levels, such as info or warn,aside=debug")]
+pub struct InvalidLevels(String);
+
+/// Begins to write the log. `RUST_LOG` sets the levels; without it, `info`.
 ///
-/// The standard formats escape control characters of what they print, so that nothing from outside
-/// can begin a line of its own or colour a terminal.
-pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVELS));
-    let registry = tracing_subscriber::registry().with(filter);
+/// # Errors
+/// [`InvalidLevels`].
+pub fn start(format: LogFormat) -> Result<(), InvalidLevels> {
+    let registry = tracing_subscriber::registry().with(levels()?);
     // A second start, as in tests that run several services in one process, keeps the first.
     let _ = match format {
         LogFormat::Text => {
-            let layer = fmt::layer().with_target(false).with_ansi(io::stderr().is_terminal());
-            registry.with(layer.with_writer(io::stderr)).try_init()
+            let layer = layer().with_target(false).with_ansi(has_colours());
+            registry.with(layer.fmt_fields(EscapedFields).with_writer(io::stderr)).try_init()
         }
-        LogFormat::Json => registry
-            .with(fmt::layer().json().flatten_event(true).with_writer(io::stderr))
-            .try_init(),
+        // JSON escapes what it quotes.
+        LogFormat::Json => {
+            registry.with(layer().json().flatten_event(true).with_writer(io::stderr)).try_init()
+        }
     };
+    Ok(())
+}
+
+fn levels() -> Result<EnvFilter, InvalidLevels> {
+    let levels = env::var_os(EnvFilter::DEFAULT_ENV).filter(|levels| !levels.is_empty());
+    let Some(levels) = levels else { return Ok(EnvFilter::new(LEVELS)) };
+    let levels = levels.to_string_lossy();
+    EnvFilter::try_new(&levels).map_err(|_| InvalidLevels(levels.into_owned()))
+}
+
+/// A terminal has colours, unless its user wants none (<https://no-color.org>).
+fn has_colours() -> bool {
+    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|text| text.is_empty())
+}
+
+/// The fields of an event or a span, message included, as text in which nothing is obeyed by a terminal or begins a line:
+/// any of them may come from outside. What the line has besides, colours too, is this program's.
+struct EscapedFields;
+
+impl<'writer> FormatFields<'writer> for EscapedFields {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        DefaultFields::new().format_fields(Writer::new(&mut text), fields)?;
+        write!(writer, "{}", Escaped(&text))
+    }
 }

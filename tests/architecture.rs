@@ -81,6 +81,7 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("config", &["crate::"]),
+    ("escape", &["crate::"]),
     ("metrics", &["crate::"]),
     (
         "statistics",

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Write, stderr, stdout};
 
+use crate::escape::Escaped;
+
 /// Standard output can't be written, though somebody is there to read it: a full disk, for one.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output can't be written: {0}")]
@@ -22,5 +24,6 @@ pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), Unwritten> {
 /// Says on standard error what is wrong, in one line. Where that can't be written nobody can be told so, and what
 /// has been done stays done: the exit status says whether it was.
 pub(super) fn complain(why: &str) {
-    let _ = writeln!(stderr(), "error: {why}");
+    // It may repeat what came from outside.
+    let _ = writeln!(stderr(), "error: {}", Escaped(why));
 }

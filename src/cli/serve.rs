@@ -22,7 +22,9 @@ const BACKLOG: u32 = 4096;
 
 /// Serves as `settings` say.
 pub(super) fn serve(settings: &Settings) -> ExitCode {
-    telemetry::start(settings.log_format);
+    if let Err(invalid) = telemetry::start(settings.log_format) {
+        return refuse(&invalid.to_string());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("no threads can be started: {error}")),

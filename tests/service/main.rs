@@ -14,6 +14,7 @@ mod errors;
 mod foreign;
 mod headers;
 mod life;
+mod log;
 mod one_load;
 mod servers;
 mod settings;

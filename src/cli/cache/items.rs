@@ -9,6 +9,7 @@ use crate::{
     cache::{Key, Store, StoreError},
     cli::output::print,
     config::ServerSettings,
+    escape::Escaped,
     memcached::{Kept, Memcached},
 };
 
@@ -70,16 +71,11 @@ fn away(memcached: &Memcached, key: &Key, why: StoreError) -> Failed {
     })
 }
 
-/// Control characters and what is no UTF-8 as escapes, all else as it is.
+/// What a terminal would obey, and what is no UTF-8, as escapes; all else as it is.
 fn for_terminal(value: &[u8]) -> String {
     let mut text = String::with_capacity(value.len());
     for chunk in value.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                character if character.is_control() => text.extend(character.escape_default()),
-                character => text.push(character),
-            }
-        }
+        text.push_str(&Escaped(chunk.valid()).to_string());
         text.extend(chunk.invalid().escape_ascii().map(char::from));
     }
     text
@@ -93,6 +89,6 @@ mod tests {
     fn a_terminal_is_told_nothing_that_it_would_obey() {
         assert_eq!(for_terminal("süß 😀".as_bytes()), "süß 😀");
         assert_eq!(for_terminal(b"a\x1b[2Jb\r\n\xff\x00"), "a\\u{1b}[2Jb\\r\\n\\xff\\u{0}");
-        assert_eq!(for_terminal("\u{9b}1m".as_bytes()), "\\u{9b}1m");
+        assert_eq!(for_terminal("\u{9b}1m\u{202e}".as_bytes()), "\\u{9b}1m\\u{202e}");
     }
 }

@@ -41,7 +41,9 @@ pub(in crate::cli) struct Consume {
 
 impl Consume {
     pub(super) async fn run(&self) -> ExitCode {
-        telemetry::start(self.log_format);
+        if let Err(invalid) = telemetry::start(self.log_format) {
+            return refuse(&invalid.to_string());
+        }
         let queue = match app::queue(&self.queue, &self.stacks.database) {
             Ok(queue) => queue,
             Err(error) => return refuse(&error.to_string()),

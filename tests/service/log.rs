@@ -1,0 +1,118 @@
+//! The log: a line is one event, whatever came from outside.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
+    task::JoinSet,
+};
+
+use crate::support::{
+    answer::Answer,
+    aside::{Aside, Place, command},
+    eventually,
+};
+
+/// What a terminal would obey, or would begin a line; each way in puts its own name before it.
+const FORGED: &str = "\r2026-11-21T00:00:00Z  INFO forged\u{1b}[31m\u{202e}\u{2028}";
+
+/// Asserts that each line is an event's, and that nothing in it is obeyed.
+fn assert_sound(log: &str) {
+    for line in log.lines() {
+        assert!(line.starts_with("20") && !line.contains("Z  INFO forged\u{1b}"), "{line:?}");
+        let obeyed = ['\r', '\u{1b}', '\u{202e}', '\u{2028}'];
+        assert!(!line.contains(obeyed), "{line:?}");
+    }
+}
+
+/// A memcached whose every answer is this error.
+async fn refusing_memcached() -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut connections = JoinSet::new();
+    connections.spawn(async move {
+        let mut answering = JoinSet::new();
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            answering.spawn(async move {
+                let mut socket = BufReader::new(socket);
+                let mut line = Vec::new();
+                while socket.read_until(b'\n', &mut line).await.is_ok_and(|bytes| bytes > 0) {
+                    line.clear();
+                    let answer = format!("SERVER_ERROR by-memcached{FORGED}\n\r\n");
+                    if socket.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, connections)
+}
+
+#[tokio::test]
+async fn what_comes_from_outside_begins_no_line_and_colours_nothing() {
+    let place = Place::seeded().await;
+    let (memcached, _answering) = refusing_memcached().await;
+    let memcached = memcached.to_string();
+    let queue = format!("sqlite://{}", place.file("by-setting\r\n\u{1b}[31m\u{202e}").display());
+    let arguments = ["--memcached", &memcached, "--queue", &queue, "--work-jobs", "false"];
+    let aside = Aside::start_at(&place, &arguments).await;
+    let post = async |path: &str, body: serde_json::Value| {
+        let request = aside.client.post(format!("http://{}{path}", aside.address));
+        Answer::to(request.json(&body)).await.unwrap().status
+    };
+    // SQLite's messages repeat what is in the file.
+    let forged = FORGED.replace('\'', "''");
+    let trigger = |table: &str, what: &str| {
+        format!(
+            "CREATE TRIGGER forge BEFORE INSERT ON {table} BEGIN
+             SELECT RAISE(ABORT, '{what}{forged}\n'); END"
+        )
+    };
+    place.execute(trigger("users", "by-database").leak()).await;
+    // The queue is made when it is first used.
+    assert_eq!(post("/jobs/warm-ups", json!({ "ids": [1] })).await, 202);
+    let mut queue = <sqlx::SqliteConnection as sqlx::Connection>::connect(&queue).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(trigger("Jobs", "by-queue")))
+        .execute(&mut queue)
+        .await
+        .unwrap();
+
+    let ada = json!({ "name": "Ada", "email": "ada@example.com" });
+    assert_eq!(post("/users", ada).await, 500);
+    assert_eq!(post("/jobs/warm-ups", json!({ "ids": [1] })).await, 503);
+    post(&format!("/by-request%0d{}", "%1b"), json!({ "by-request": FORGED })).await;
+    aside.send(Method::GET, "/users/1", &[("user-agent", "by-request\u{202e}")]).await;
+    let seen = ["by-database", "by-queue", "by-memcached", "by-setting"];
+    eventually("all are in the log", async || {
+        aside.get("/users/1").await;
+        let log = aside.log();
+        seen.iter().all(|word| log.contains(word)).then_some(())
+    })
+    .await;
+    assert_sound(&aside.log());
+}
+
+#[tokio::test]
+async fn a_setting_is_repeated_in_one_line_that_no_terminal_obeys() {
+    let place = Place::empty();
+    let text = "x\u{1b}[31m\u{202e}\u{2028}";
+    for arguments in [
+        &["--ttl", text][..],
+        &["--host", text],
+        &["--memcached", text],
+        &["--database", text],
+        &["cache", "get", text],
+        &["jobs", "produce", "1", "--queue", &format!("sqlite://{text}/x")],
+    ] {
+        let output = command(&place, arguments).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.starts_with("error: "), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!said.contains(['\u{1b}', '\u{202e}', '\u{2028}']), "{said:?}");
+    }
+}
