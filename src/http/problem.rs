@@ -37,6 +37,7 @@ pub(super) enum Problem {
     InvalidPrecondition,
     MalformedJson,
     NotJson,
+    NotPatch,
     InvalidFields,
     InvalidField(&'static str),
     EmailTaken,
@@ -106,6 +107,10 @@ impl Problem {
             Self::NotJson => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "The body must be JSON, with Content-Type: application/json.",
+            ),
+            Self::NotPatch => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be JSON, with a Content-Type that Accept-Patch names.",
             ),
             Self::InvalidFields => (
                 StatusCode::UNPROCESSABLE_ENTITY,

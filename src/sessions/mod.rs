@@ -76,7 +76,7 @@ impl Login {
             return Err(SessionError::Invalid("user_id takes a number from 1"));
         }
         if !is_name(&self.username) {
-            let takes = "username takes 1 to 200 characters, without control characters or spaces at its ends";
+            let takes = "username takes 1 to 200 characters, one of them visible, without control characters or spaces at its ends";
             return Err(SessionError::Invalid(takes));
         }
         Ok(())

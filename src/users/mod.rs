@@ -6,6 +6,7 @@ mod database;
 mod error;
 mod file;
 mod migration;
+mod profile;
 mod ready;
 mod servers;
 mod slow;
@@ -24,10 +25,11 @@ pub use database::Database;
 pub(crate) use database::writer_pool;
 pub use error::{OpenError, OpenFailure};
 pub(crate) use file::FileIdentity;
+pub use profile::{Profile, ProfileChange, is_name};
 pub use ready::NotReady;
 pub use servers::{Serving, ServingError};
 pub use watch::Watch;
-pub use write::{Profile, ProfileChange, WriteError, Written, is_name};
+pub use write::{WriteError, Written};
 
 use crate::cache::{Key, LoadError, Source};
 

@@ -40,7 +40,8 @@ async fn the_documented_limits_of_a_body_are_the_limits() {
     let bytes = limit("ProfileChange", "properties/email/maxLength");
     assert_eq!(limit("Profile", "properties/email/maxLength"), bytes);
     let local = "a".repeat(60);
-    let domain = "x".repeat(bytes - local.len() - "@.example".len()) + ".example";
+    let domain = format!("{0}.{0}.{0}.example", "x".repeat(61));
+    assert_eq!(local.len() + 1 + domain.len(), bytes);
     change(format!("{local}@{domain}"), 200).await;
     change(format!("a{local}@{domain}"), 422).await;
 }

@@ -130,6 +130,46 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_patch_that_changes_nothing_changes_nothing_and_null_is_no_value() {
+    let aside = Aside::start(&["--slow-query", "0s"]).await;
+    let before = aside.get("/users/1").await;
+    let (tag, user) = (before.header("etag"), before.json());
+    for (status, change) in [
+        (422, json!({ "name": null })),
+        (422, json!({ "email": null })),
+        (422, json!({ "name": "Ada", "email": null })),
+        (200, json!({})),
+        (200, json!({ "name": user["name"] })),
+        (200, json!({ "name": user["name"], "email": user["email"] })),
+    ] {
+        let answer = Answer::to(request(&aside, Method::PATCH, "/users/1", &change)).await.unwrap();
+        assert_eq!(answer.status, status, "{change}: {answer:?}");
+        assert!(status == 422 || answer.header("etag") == tag, "{change}: {answer:?}");
+        assert_eq!(etag(&aside, 1).await, tag, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_patch_may_be_is_said_and_nothing_else_is_taken() {
+    let aside = Aside::start(&["--slow-query", "0s"]).await;
+    for (status, content_type) in [
+        (200, "application/json"),
+        (200, "Application/JSON; charset=utf-8"),
+        (200, "application/merge-patch+json"),
+        (415, "application/json-patch+json"),
+        (415, "application/problem+json"),
+        (415, "text/plain"),
+    ] {
+        let request = aside.client.patch(format!("http://{}/users/1", aside.address));
+        let request = request.header("content-type", content_type).body(r#"{"name":"Ada"}"#);
+        let answer = Answer::to(request).await.unwrap();
+        assert_eq!(answer.status, status, "{content_type}: {answer:?}");
+        let taken = answer.header("accept-patch");
+        assert_eq!(taken, "application/json, application/merge-patch+json", "{content_type}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_that_is_not_there_cant_be_changed_and_an_id_is_never_given_again() {
     let aside = Aside::start(&["--slow-query", "0s"]).await;
     for method in WRITES {

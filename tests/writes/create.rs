@@ -69,6 +69,8 @@ async fn a_body_that_is_no_good_is_refused_and_changes_nothing() {
         (422, json, br#"{"name":"Ada","name":"Eve","email":"a@b.de"}"#),
         (422, json, br#"{"name":"","email":"a@b.de"}"#),
         (422, json, br#"{"name":"Ada\u001b[31m","email":"a@b.de"}"#),
+        (422, json, br#"{"name":"\u200b","email":"a@b.de"}"#),
+        (422, json, br#"{"name":"Ada\u202e","email":"a@b.de"}"#),
         (422, json, br#"{"name":"Ada","email":"a@b"}"#),
         (422, json, br#"{"name":"Ada","email":"a@b.de\r\nBcc: c@d.de"}"#),
         (422, json, long.as_bytes()),

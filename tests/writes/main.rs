@@ -13,6 +13,8 @@ mod returning;
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod away;
 #[cfg(test)]
 mod conditions;

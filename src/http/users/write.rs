@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use tokio::time::Instant;
@@ -61,6 +61,12 @@ pub(in crate::http) async fn put(
     update(context, &uri, &headers, profile.into()).await
 }
 
+/// What a `PATCH` may be: a merge patch (RFC 7396) of an object whose fields can't be removed.
+const PATCHES: &str = "application/json, application/merge-patch+json";
+
+/// Names what a `PATCH` may be (RFC 5789 §3.1).
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
 /// Changes those fields of a user that are there.
 #[utoipa::path(
     patch, path = "/users/{id}", tag = "users", operation_id = "change_user", security(("token" = [])),
@@ -71,9 +77,20 @@ pub(in crate::http) async fn patch(
     State(context): State<Arc<Context>>,
     uri: Uri,
     headers: HeaderMap,
-    Input(change): Input<ProfileChange>,
+    change: Result<Input<ProfileChange>, Problem>,
 ) -> Response {
-    update(context, &uri, &headers, change).await
+    let mut response = match change {
+        Ok(Input(change)) if is_patch(&headers) => update(context, &uri, &headers, change).await,
+        Ok(_) | Err(Problem::NotJson) => Problem::NotPatch.into_response(),
+        Err(problem) => problem.into_response(),
+    };
+    response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(PATCHES));
+    response
+}
+
+fn is_patch(headers: &HeaderMap) -> bool {
+    let of = headers.get(header::CONTENT_TYPE).and_then(|of| of.to_str().ok()?.split(';').next());
+    of.is_some_and(|of| PATCHES.split(", ").any(|patch| of.trim().eq_ignore_ascii_case(patch)))
 }
 
 async fn update(
