@@ -16,6 +16,17 @@ pub struct Settings {
     #[arg(long, env = "ASIDE_HOST", value_delimiter = ',', value_name = "NAMES")]
     pub host: Vec<String>,
 
+    /// Connections that one address, or one /64 of IPv6, may have open: `half` of all, a number, or `all`, for a trusted
+    /// proxy; one more gets 503
+    #[arg(
+        long,
+        env = "ASIDE_CONNECTIONS_PER_ADDRESS",
+        default_value = "half",
+        value_parser = per_address,
+        value_name = "COUNT"
+    )]
+    pub connections_per_address: PerAddress,
+
     /// The cache and what is behind it.
     #[command(flatten)]
     pub stacks: StackSettings,
@@ -183,6 +194,17 @@ impl fmt::Debug for Token {
     }
 }
 
+/// How many of all connections one address may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerAddress {
+    /// Half of them, rounded up: one client leaves room for the others.
+    Half,
+    /// This many.
+    AtMost(u64),
+    /// All of them: the address is a proxy's, whose clients are many.
+    All,
+}
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -203,6 +225,9 @@ const LEASE_MIN: Duration = Duration::from_secs(3);
 
 /// Most connections to the database, each of which is a thread.
 const QUERIES_MAX: usize = 256;
+
+/// Most connections of one address: more than there can be.
+const PER_ADDRESS_MAX: u64 = 1_000_000;
 
 /// Most loads that may wait; each is a request that holds its connection.
 const WAITING_MAX: usize = 100_000;
@@ -261,6 +286,19 @@ fn duration(text: &str, least: Duration, most: Duration, range: &str) -> Result<
 
 fn within(text: &str, least: Duration, most: Duration) -> Option<Duration> {
     humantime::parse_duration(text).ok().filter(|duration| (least..=most).contains(duration))
+}
+
+fn per_address(text: &str) -> Result<PerAddress, String> {
+    match text {
+        "half" => Ok(PerAddress::Half),
+        "all" => Ok(PerAddress::All),
+        count => {
+            let parsed = count.parse().ok().filter(|count| (1..=PER_ADDRESS_MAX).contains(count));
+            let takes =
+                || format!("it takes half, all, or a whole number from 1 to {PER_ADDRESS_MAX}");
+            parsed.map(PerAddress::AtMost).ok_or_else(takes)
+        }
+    }
 }
 
 fn queries(text: &str) -> Result<usize, String> {

@@ -48,6 +48,7 @@ const READY_FOR: Duration = Duration::from_millis(250);
 /// The service, ready to be served.
 pub struct App {
     router: Router,
+    limits: edge::Limits,
     connections: Arc<EdgeCounters>,
     draining: Arc<AtomicBool>,
     worker: Option<Worker>,
@@ -128,7 +129,11 @@ impl App {
             draining: draining.clone(),
         };
         let router = http::router(context);
-        Ok(Self { router, connections, draining, worker, in_flight, memcached: servers })
+        let limits = edge::Limits {
+            connections_per_address: settings.connections_per_address,
+            ..edge::Limits::default()
+        };
+        Ok(Self { router, limits, connections, draining, worker, in_flight, memcached: servers })
     }
 
     /// Serves on `listener` until `handle` says to stop.
@@ -136,8 +141,8 @@ impl App {
     /// # Errors
     /// Only if the listener can't be used at all; a failed connection is that connection's affair.
     pub async fn serve(self, listener: TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
-        let limits = edge::Limits::default();
-        let served = edge::serve(listener, self.router, limits, self.connections, handle).await;
+        let served =
+            edge::serve(listener, self.router, self.limits, self.connections, handle).await;
         if let Some(mut worker) = self.worker {
             let _ = timeout(JOB_GRACE, worker.ended()).await;
         }

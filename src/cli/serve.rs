@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::refuse;
-use crate::{app::App, config::Settings, telemetry};
+use crate::{app::App, config::Settings, http::edge::raise_open_files, telemetry};
 
 /// Connections that the kernel keeps until they are accepted; past it, clients' attempts are lost and tried
 /// again a second later. The kernel cuts it to `net.core.somaxconn`, 4096 by default.
@@ -59,6 +59,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// at once.
 async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> ExitCode {
     let Settings { shutdown_delay: delay, shutdown_grace: grace, .. } = *settings;
+    if let Some(open_files) = raise_open_files() {
+        tracing::info!(open_files, "the limit on open files is raised as far as it can be");
+    }
     let handle = Handle::new();
     match listener.local_addr() {
         // To standard output, so that a script that asked for port 0 can read it.

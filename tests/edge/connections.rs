@@ -1,12 +1,23 @@
 //! How many connections there may be.
 
-use aside::http::edge::Limits;
+use aside::{config::PerAddress, http::edge::Limits};
 
-use crate::wire::{Edge, GOOD, assert_problem, eventually};
+use rustix::process::{Resource, getrlimit};
+use tokio::net::TcpSocket;
+
+use crate::{
+    support::aside::{Aside, Place, command},
+    wire::{Client, Edge, GOOD, assert_problem, eventually},
+};
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_to_retry_and_closed() {
-    let edge = Edge::start(Limits { connections_max: 2, ..Limits::default() }).await;
+    let edge = Edge::start(Limits {
+        connections_max: 2,
+        connections_per_address: PerAddress::All,
+        ..Limits::default()
+    })
+    .await;
     let mut open = Vec::new();
     for _ in 0..2 {
         let mut client = edge.connect().await;
@@ -29,4 +40,51 @@ async fn one_connection_too_many_is_told_to_retry_and_closed() {
     eventually("the closed connection is not counted any more", || edge.counters.open() == 1).await;
     edge.is_well().await;
     assert_eq!(edge.counters.refused(), 1);
+}
+
+#[tokio::test]
+async fn one_address_leaves_room_for_the_others() {
+    for (connections_per_address, its_own) in [(PerAddress::Half, 2), (PerAddress::AtMost(1), 1)] {
+        let limits = Limits { connections_max: 4, connections_per_address, ..Limits::default() };
+        let edge = Edge::start(limits).await;
+        let mut open = Vec::new();
+        for _ in 0..its_own {
+            let mut client = edge.connect().await;
+            client.send(GOOD).await;
+            client.read_until("number 1;").await;
+            open.push(client);
+        }
+        let answer = edge.connect().await.read_to_end().await;
+        assert_problem(&answer, "503", "");
+        eventually("it is not counted as open", || edge.counters.open() == its_own).await;
+        assert_eq!(edge.counters.refused(), 1);
+
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        let mut other = Client { socket: socket.connect(edge.address).await.unwrap() };
+        other.send(GOOD).await;
+        other.read_until("number 1;").await;
+
+        open.pop();
+        eventually("a place is free again", || edge.counters.open() == its_own).await;
+        edge.is_well().await;
+    }
+}
+
+#[tokio::test]
+async fn the_service_raises_its_limit_on_open_files_and_says_what_it_is() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let place = Place::seeded().await;
+    // The program inherits the soft limit of its shell.
+    let program = command(&place, &[]);
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", "ulimit -S -n 256; exec \"$0\""]).arg(program.as_std().get_program());
+    shell.env_clear().current_dir(place.file("")).kill_on_drop(true);
+    let variables = program.as_std().get_envs();
+    shell.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+    let aside = Aside::run(&place, shell).await;
+    let raised = maximum.map_or(String::new(), |maximum| format!(" open_files={maximum}"));
+    let log = aside.log();
+    assert_eq!(log.matches(&raised).count(), 1, "{raised} in {log}");
+    assert!(!log.contains("allows fewer connections") || maximum.is_some_and(|max| max < 10_128));
 }

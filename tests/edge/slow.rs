@@ -5,6 +5,7 @@ use std::time::Duration;
 use aside::http::edge::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
@@ -99,6 +100,24 @@ async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
     assert!(most >= clients, "others were served beside {most} slow ones at most");
     eventually("the slow readers are reaped", || edge.counters.open() == 0).await;
     edge.is_well().await;
+}
+
+/// The rest of an answer waits in the kernel, so that there is nothing for the edge to write; and nothing for it to read.
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_ended_though_the_kernel_keeps_its_answer() {
+    let edge = Edge::start(Limits { idle_deadline: LONG, head_deadline: LONG, ..limits() }).await;
+    // One that has taken its answer is idle, and has as long as an idle connection has.
+    let mut idle = edge.connect().await;
+    idle.send(GOOD).await;
+    idle.read_until("number 1;").await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    let mut reader = Client { socket: socket.connect(edge.address).await.unwrap() };
+    reader.send("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    reader.socket.readable().await.unwrap();
+    eventually("the reader is ended", || edge.counters.open() == 1).await;
+    idle.send(GOOD).await;
+    idle.read_until("number 1;").await;
 }
 
 #[tokio::test]

@@ -23,6 +23,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// clients.
 const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 
+/// More than a small receive buffer holds, and less than the send buffer.
+const MEDIUM_BYTES: usize = 48 * 1024;
+
 /// More than the kernel's socket buffers hold.
 const LARGE_BYTES: usize = 32 * 1024 * 1024;
 
@@ -82,6 +85,7 @@ fn router(arrived: Arc<Semaphore>, permits: Arc<Semaphore>) -> Router {
             "/numbers/{number}",
             get(|Path(number): Path<String>| async move { format!("number {number};") }),
         )
+        .route("/medium", get(|| async { vec![b'x'; MEDIUM_BYTES] }))
         .route("/large", get(|| async move { large }))
         .route(
             "/json",

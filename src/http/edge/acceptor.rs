@@ -6,9 +6,11 @@ use std::net::Shutdown;
 use std::sync::Arc;
 
 use axum_server::accept::Accept;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::TcpStream;
 
-use super::counters::admit;
+use super::addresses::{Addresses, OfAddress};
+use super::counters::{OpenConnection, TooMany, admit};
 use super::limits::Limits;
 use super::refusal;
 use super::stream::EdgeStream;
@@ -23,6 +25,7 @@ const REFUSED_BYTES_READ: usize = 4 * 1024;
 pub(super) struct Acceptor {
     limits: Limits,
     connections_max: u64,
+    addresses: Option<Arc<Addresses>>,
     counters: Arc<EdgeCounters>,
 }
 
@@ -36,7 +39,25 @@ impl Acceptor {
                 "the limit on open files (ulimit -n) allows fewer connections than configured"
             );
         }
-        Self { limits: limits.clone(), connections_max, counters }
+        let addresses = limits.connections_of_an_address(connections_max).map(Addresses::new);
+        Self { limits: limits.clone(), connections_max, addresses, counters }
+    }
+
+    /// The place of a connection from `socket`'s other end among those of its address.
+    fn of_address(&self, socket: &TcpStream) -> Result<Option<OfAddress>, TooMany> {
+        let Some(addresses) = &self.addresses else { return Ok(None) };
+        // Who has left already has no address and needs no place.
+        let Ok(peer) = socket.peer_addr() else { return Ok(None) };
+        addresses.admit(peer.ip()).map(Some).ok_or(TooMany)
+    }
+
+    fn wrap(&self, socket: TcpStream, open: OpenConnection) -> io::Result<EdgeStream> {
+        socket.set_nodelay(true)?;
+        // What the kernel has taken to send is out of reach of the stream's own deadline. This one also holds while a
+        // client takes nothing and its kernel says so.
+        let deadline_ms = u32::try_from(self.limits.write_deadline.as_millis());
+        set_tcp_user_timeout(&socket, deadline_ms.unwrap_or(u32::MAX))?;
+        Ok(EdgeStream::new(socket, &self.limits, open))
     }
 }
 
@@ -46,10 +67,9 @@ impl<S> Accept<TcpStream, S> for Acceptor {
     type Future = Ready<io::Result<(EdgeStream, S)>>;
 
     fn accept(&self, socket: TcpStream, service: S) -> Self::Future {
-        ready(match admit(&self.counters, self.connections_max) {
-            Some(open) => socket
-                .set_nodelay(true)
-                .map(|()| (EdgeStream::new(socket, &self.limits, open), service)),
+        let of_address = || self.of_address(&socket);
+        ready(match admit(&self.counters, self.connections_max, of_address) {
+            Some(open) => self.wrap(socket, open).map(|stream| (stream, service)),
             None => refuse(socket).and(Err(io::ErrorKind::ConnectionRefused.into())),
         })
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::PerAddress;
 
 /// Connections open at once; one more is answered 503 and closed.
 const CONNECTIONS_MAX: u64 = 10_000;
@@ -14,7 +16,7 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const IDLE_DEADLINE: Duration = Duration::from_secs(75);
 /// Time for the whole body of a request, from its head; past it, the request is answered 408 and the connection closed.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
-/// Time in which a client must take some bytes that wait for it; past it, the connection is closed.
+/// Time in which a client must take some bytes that wait for it, here or in the kernel; past it, the connection is closed.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// Header fields in one head; a request with more is answered 431 and the connection closed.
 const HEADERS_MAX: usize = 64;
@@ -31,6 +33,8 @@ pub struct Limits {
     /// Connections open at once, 10,000; one more is answered 503 and closed. When the process may open fewer files
     /// than that, the edge serves fewer connections ([`Limits::connections_possible`]).
     pub connections_max: u64,
+    /// Connections open at once from one IPv4 address or one /64 of IPv6, half of all; one more is answered 503 and closed.
+    pub connections_per_address: PerAddress,
     /// Time for the whole head of a request, 10 s from its first byte, and of the first one from the connection. Past
     /// it, the connection is closed without an answer.
     pub head_deadline: Duration,
@@ -55,6 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: CONNECTIONS_MAX,
+            connections_per_address: PerAddress::Half,
             head_deadline: HEAD_DEADLINE,
             idle_deadline: IDLE_DEADLINE,
             body_deadline: BODY_DEADLINE,
@@ -76,6 +81,27 @@ impl Limits {
             self.connections_max.min(descriptors_for_connections(descriptors))
         })
     }
+}
+
+impl Limits {
+    /// Connections from one address, of `connections_max` in all; `None` if it may have them all.
+    pub(super) fn connections_of_an_address(&self, connections_max: u64) -> Option<u64> {
+        match self.connections_per_address {
+            PerAddress::Half => Some(connections_max.div_ceil(2)),
+            PerAddress::AtMost(count) => Some(count),
+            PerAddress::All => None,
+        }
+    }
+}
+
+/// Raises the process's soft limit on open files to the hard one, and returns what it is then; `None` if there is none.
+///
+/// The soft limit is low for programs that use `select`, which this one does not.
+pub fn raise_open_files() -> Option<u64> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it can't be raised, it is as it was.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    getrlimit(Resource::Nofile).current
 }
 
 /// Of a very small limit, half is left to the connections, so that the service can still be reached.

@@ -6,6 +6,7 @@
 //! in two ways.
 
 mod acceptor;
+mod addresses;
 mod body_limits;
 mod counters;
 mod fields;
@@ -33,7 +34,7 @@ use acceptor::Acceptor;
 pub use crate::metrics::EdgeCounters;
 pub use body_limits::BodyLimits;
 pub(super) use host::Host;
-pub use limits::Limits;
+pub use limits::{Limits, raise_open_files};
 
 /// hyper's smallest read buffer, in bytes; it panics when it is given less.
 const READ_BUFFER_BYTES_MIN: usize = 8 * 1024;

@@ -60,7 +60,7 @@ pub(super) fn closing_problem(status: StatusCode, detail: &'static str) -> Respo
 /// The whole answer to a connection too many.
 pub(super) fn too_many_connections() -> &'static [u8] {
     static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let detail = "Too many connections are open.";
+        let detail = "Too many connections are open, of all or of this address.";
         let more = b"retry-after: 1\r\nconnection: close\r\n\r\n";
         answer(StatusCode::SERVICE_UNAVAILABLE, detail, more)
     });
