@@ -16,6 +16,10 @@ pub struct Settings {
     #[arg(long, env = "ASIDE_HOST", value_delimiter = ',', value_name = "NAMES")]
     pub host: Vec<String>,
 
+    /// Origins whose pages may read the answers, comma-separated or repeated, or `*` for all; without it, none may
+    #[arg(long, env = "ASIDE_CORS_ORIGIN", value_delimiter = ',', value_name = "ORIGINS")]
+    pub cors_origin: Vec<String>,
+
     /// Connections that one address, or one /64 of IPv6, may have open: `half` of all, a number, or `all`, for a trusted
     /// proxy; one more gets 503
     #[arg(

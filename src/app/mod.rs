@@ -30,7 +30,7 @@ pub use self::{
 use crate::{
     cache::InFlight,
     config::{ServerSettings, Settings, Token},
-    http::{self, Access, Context, HostName, ServerReport, edge},
+    http::{self, Access, Context, HostName, Origins, ServerReport, edge},
     jobs::Worker,
     memcached::{Inspector, Memcached},
     metrics::{EdgeCounters, Metrics},
@@ -77,6 +77,7 @@ impl App {
     /// [`StartError`]; its text is one line that names the setting or the path.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let access = access(settings)?;
+        let origins = origins(&settings.cors_origin)?;
         let queue = queue(&settings.queue, &settings.stacks.database)?;
         let metrics = Metrics::default();
         let stacks = Stacks::open(&settings.stacks, &metrics).await?;
@@ -128,7 +129,7 @@ impl App {
             control,
             draining: draining.clone(),
         };
-        let router = http::router(context);
+        let router = http::router(context, origins);
         let limits = edge::Limits {
             connections_per_address: settings.connections_per_address,
             ..edge::Limits::default()
@@ -199,6 +200,15 @@ fn access(settings: &Settings) -> Result<Access, StartError> {
         );
     }
     Ok(access)
+}
+
+fn origins(texts: &[String]) -> Result<Option<Origins>, StartError> {
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    let takes = "it takes origins such as https://app.example.com, or * alone";
+    let refused = |text| format!("invalid value '{text}' for '--cors-origin <ORIGINS>': {takes}");
+    Origins::parse(texts).map(Some).map_err(|text| StartError::Setting(refused(text)))
 }
 
 /// Looks at the servers of these settings; `None` if there are none.

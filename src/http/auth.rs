@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     http::{HeaderValue, header::HOST},
     middleware::Next,
@@ -10,6 +11,7 @@ use axum::{
 };
 use headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use subtle::ConstantTimeEq;
+use tower_http::validate_request::ValidateRequest;
 
 use super::{Context, edge::Host, problem::Problem};
 
@@ -62,7 +64,7 @@ impl Access {
     ///
     /// The host is that of an absolute target, else that of the field (RFC 9112 §3.2.2). A request without any, as
     /// HTTP/1.0 allows, comes from no browser.
-    pub(super) fn check_host(&self, request: &Request) -> Result<(), Problem> {
+    fn check_host(&self, request: &Request) -> Result<(), Problem> {
         let Self::Open(hosts) = self else { return Ok(()) };
         let field = request.headers().get(HOST).map(HeaderValue::as_bytes);
         let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
@@ -71,6 +73,15 @@ impl Access {
         let is_ours =
             |host: &Host| host.is_this_machine() || hosts.iter().any(|HostName(name)| name == host);
         if host.as_ref().is_some_and(is_ours) { Ok(()) } else { Err(Problem::ForeignHost) }
+    }
+}
+
+impl ValidateRequest<Body> for Access {
+    type ResponseBody = Body;
+
+    /// Checks the host of every request, before its route is known.
+    fn validate(&mut self, request: &mut Request) -> Result<(), Response> {
+        self.check_host(request).map_err(IntoResponse::into_response)
     }
 }
 

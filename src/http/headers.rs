@@ -10,10 +10,10 @@ use crate::{
     metrics::Outcome,
 };
 
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-const X_RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+pub(super) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+pub(super) const X_RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
+pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Room for the longest of the headers with an ordinary key.
 const TEXT_BYTES: usize = 128;

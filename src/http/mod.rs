@@ -1,10 +1,12 @@
 //! The routes, and what all of them share. One file a noun.
 
+mod assets;
 mod auth;
 mod body;
 mod cache;
 mod cached;
 mod calculations;
+mod cors;
 pub mod edge;
 mod headers;
 mod jobs;
@@ -22,21 +24,22 @@ use std::sync::{
 
 use axum::{
     Router,
-    extract::Request,
     http::header::CACHE_CONTROL,
     middleware,
-    response::IntoResponse,
     routing::{delete, get, post, put},
 };
 use futures_util::future::BoxFuture;
 use tower_http::{
-    catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer,
+    catch_panic::CatchPanicLayer,
+    compression::{CompressionLayer, predicate::SizeAbove},
+    set_header::SetResponseHeaderLayer,
     validate_request::ValidateRequestHeaderLayer,
 };
 
 pub use self::{
     auth::{Access, HostName},
     cache::{CacheControl, Held, ServerPlace, Unfinished},
+    cors::Origins,
     service::ServerReport,
 };
 use crate::{
@@ -91,8 +94,11 @@ impl Context {
     }
 }
 
-/// All routes, each error of theirs as `application/problem+json`.
-pub fn router(context: Context) -> Router {
+/// Bytes from which a body is compressed, if its client takes that; shorter ones hardly shrink.
+const COMPRESSED_BYTES_MIN: u64 = 1024;
+
+/// All routes, each error of theirs as `application/problem+json`. Pages of `origins` may read the answers.
+pub fn router(context: Context, origins: Option<Origins>) -> Router {
     let context = Arc::new(context);
     let access = context.access.clone();
     let protected = Router::new()
@@ -103,25 +109,34 @@ pub fn router(context: Context) -> Router {
         .route("/jobs", get(jobs::show))
         .route("/jobs/warm-ups", post(jobs::warm_up))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
-    Router::new()
+    // No entry is compressed: a hit is sent as it is stored. Nor is an answer with a secret of its reader's in it.
+    let about_itself = Router::new()
+        .route("/metrics", get(service::metrics))
+        .route("/stats", get(service::stats))
+        .route("/openapi.json", get(openapi::show))
+        .route_layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)));
+    let router = Router::new()
         .route("/users/{id}", get(users::show))
         .route("/calculations/{n}", get(calculations::show))
         .route("/healthz", get(service::healthz))
         .route("/readyz", get(service::readyz))
-        .route("/metrics", get(service::metrics))
-        .route("/stats", get(service::stats))
-        .route("/openapi.json", get(openapi::show))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/robots.txt", get(assets::robots))
+        .merge(about_itself)
         .merge(protected)
         .merge(sessions::routes(&context))
         .fallback(async || Problem::NoSuchPath)
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed);
+    let router = match origins {
+        Some(origins) => router.layer(origins.layer()),
+        None => router,
+    };
+    router
         .layer((
             // What does not say otherwise describes a moment: a cache that kept it would tell of one that has passed.
             SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, NO_STORE),
             CatchPanicLayer::custom(problem::panicked),
-            ValidateRequestHeaderLayer::custom(move |request: &mut Request| {
-                access.check_host(request).map_err(IntoResponse::into_response)
-            }),
+            ValidateRequestHeaderLayer::custom(access),
         ))
         .with_state(context)
 }

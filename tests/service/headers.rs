@@ -156,3 +156,50 @@ async fn what_describes_a_moment_is_never_kept_and_the_document_must_be_asked_fo
     let unchanged = aside.send(Method::GET, "/openapi.json", &[("if-none-match", etag)]).await;
     assert_eq!((unchanged.status, unchanged.header("cache-control")), (304, "no-cache"));
 }
+
+#[tokio::test]
+async fn what_browsers_and_crawlers_ask_for_by_themselves_is_no_problem() {
+    let aside = Aside::start(&[]).await;
+    assert_eq!(aside.get("/favicon.ico").await.status, 204);
+    let robots = aside.get("/robots.txt").await;
+    assert_eq!((robots.status, &robots.body[..]), (200, &b"User-agent: *\nDisallow: /\n"[..]));
+}
+
+#[tokio::test]
+async fn what_is_long_and_no_entry_is_compressed_for_those_who_take_it() {
+    let aside = Aside::start(&[]).await;
+    let gzip = [("accept-encoding", "gzip")];
+    for path in ["/openapi.json", "/metrics"] {
+        let plain = aside.get(path).await;
+        assert_eq!(
+            (plain.header("content-encoding"), plain.header("vary")),
+            ("", "accept-encoding")
+        );
+        let small = aside.send(Method::GET, path, &gzip).await;
+        assert_eq!(small.header("content-encoding"), "gzip", "{path}");
+        assert!(small.body.len() * 2 < plain.body.len(), "{path}");
+    }
+    for path in ["/users/1", "/users/1", "/healthz", "/nothing"] {
+        let answer = aside.send(Method::GET, path, &gzip).await;
+        assert_eq!((answer.header("content-encoding"), answer.header("vary")), ("", ""), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_the_origins_that_are_named_may_read_and_no_others() {
+    let aside = Aside::start(&["--cors-origin", "https://app.example,http://localhost:3000"]).await;
+    for (origin, allowed) in [
+        ("https://app.example", "https://app.example"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("https://evil.example", ""),
+    ] {
+        let read = aside.send(Method::GET, "/users/1", &[("origin", origin)]).await;
+        assert_eq!(read.user(1).header("access-control-allow-origin"), allowed, "{origin}");
+        let asked = [("origin", origin), ("access-control-request-method", "DELETE")];
+        let preflight = aside.send(Method::OPTIONS, "/users/1", &asked).await;
+        assert_eq!(preflight.header("access-control-allow-methods"), "GET,HEAD", "{origin}");
+    }
+    let alone = Aside::start(&[]).await;
+    let read = alone.send(Method::GET, "/users/1", &[("origin", "https://app.example")]).await;
+    assert_eq!(read.user(1).header("access-control-allow-origin"), "");
+}

@@ -19,7 +19,7 @@ async fn a_session_is_begun_read_and_ended() {
     let begun = post(&aside, &json!({ "user_id": 7, "username": "Ada \"李\" Lovelace" })).await;
     assert_eq!(begun.status, 201, "{begun:?}");
     assert_eq!(begun.header("content-type"), "application/json");
-    assert_eq!(begun.header("location"), "", "the id is no part of what proxies log");
+    assert_eq!(begun.header("location"), "/sessions/current", "proxies log it, without the id");
     let shown = begun.json();
     let fields: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["id", "login_time", "user_id", "username"]);

@@ -52,7 +52,7 @@ answers! {
     Gone: [answer(204, "It is done.", &[OF_WRITE], None)];
 
     /// A log-in.
-    SessionBegun: [answer(201, "The new session.", &[OF_SESSION, COOKIE], json::<sessions::Shown>())];
+    SessionBegun: [answer(201, "The new session.", &[OF_SESSION, COOKIE, &["Location"]], json::<sessions::Shown>())];
 
     /// A session, which lives anew from now.
     SessionRead: [answer(200, "The session.", &[OF_SESSION], json::<sessions::Shown>())];

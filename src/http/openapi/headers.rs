@@ -33,8 +33,11 @@ const TEXTS: &[(&str, &str)] = &[
         "Cache-Control",
         "`no-cache`: a private cache may keep the answer and must ask again. About sessions `no-store`.",
     ),
-    ("ETag", "A strong tag of the body, for `If-None-Match` and `If-Match`."),
-    ("Location", "The path of the new user."),
+    (
+        "ETag",
+        "A tag of the body, strong but for this document's, for `If-None-Match` and `If-Match`.",
+    ),
+    ("Location", "The path of the new user; of a new session, the one that takes its cookie."),
     ("Set-Cookie", "Keeps the id of the session in a browser, or removes it."),
     ("WWW-Authenticate", "`Bearer`."),
 ];

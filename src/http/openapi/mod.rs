@@ -30,7 +30,7 @@ pub(super) use self::{
     parameters::{Id, N, Reading, SessionId, Version},
 };
 use super::{
-    cache, calculations,
+    assets, cache, calculations,
     headers::{CACHE_CONTROL, JSON, etag},
     jobs,
     preconditions::is_unchanged,
@@ -69,6 +69,8 @@ const ABOUT: &str = "A caching HTTP service in front of a slow backend. \
         service::healthz,
         service::readyz,
         service::metrics,
+        assets::favicon,
+        assets::robots,
         show,
     ),
     components(schemas(Problem, User, Calculation, sessions::Shown)),
@@ -84,6 +86,10 @@ struct Shared;
 
 impl Modify for Shared {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        // What needs no token says so, too.
+        for get in document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()) {
+            get.security.get_or_insert_default();
+        }
         let components = document.components.get_or_insert_with(Components::new);
         headers::add(components);
         components.schemas.values_mut().for_each(absent::never_null);
@@ -101,7 +107,7 @@ impl Modify for Shared {
     }
 }
 
-/// The document as it is sent, and its tag.
+/// The document as it is sent, and its tag. That is sent as a weak one: the document may be compressed on its way.
 static DOCUMENT: LazyLock<(Bytes, HeaderValue)> = LazyLock::new(|| {
     // Maps with text for keys always serialise.
     let document = serde_json::to_vec(&Document::openapi()).unwrap_or_default();
@@ -125,7 +131,10 @@ pub(super) async fn show(request: HeaderMap) -> Response {
     } else {
         ([(header::CONTENT_TYPE, JSON)], document.clone()).into_response()
     };
-    response.headers_mut().insert(header::ETAG, etag.clone());
+    let weak = etag.to_str().map_or(String::new(), |etag| format!("W/{etag}"));
+    if let Ok(weak) = HeaderValue::try_from(weak) {
+        response.headers_mut().insert(header::ETAG, weak);
+    }
     response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
     response
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderMap, StatusCode, Uri},
+    http::{HeaderMap, StatusCode, Uri, header::LOCATION},
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -30,6 +30,9 @@ use crate::{
     cache::{Directives, Get},
     sessions::{Login, Session, SessionError, SessionId},
 };
+
+/// The session of the cookie.
+const CURRENT: &str = "/sessions/current";
 
 /// The routes of this noun.
 ///
@@ -55,7 +58,7 @@ pub(super) struct Shown<'a> {
 
 /// Logs a user in.
 ///
-/// The answer has no `Location`: proxies log that header, and the id is a secret.
+/// The `Location` is the one for its cookie: proxies log that header, and the id is a secret.
 #[utoipa::path(
     post, path = "/sessions", tag = "sessions", operation_id = "create_session", security(("token" = [])),
     request_body(content = Login, description = BODY), responses(SessionBegun, refusals::BeginSession),
@@ -71,7 +74,8 @@ pub(super) async fn create(
     };
     match created.await {
         Ok((id, session)) => {
-            let mut response = (StatusCode::CREATED, shown(&id, session)).into_response();
+            let location = [(LOCATION, CURRENT)];
+            let mut response = (StatusCode::CREATED, location, shown(&id, session)).into_response();
             cookie::set(response.headers_mut(), &context, &id);
             response
         }

@@ -1,0 +1,31 @@
+//! What browsers and crawlers ask for by themselves.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+/// It is asked for once a day at most.
+const FOR_A_DAY: (header::HeaderName, HeaderValue) =
+    (header::CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
+
+/// Crawlers would only fill the cache.
+const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
+
+/// Tells a browser that there is no icon.
+#[utoipa::path(
+    get, path = "/favicon.ico", tag = "service", operation_id = "show_icon",
+    responses((status = 204, description = "There is none.")),
+)]
+pub(super) async fn favicon() -> Response {
+    (StatusCode::NO_CONTENT, [FOR_A_DAY]).into_response()
+}
+
+/// Tells crawlers to stay away.
+#[utoipa::path(
+    get, path = "/robots.txt", tag = "service", operation_id = "show_robots",
+    responses((status = 200, description = "RFC 9309.", body = String)),
+)]
+pub(super) async fn robots() -> Response {
+    ([FOR_A_DAY], ROBOTS).into_response()
+}
