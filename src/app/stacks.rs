@@ -57,6 +57,7 @@ impl Stacks {
     /// [`StartError`]; its text is one line that names the setting or the path.
     pub async fn open(settings: &StackSettings, metrics: &Metrics) -> Result<Self, StartError> {
         let policy = policy(settings)?;
+        warn_of_slow_queries(settings);
         let servers = servers(&settings.servers.memcached)?;
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
@@ -157,5 +158,17 @@ pub fn servers(setting: &[String]) -> Result<Vec<Address>, StartError> {
     match servers.iter().find(|server| !seen.insert(*server)) {
         Some(twice) => Err(refused(format!("{twice} is named twice"))),
         None => Ok(servers),
+    }
+}
+
+/// A mistake in either, or a demonstration: it is said once, where it can be seen before the first request is.
+fn warn_of_slow_queries(settings: &StackSettings) {
+    let (slow_query, query_timeout) = (settings.slow_query, settings.query_timeout);
+    if slow_query >= query_timeout {
+        tracing::warn!(
+            ?slow_query,
+            ?query_timeout,
+            "every query is made slower than a load may take: what is not cached will be 504"
+        );
     }
 }

@@ -4,27 +4,40 @@ mod cache;
 mod demo;
 mod healthcheck;
 mod jobs;
+mod manual;
 mod output;
 mod serve;
 mod service;
 mod usage;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
 use self::{
-    cache::CacheCommand, demo::DemoCommand, healthcheck::Healthcheck, jobs::Jobs, output::complain,
-    serve::serve, usage::refuse_usage,
+    cache::CacheCommand,
+    demo::DemoCommand,
+    healthcheck::Healthcheck,
+    jobs::Jobs,
+    manual::Completions,
+    output::{Unwritten, complain},
+    serve::serve,
+    usage::refuse_usage,
 };
 use crate::config::Settings;
 
 /// Exit status when a setting is refused.
 const REFUSED: u8 = 2;
 
+/// The version, and the commit where that is known.
+const VERSION: &str = env!("ASIDE_VERSION");
+
 /// A caching HTTP service in front of a slow backend: cache-aside over memcached.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version = VERSION, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -47,6 +60,10 @@ enum Command {
     /// Walk-throughs in the terminal, against a real memcached; exit status 1 if one sees what it did not expect
     #[command(subcommand)]
     Demo(DemoCommand),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
 }
 
 /// Runs the program as its arguments and its environment say.
@@ -54,7 +71,7 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return refuse_usage(&error),
-        Err(help) => help.exit(),
+        Err(help) => return show(&help),
     };
     match cli.command {
         None => serve(&cli.settings),
@@ -63,6 +80,19 @@ pub fn run() -> ExitCode {
         Some(Command::Cache(command)) => command.run(),
         Some(Command::Jobs(jobs)) => jobs.run(),
         Some(Command::Demo(command)) => command.run(),
+        Some(Command::Completions(completions)) => completions.run(),
+        Some(Command::Man) => manual::man(),
+    }
+}
+
+/// Shows the help or the version that was asked for.
+fn show(help: &clap::Error) -> ExitCode {
+    match help.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&Unwritten::from(error).to_string());
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

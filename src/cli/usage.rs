@@ -1,6 +1,6 @@
 //! What clap says of a mistake, as this program says it.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::error::ErrorKind;
 
@@ -16,7 +16,18 @@ pub(super) fn refuse_usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(REFUSED);
     }
-    refuse(&one_line(&error.to_string()))
+    match (error.kind(), unreadable_variable()) {
+        (ErrorKind::InvalidUtf8, Some(name)) => {
+            refuse(&format!("the value of {name} is not UTF-8"))
+        }
+        _ => refuse(&one_line(&error.to_string())),
+    }
+}
+
+/// One of our variables whose value is not UTF-8. clap does not say which it is.
+fn unreadable_variable() -> Option<String> {
+    let mut names = env::vars_os().filter(|(_, value)| value.to_str().is_none());
+    names.find_map(|(name, _)| name.into_string().ok().filter(|name| name.starts_with("ASIDE_")))
 }
 
 /// All that is wrong: what is missing, what is taken, and what may have been meant stand on lines of their own.

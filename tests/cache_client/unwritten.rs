@@ -44,14 +44,21 @@ async fn what_was_asked_for_and_cant_be_written_is_exit_status_1_unless_nobody_r
         &["cache", "stats"],
         &["cache", "delete", "a"],
         &["demo", "ttl", "--ttl", "2s"],
+        &["--help"],
+        &["cache", "get", "--help"],
+        &["--version"],
+        &["completions", "bash"],
+        &["man"],
     ] {
         let (code, said) = run(&address, arguments, full(), Stdio::piped()).await;
         assert_eq!((code, said.lines().count()), (Some(1), 1), "{arguments:?}: {said}");
         assert!(said.starts_with("error: standard output can't be written: "), "{said}");
     }
     cache(&[&memcached], &["set", "a", "x"]).await.succeeded();
-    let got = run(&address, &["cache", "get", "a"], unread(), Stdio::piped()).await;
-    assert_eq!(got, (Some(0), String::new()));
+    for arguments in [&["cache", "get", "a"][..], &["--help"], &["man"]] {
+        let got = run(&address, arguments, unread(), Stdio::piped()).await;
+        assert_eq!(got, (Some(0), String::new()));
+    }
 }
 
 #[tokio::test]

@@ -1,44 +1,24 @@
 //! What a terminal is shown.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::Read,
-    os::fd::OwnedFd,
-};
-
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use tokio::{task::spawn_blocking, time::timeout};
-
 use crate::{
     program::demo,
-    support::{PATIENCE, aside::Place, memcached::Memcached},
+    support::{
+        aside::Place,
+        memcached::Memcached,
+        terminal::{shown_by, terminal},
+    },
 };
-
-/// The two ends of a terminal: what is written to the second one is read from the first.
-fn terminal() -> (File, File) {
-    let keeper: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&keeper).unwrap();
-    unlockpt(&keeper).unwrap();
-    let path = ptsname(&keeper, Vec::new()).unwrap().into_string().unwrap();
-    (keeper.into(), OpenOptions::new().read(true).write(true).open(path).unwrap())
-}
 
 /// Walks `ttl` on a terminal, and returns what that was shown.
 async fn shown(variable: (&str, &str)) -> String {
-    let (mut keeper, screen) = terminal();
+    let (keeper, screen) = terminal();
     let (memcached, place) = (Memcached::start().await, Place::empty());
     let mut command = demo(&place, &memcached.address().to_string(), &["ttl", "--ttl", "3s"]);
     command.env("TERM", "xterm").env(variable.0, variable.1).stdout(screen);
     let mut child = command.spawn().unwrap();
     // Its end of the terminal must not stay open here.
     drop(command);
-    let reading = spawn_blocking(move || {
-        let mut bytes = Vec::new();
-        // A terminal whose other end is closed answers with an error, after all that was written.
-        let _ = keeper.read_to_end(&mut bytes);
-        String::from_utf8(bytes).unwrap()
-    });
-    let shown = timeout(PATIENCE, reading).await.unwrap().unwrap();
+    let shown = shown_by(keeper).await;
     assert!(child.wait().await.unwrap().success(), "{shown:?}");
     shown
 }

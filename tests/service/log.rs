@@ -14,6 +14,7 @@ use crate::support::{
     answer::Answer,
     aside::{Aside, Place, command},
     eventually,
+    terminal::{shown_by, terminal},
 };
 
 /// What a terminal would obey, or would begin a line; each way in puts its own name before it.
@@ -114,5 +115,40 @@ async fn a_setting_is_repeated_in_one_line_that_no_terminal_obeys() {
         assert!(!output.status.success() && said.starts_with("error: "), "{arguments:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(!said.contains(['\u{1b}', '\u{202e}', '\u{2028}']), "{said:?}");
+    }
+}
+
+/// What a terminal is shown of a service that starts with a warning and is refused then.
+async fn shown(variables: &[(&str, &str)]) -> String {
+    let (keeper, screen) = terminal();
+    let place = Place::empty();
+    let slow = ["--slow-query", "6s", "--database", "sqlite://missing/aside.db"];
+    let mut command = command(&place, &slow);
+    command.envs(variables.iter().copied()).stderr(screen);
+    let mut child = command.spawn().unwrap();
+    // Its end of the terminal must not stay open here.
+    drop(command);
+    let shown = shown_by(keeper).await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(2), "{shown:?}");
+    shown
+}
+
+#[tokio::test]
+async fn a_terminal_has_colours_unless_no_color_is_set() {
+    for (variables, has_colours) in
+        [(&[][..], true), (&[("NO_COLOR", "")], true), (&[("NO_COLOR", "1")], false)]
+    {
+        let shown = shown(variables).await;
+        assert!(shown.contains("WARN"), "{shown:?}");
+        assert_eq!(shown.contains('\u{1b}'), has_colours, "{variables:?}: {shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_is_slower_than_its_deadline_is_warned_of_once() {
+    for (slow, warned) in [("6s", 1), ("5s", 1), ("4s", 0)] {
+        let aside = Aside::start(&["--slow-query", slow]).await;
+        let log = aside.log();
+        assert_eq!(log.matches("slower than a load may take").count(), warned, "{slow}: {log}");
     }
 }

@@ -1,6 +1,6 @@
 //! Settings: what is refused, and how it is said.
 
-use std::fs;
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
 use tokio::time::timeout;
 
@@ -64,6 +64,12 @@ async fn a_bad_setting_is_refused_with_one_line_that_names_it_and_what_it_takes(
         (&["--memcached", "a,b,a:11211"], "--memcached", "a:11211 is named twice"),
         (&["cache", "stats", "--memcached", "none,none"], "--memcached", "stands alone"),
         (&["--max-queries", "0"], "--max-queries", "1 to 256"),
+        (&["--connections-per-address", "0"], "--connections-per-address", "half, all, or a whole"),
+        (&["--connections-per-address", "none"], "--connections-per-address", "1 to 1000000"),
+        (&["--host", "http://a.example"], "'http://a.example' for '--host", "cache.example.com"),
+        (&["--host", "a.example,u@b.example"], "'u@b.example' for '--host", "without a scheme"),
+        (&["--cors-origin", "a.example"], "'a.example' for '--cors-origin", "https://app.example"),
+        (&["--cors-origin", "*,https://a.example"], "--cors-origin", "* alone"),
         (&["--log-format", "xml"], "xml", "[possible values: text, json]"),
         (&["--work-jobs", "1"], "--work-jobs", "[possible values: true, false]"),
         (&["--unknown"], "--unknown", ""),
@@ -83,6 +89,45 @@ async fn a_bad_setting_is_refused_with_one_line_that_names_it_and_what_it_takes(
     }
     let line = refused(&place, &[], Some(("ASIDE_TTL", "rubbish"))).await;
     assert!(line.contains("--ttl") && line.contains("rubbish"), "{line}");
+    let line = refused(&place, &[], Some(("RUST_LOG", "a=b=c"))).await;
+    assert!(line.contains("RUST_LOG") && line.contains("a=b=c"), "{line}");
+}
+
+#[tokio::test]
+async fn a_variable_that_is_no_utf8_is_named() {
+    let place = Place::empty();
+    let mut command = command(&place, &[]);
+    command.env("ASIDE_QUEUE", OsStr::from_bytes(b"sqlite://\xff"));
+    let output = timeout(PATIENCE, command.output()).await.expect("it is refused").unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("ASIDE_QUEUE") && said.contains("UTF-8"), "{said}");
+}
+
+#[tokio::test]
+async fn the_version_names_the_commit_of_a_checkout() {
+    let place = Place::empty();
+    let output = command(&place, &["--version"]).output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with(concat!("aside ", env!("CARGO_PKG_VERSION"))), "{said}");
+    let mut git = tokio::process::Command::new("git");
+    git.args(["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "--short=12", "HEAD"]);
+    let is_checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").exists();
+    let head = git.output().await.ok().filter(|head| is_checkout && head.status.success());
+    let commit = head.map(|head| String::from_utf8(head.stdout).unwrap());
+    let commit = commit.map_or(String::new(), |commit| format!(" ({})", commit.trim()));
+    assert_eq!(said.trim_end(), format!("aside {}{commit}", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test]
+async fn completions_and_the_manual_page_know_the_settings() {
+    let place = Place::empty();
+    for arguments in [&["completions", "bash"][..], &["completions", "zsh"], &["man"]] {
+        let output = command(&place, arguments).output().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap().replace('\\', "");
+        assert!(output.status.success() && text.contains("--stale-if-error"), "{arguments:?}");
+        assert!(text.contains("healthcheck"), "{arguments:?}");
+    }
 }
 
 #[tokio::test]
@@ -157,6 +202,9 @@ async fn the_help_names_every_setting_and_the_database_url_of_others_is_not_read
     let help = String::from_utf8(help.stdout).unwrap();
     for setting in [
         "listen",
+        "host",
+        "cors-origin",
+        "connections-per-address",
         "database",
         "memcached",
         "ttl",

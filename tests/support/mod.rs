@@ -6,5 +6,6 @@ pub(crate) mod eventually;
 pub(crate) mod link;
 pub(crate) mod memcached;
 pub(crate) mod proxy;
+pub(crate) mod terminal;
 
 pub(crate) use eventually::{PATIENCE, eventually};
