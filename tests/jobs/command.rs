@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    service::{IDLE, counted, jobs},
+    service::{IDLE, NOWHERE, counted, jobs},
     support::{
         PATIENCE,
         aside::{Aside, Place, command},
@@ -28,7 +28,10 @@ struct Consume {
 impl Consume {
     fn start(place: &Place, arguments: &[&str]) -> Self {
         // As the service has it; `--delay` is its other name.
-        let arguments = [&["jobs", "consume", "--job-delay", "0s"], arguments].concat();
+        let mut arguments = [&["jobs", "consume", "--job-delay", "0s"], arguments].concat();
+        if !arguments.contains(&"--memcached") {
+            arguments.extend(["--memcached", NOWHERE]);
+        }
         let mut process = command(place, &arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -73,7 +76,7 @@ fn queued(place: &Place, count: u64) -> (Option<i32>, String) {
 async fn what_one_process_puts_on_the_queue_another_works_in_order() {
     let memcached = Memcached::start().await;
     let address = memcached.address().to_string();
-    let aside = Aside::start(&[IDLE, &["--memcached", &address]].concat()).await;
+    let aside = Aside::start(&["--work-jobs", "false", "--memcached", &address]).await;
     let place = &aside.place;
     assert_eq!(produce(place, &["3", "1", "2"]).await, queued(place, 3));
     let both = ["99999", "--range", "4..=5"];

@@ -11,11 +11,15 @@ use crate::support::{
     memcached::Memcached,
 };
 
+/// Where no memcached is. Processes over one database may have it in common, each with its own memory meanwhile.
+pub(crate) const NOWHERE: &str = "127.0.0.1:1";
+
 /// As fast as it can be.
-pub(crate) const FAST: &[&str] = &["--job-delay", "0s", "--slow-query", "0s"];
+pub(crate) const FAST: &[&str] =
+    &["--job-delay", "0s", "--slow-query", "0s", "--memcached", NOWHERE];
 
 /// Nobody works the queue.
-pub(crate) const IDLE: &[&str] = &["--work-jobs", "false"];
+pub(crate) const IDLE: &[&str] = &["--work-jobs", "false", "--memcached", NOWHERE];
 
 /// Asks `aside` to warm up what `body` says.
 pub(crate) async fn warm_up(aside: &Aside, body: &Value) -> Answer {
@@ -118,7 +122,7 @@ async fn with_work_jobs_false_the_queue_is_another_processs_to_work() {
 #[tokio::test]
 async fn on_sigterm_the_job_under_way_is_finished() {
     let slow = ["--slow-query", "3s", "--query-timeout", "60s", "--job-delay", "0s"];
-    let mut aside = Aside::start(&slow).await;
+    let mut aside = Aside::start(&[&slow[..], &["--memcached", NOWHERE]].concat()).await;
     warm_up(&aside, &json!({ "ids": [1, 2] })).await;
     counted(&aside, "running", 1).await;
     assert!(aside.terminate().await.success());
@@ -134,7 +138,7 @@ async fn on_sigterm_the_job_under_way_is_finished() {
 async fn invalidations_that_are_still_to_be_delivered_are_counted() {
     let memcached = Memcached::start().await;
     let servers = memcached.address().to_string();
-    let aside = Aside::start(&[IDLE, &["--memcached", &servers]].concat()).await;
+    let aside = Aside::start(&["--work-jobs", "false", "--memcached", &servers]).await;
     assert_eq!(jobs(&aside).await["invalidations"], 0);
     // What a writer leaves that dies after its commit. The sweep takes it up a second or two later.
     let note = "INSERT INTO changes (key, missing) VALUES ('user:1', 1)";
