@@ -33,7 +33,7 @@ impl Process {
         let serving = database.serve(&["a:1".to_owned()], false).await.unwrap();
         let log = Log::open(database, serving, memory.clone(), &["user"]).await.unwrap();
         let delivery = Delivery::start(Arc::new(log), forget(memory.clone()), None);
-        Self { memory, delivery: delivery }
+        Self { memory, delivery }
     }
 
     async fn keep(&self, id: i64) {

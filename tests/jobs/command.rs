@@ -239,7 +239,8 @@ async fn on_a_terminal_there_is_a_bar() {
     let plain = command(&aside.place, &[]);
     // `exec`, and one shell for all: whether a shell outlives Ctrl-C differs from one to another.
     let aside_itself = env!("CARGO_BIN_EXE_aside");
-    let run = format!("stty cols 100; exec {aside_itself} jobs consume --delay 0s");
+    let run =
+        format!("stty cols 100; exec {aside_itself} jobs consume --delay 0s --memcached {NOWHERE}");
     let mut terminal = Command::new("script")
         .args(["--quiet", "--return", "--flush", "--command", &run, "terminal"])
         .current_dir(aside.place.file(""))
