@@ -1,4 +1,4 @@
-//! The lease protocol of design.md, walked from end to end by a model checker: every order of what
+//! The lease protocol (`docs/races.md`), walked from end to end by a model checker: every order of what
 //! readers, writers and misfortune may do within the bounds. With all the guards nothing goes wrong; for
 //! each guard there is a story of what happens without it.
 //!
