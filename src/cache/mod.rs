@@ -55,6 +55,7 @@
 //! ```
 
 mod answer;
+mod backlog;
 mod backoff;
 mod bulkhead;
 mod decide;
@@ -78,6 +79,7 @@ use tower::{ServiceBuilder, service_fn, util::BoxCloneSyncService};
 
 pub use self::{
     answer::{Account, Answer, Detail, Failure, Forward, Get, GetError, Served},
+    backlog::{Backlog, Missed, NoBacklog, Servers},
     backoff::Backoff,
     bulkhead::{Bulkhead, BulkheadLayer, Room},
     directives::Directives,
@@ -89,7 +91,7 @@ pub use self::{
     load::{Claim, Load, Loaded, Role},
     lookup::{Lookup, LookupLayer},
     memory::Memory,
-    places::{Backlog, Missed, NoBacklog, PLACES_MAX, Places, Servers},
+    places::{PLACES_MAX, Places},
     policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
     single_flight::{InFlight, SingleFlight, SingleFlightLayer},
     source::{LoadError, Source},

@@ -1,11 +1,5 @@
 //! The servers of a store as places: each holds entries of its own, and forgets on its own.
 
-use std::future::ready;
-
-use futures_util::future::BoxFuture;
-
-use super::{Key, StoreError};
-
 /// Most servers. A set of them is one number of 64 bits with a sign, as databases keep it.
 pub const PLACES_MAX: u16 = 63;
 
@@ -57,84 +51,6 @@ impl Places {
     /// Their numbers, the least first.
     pub fn numbers(self) -> impl Iterator<Item = u16> {
         (0..PLACES_MAX).filter(move |place| self.has(*place))
-    }
-}
-
-/// The servers of a store, each as a place that can be made to forget. For those who deliver what a write
-/// could not.
-pub trait Servers: Send + Sync + 'static {
-    /// Those that are in service.
-    fn in_service(&self) -> Places;
-
-    /// Those that `key` may be in.
-    fn places_of(&self, key: &Key) -> Places;
-
-    /// Forgets `key` at one place.
-    fn forget_at<'a>(&'a self, place: u16, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>>;
-
-    /// Forgets every entry of the cache at one place, and says in one line why if it can't.
-    fn empty(&self, place: u16) -> BoxFuture<'_, Result<(), String>>;
-
-    /// Uses none of them from now on: the list of servers is another one.
-    fn retire(&self);
-}
-
-/// What a place must forget before it is used (again).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missed {
-    /// Some changes, by their positions in the log.
-    Changes {
-        /// Those that outdate a key, whether or not it can be in that place.
-        changes: Vec<(i64, Key)>,
-        /// All up to this position were looked at.
-        up_to: i64,
-        /// Whether there may be more after it.
-        is_full: bool,
-    },
-    /// So many, up to this position, that it is to be emptied.
-    TooMuch {
-        /// The position.
-        up_to: i64,
-    },
-}
-
-/// The log of what places have missed while they were away.
-pub trait Backlog: Send + Sync + 'static {
-    /// The first part of what `place` has missed after a position, or at all; or one line that says why that can't be
-    /// told.
-    fn missed(&self, place: u16, after: Option<i64>) -> BoxFuture<'_, Result<Missed, String>>;
-
-    /// Takes note that `place` has forgotten these changes, and all that it has missed up to `up_to`.
-    fn forgotten(&self, place: u16, positions: Vec<i64>, up_to: i64);
-
-    /// Takes note that `place` was emptied after the change `up_to`.
-    fn emptied(&self, place: u16, up_to: i64);
-
-    /// Takes note that `place` is about to be used again: what stood in for it is not needed any more.
-    fn caught_up(&self, place: u16);
-
-    /// The first parts of the keys of all entries of the cache, such as `user`.
-    fn spaces(&self) -> &'static [&'static str];
-}
-
-/// The backlog of those who keep no log: no place ever misses anything.
-#[derive(Clone, Copy, Debug)]
-pub struct NoBacklog;
-
-impl Backlog for NoBacklog {
-    fn missed(&self, _: u16, after: Option<i64>) -> BoxFuture<'_, Result<Missed, String>> {
-        let up_to = after.unwrap_or_default();
-        Box::pin(ready(Ok(Missed::Changes { changes: Vec::new(), up_to, is_full: false })))
-    }
-
-    fn forgotten(&self, _: u16, _: Vec<i64>, _: i64) {}
-
-    fn emptied(&self, _: u16, _: i64) {}
-
-    fn caught_up(&self, _: u16) {}
-
-    fn spaces(&self) -> &'static [&'static str] {
-        &[]
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    cache::{Failed, block_on, connect, inspector},
+    client::{Failed, block_on, connect, inspector},
     output::Unwritten,
 };
 use crate::{

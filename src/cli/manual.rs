@@ -2,13 +2,10 @@
 
 use std::{io, process::ExitCode};
 
-use clap::{CommandFactory, Parser};
+use clap::{Command, Parser};
 use clap_complete::{Shell, generate};
 
-use super::{
-    Cli,
-    output::{complain, print},
-};
+use super::output::{complain, print};
 
 /// Prints completions of this command line.
 #[derive(Debug, Parser)]
@@ -18,17 +15,17 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) -> ExitCode {
+    pub(super) fn run(self, mut program: Command) -> ExitCode {
         let mut script = Vec::new();
-        generate(self.shell, &mut Cli::command(), "aside", &mut script);
+        generate(self.shell, &mut program, "aside", &mut script);
         printed(Ok(script))
     }
 }
 
 /// Prints the manual page: the settings, and the names of the commands.
-pub(super) fn man() -> ExitCode {
+pub(super) fn man(program: Command) -> ExitCode {
     let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    let rendered = clap_mangen::Man::new(program).render(&mut page);
     printed(rendered.map(|()| page))
 }
 

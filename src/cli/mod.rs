@@ -1,6 +1,7 @@
 //! The command line: one binary, `serve` unless told otherwise. One file a subcommand.
 
 mod cache;
+mod client;
 mod demo;
 mod healthcheck;
 mod jobs;
@@ -15,7 +16,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::{
     cache::CacheCommand,
@@ -28,9 +29,6 @@ use self::{
     usage::refuse_usage,
 };
 use crate::config::Settings;
-
-/// Exit status when a setting is refused.
-const REFUSED: u8 = 2;
 
 /// The version, and the commit where that is known.
 const VERSION: &str = env!("ASIDE_VERSION");
@@ -80,8 +78,8 @@ pub fn run() -> ExitCode {
         Some(Command::Cache(command)) => command.run(),
         Some(Command::Jobs(jobs)) => jobs.run(),
         Some(Command::Demo(command)) => command.run(),
-        Some(Command::Completions(completions)) => completions.run(),
-        Some(Command::Man) => manual::man(),
+        Some(Command::Completions(completions)) => completions.run(Cli::command()),
+        Some(Command::Man) => manual::man(Cli::command()),
     }
 }
 
@@ -94,10 +92,4 @@ fn show(help: &clap::Error) -> ExitCode {
         }
         _ => ExitCode::SUCCESS,
     }
-}
-
-/// Says in one line what is refused.
-fn refuse(why: &str) -> ExitCode {
-    complain(why);
-    ExitCode::from(REFUSED)
 }

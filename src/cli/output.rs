@@ -1,8 +1,14 @@
 //! What a command writes: to standard output what was asked for, to standard error why it came to nothing.
 
-use std::io::{self, ErrorKind, Write, stderr, stdout};
+use std::{
+    io::{self, ErrorKind, Write, stderr, stdout},
+    process::ExitCode,
+};
 
 use crate::escape::Escaped;
+
+/// Exit status when a setting is refused.
+pub(super) const REFUSED: u8 = 2;
 
 /// Standard output can't be written, though somebody is there to read it: a full disk, for one.
 #[derive(Debug, thiserror::Error)]
@@ -26,4 +32,10 @@ pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), Unwritten> {
 pub(super) fn complain(why: &str) {
     // It may repeat what came from outside.
     let _ = writeln!(stderr(), "error: {}", Escaped(why));
+}
+
+/// Says in one line what is refused.
+pub(super) fn refuse(why: &str) -> ExitCode {
+    complain(why);
+    ExitCode::from(REFUSED)
 }

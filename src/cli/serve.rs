@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::refuse;
+use super::output::refuse;
 use crate::{app::App, config::Settings, http::edge::raise_open_files, telemetry};
 
 /// Connections that the kernel keeps until they are accepted; past it, clients' attempts are lost and tried

@@ -4,7 +4,7 @@ use std::{env, process::ExitCode};
 
 use clap::error::ErrorKind;
 
-use super::{REFUSED, refuse};
+use super::output::{REFUSED, refuse};
 
 /// What clap's text begins with where it stops to say what is wrong.
 const ENDS: [&str; 2] = ["Usage:", "For more information"];

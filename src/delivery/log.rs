@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
-use super::record::Recording;
+use super::recording::Recording;
 use crate::{
     cache::{Backlog, Memory, Missed, Places},
     users::{Change, Database, Serving},

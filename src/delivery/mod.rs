@@ -11,6 +11,7 @@
 mod follow;
 mod log;
 mod record;
+mod recording;
 mod sweep;
 #[cfg(test)]
 mod tests;

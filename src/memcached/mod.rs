@@ -27,7 +27,7 @@ pub use self::{
     emptying::Emptied,
     health::State,
     inspect::{InspectError, Inspector, Place},
-    plain::Kept,
+    operation::Kept,
 };
 use self::{
     operation::Operation,

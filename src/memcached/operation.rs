@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::plain::Kept;
 use crate::cache::{Ask, Filled, Found, Key, Lease, Look, StoreError, Token, Value};
 
 /// Where the answer of an operation goes. A caller may have left; then nobody minds.
@@ -30,6 +29,15 @@ pub(crate) enum Operation {
     Release { key: Key, lease: Lease, again: bool },
     /// `ms` under a CAS of the entry that was to be refreshed, for which nobody waits either.
     PutBack { key: Key, lease: Lease, found: Found },
+}
+
+/// A plain item as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The bytes; empty if it is a placeholder, which means "being loaded".
+    pub value: Bytes,
+    /// Seconds until memcached would have dropped it, before this read renewed it; `None` is never.
+    pub left_s: Option<u32>,
 }
 
 #[derive(Debug)]

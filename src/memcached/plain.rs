@@ -7,20 +7,11 @@ use bytes::Bytes;
 
 use super::{
     Memcached, State,
-    operation::{Operation, Read},
+    operation::{Kept, Operation, Read},
     routing::Choices,
     server::Server,
 };
 use crate::cache::{Key, StoreError};
-
-/// A plain item as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// The bytes; empty if it is a placeholder, which means "being loaded".
-    pub value: Bytes,
-    /// Seconds until memcached would have dropped it, before this read renewed it; `None` is never.
-    pub left_s: Option<u32>,
-}
 
 impl Memcached {
     /// Keeps `value`, of at most a million bytes, under `key` for `life_s` seconds (1 to 30 days), whatever

@@ -4,7 +4,7 @@ use std::{fmt::Write, time::Duration};
 
 use humantime::format_duration;
 
-use super::{Failed, inspector};
+use crate::cli::client::{Failed, inspector};
 use crate::{
     app,
     cache::{Condition, Explanation, Key},

@@ -4,7 +4,7 @@ use std::{io::IsTerminal, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Failed, inspector};
+use crate::cli::client::{self, Failed, inspector};
 use crate::{
     cache::{Key, Store, StoreError},
     cli::output::print,
@@ -53,7 +53,7 @@ pub(super) async fn delete(servers: &ServerSettings, key: &Key) -> Result<(), Fa
 
 /// Connects to the servers, of which that of `key` must be reached.
 async fn connect(servers: &ServerSettings, key: &Key) -> Result<Memcached, Failed> {
-    let memcached = super::connect(&inspector(servers)?).await;
+    let memcached = client::connect(&inspector(servers)?).await;
     if memcached.reaches(key) {
         Ok(memcached)
     } else {

@@ -5,21 +5,17 @@ mod items;
 mod stats;
 mod value;
 
-use std::{future::Future, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 
 use super::{
-    output::{Unwritten, complain},
-    refuse,
+    client::{Failed, block_on},
     service::Service,
 };
 use crate::{
-    app,
-    cache::{Key, NoBacklog},
+    cache::Key,
     config::{self, ServerSettings},
-    memcached::{Inspector, Memcached},
-    metrics::Metrics,
 };
 
 /// What is done with the cache.
@@ -71,14 +67,6 @@ pub(super) struct OneKey {
     servers: ServerSettings,
 }
 
-/// Why a command came to nothing, in one line.
-pub(super) enum Failed {
-    /// What was asked for makes no sense: exit status 2.
-    Refused(String),
-    /// It could not be done, or there is nothing: exit status 1.
-    Failure(String),
-}
-
 impl CacheCommand {
     pub(super) fn run(self) -> ExitCode {
         let done = match self {
@@ -106,61 +94,10 @@ impl CacheCommand {
     }
 }
 
-impl From<Unwritten> for Failed {
-    fn from(why: Unwritten) -> Self {
-        Self::Failure(why.to_string())
-    }
-}
-
-impl Failed {
-    /// Says why.
-    pub(super) fn told(self) -> ExitCode {
-        match self {
-            Self::Refused(why) => refuse(&why),
-            Self::Failure(why) => {
-                complain(&why);
-                ExitCode::FAILURE
-            }
-        }
-    }
-}
-
 /// The key that `text` is. A complaint repeats nothing of it that a terminal would obey.
 fn checked(text: &str) -> Result<Key, Failed> {
     Key::new(text).map_err(|why| {
         let text: String = text.escape_default().take(100).collect();
         Failed::Refused(format!("invalid value '{text}' for '<KEY>': {why}"))
     })
-}
-
-/// Looks at the servers of `settings`, which must name some.
-pub(super) fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> {
-    match app::inspector(settings) {
-        Ok(Some(inspector)) => Ok(inspector),
-        Ok(None) => Err(Failed::Refused(
-            "invalid value 'none' for '--memcached <SERVERS>': a client needs a server".to_owned(),
-        )),
-        Err(error) => Err(Failed::Refused(error.to_string())),
-    }
-}
-
-/// Connects to the servers, and waits until it is known of each whether it can be reached.
-pub(super) async fn connect(inspector: &Inspector) -> Memcached {
-    // A command has the time of a question: its connection is made while it waits.
-    let memcached = Memcached::start(
-        inspector.servers(),
-        inspector.question_timeout(),
-        &Metrics::default(),
-        // Nothing is written here that a server could have missed.
-        Arc::new(NoBacklog),
-    );
-    memcached.known().await;
-    memcached
-}
-
-pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failed::Failure(format!("no runtime can be started: {error}")))?;
-    runtime.block_on(command)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::{Failed, inspector};
+use crate::cli::client::{Failed, inspector};
 use crate::{
     cli::{output, service::Service},
     config::ServerSettings,

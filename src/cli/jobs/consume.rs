@@ -11,7 +11,7 @@ use tokio::{
 use super::progress::Progress;
 use crate::{
     app::{self, Stacks},
-    cli::refuse,
+    cli::output::refuse,
     config::{LogFormat, QueueSettings, StackSettings, pause},
     jobs::{Attempt, Queue, WarmUp, Worker},
     metrics::Metrics,

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use self::{consume::Consume, produce::Produce};
+use super::output::refuse;
 
 /// What to do with the queue.
 #[derive(Debug, Subcommand)]
@@ -23,7 +24,7 @@ impl Jobs {
     pub(super) fn run(&self) -> ExitCode {
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
-            Err(error) => return super::refuse(&format!("no threads can be started: {error}")),
+            Err(error) => return refuse(&format!("no threads can be started: {error}")),
         };
         let code = match self {
             Self::Produce(produce) => runtime.block_on(produce.run()),

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{
     app,
-    cli::output::{complain, print},
+    cli::output::{complain, print, refuse},
     config::QueueAddress,
 };
 
@@ -62,11 +62,11 @@ impl Produce {
         let range = self.range.iter().flat_map(|Range(range)| range.clone());
         let users: Vec<i64> = self.ids.iter().copied().chain(range).collect();
         if users.is_empty() {
-            return crate::cli::refuse("no user is named: it takes ids, or --range FIRST..=LAST");
+            return refuse("no user is named: it takes ids, or --range FIRST..=LAST");
         }
         let queue = match app::queue_to_fill(&self.queue, &self.database) {
             Ok(queue) => queue,
-            Err(error) => return crate::cli::refuse(&error.to_string()),
+            Err(error) => return refuse(&error.to_string()),
         };
         let mut queued = 0;
         for batch in users.chunks(BATCH) {

@@ -4,7 +4,7 @@ use async_memcached::MetaProtocol;
 use bytes::Bytes;
 
 use super::{Looks, WireError, is_for};
-use crate::memcached::{operation::Read, plain::Kept};
+use crate::memcached::operation::{Kept, Read};
 
 impl Looks {
     /// `mg <key> v t O<round trip> [T<renew>]` for each, in one round trip.
