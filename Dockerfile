@@ -8,7 +8,6 @@ COPY Cargo.toml Cargo.lock ./
 RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && cargo build --release --locked
 
 # The empty program is forgotten first: cargo compares times, and the real files can be older than what it made of it.
-COPY build.rs .
 COPY migrations migrations
 COPY src src
 RUN cargo clean --release --package aside && cargo build --release --locked

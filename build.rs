@@ -1,10 +1,9 @@
-//! Rebuilds when a migration is added, as `sqlx::migrate!` reads the folder at compile time; and names the commit.
+//! Names the commit that this is built from.
 
 use std::{env, path::Path, process::Command};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=migrations");
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let version = commit().map_or(version.clone(), |commit| format!("{version} ({commit})"));
     println!("cargo:rustc-env=ASIDE_VERSION={version}");

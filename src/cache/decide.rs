@@ -38,11 +38,11 @@ impl Need {
     fn new(why: Forward, claim: Option<Claim>, detail: Option<Detail>) -> Self {
         Self { why, claim, stand_in: None, detail }
     }
+}
 
-    /// The load of a caller who wants nothing of it stored.
-    pub(super) fn past_the_store() -> Self {
-        Self::new(Forward::Request, None, None)
-    }
+/// Decides what becomes of a request that wants nothing of the store (`no-store`), so that it is not asked.
+pub(super) fn decide_unasked(directives: Directives) -> Decision {
+    loaded(Need::new(Forward::Request, None, None), directives)
 }
 
 /// Decides what becomes of a request after its look. `took_lease` says whether the look asked for one, `failing`
@@ -87,6 +87,11 @@ pub(super) fn decide(
         Ok(Look::Absent) => Need::new(Forward::Miss, None, None),
         Err(_) => Need::new(Forward::Bypass, None, Some(Detail::Unavailable)),
     };
+    loaded(need, directives)
+}
+
+/// The load, unless the caller wants none.
+fn loaded(need: Need, directives: Directives) -> Decision {
     if directives.only_if_cached {
         return Decision::NotCached { detail: need.detail };
     }
@@ -238,6 +243,9 @@ mod tests {
         let only_if_cached = Directives { only_if_cached: true, ..plain };
         let decision = decide(absent(), false, only_if_cached, &policy(), false);
         assert_eq!(words(decision), "504");
+        // With `no-store` nothing is looked for.
+        assert_eq!(words(decide_unasked(plain)), "request: alone");
+        assert_eq!(words(decide_unasked(only_if_cached)), "504");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 use super::{
     Account, Answer, Ask, Backoff, Claim, Detail, Directives, Entry, Failure, Forward, Get,
     GetError, Key, Load, LoadError, Loaded, Look, Policy, Room, Served, Source, Store, Token,
-    decide::{Decision, Need, decide},
+    decide::{Decision, Need, decide, decide_unasked},
     policy::seconds,
 };
 use crate::metrics::{CacheMetrics, LoadResult, Outcome};
@@ -139,19 +139,21 @@ where
         begun_at: Instant,
     ) -> Result<Answer, Failure> {
         let key = self.source.key(&id);
-        if directives.no_store {
-            return self.load(id, key, Need::past_the_store(), begun_at.elapsed()).await;
-        }
-        // Ask and look: the one round trip of a hit.
-        let ask = self.ask(&key, directives);
-        let look = self.store.lookup(&key, ask).await;
-        let lookup = begun_at.elapsed();
-        if let Ok(Look::Found { token: Token::Won, .. }) = look {
-            // It was chosen to refresh: if loads of the key fail, this is the next try.
-            self.backoff.tried(&key);
-        }
-        let failing = self.backoff.is_failing(&key);
-        match decide(look, ask.lease_s.is_some(), directives, &self.policy, failing) {
+        let (decision, lookup) = if directives.no_store {
+            (decide_unasked(directives), begun_at.elapsed())
+        } else {
+            // Ask and look: the one round trip of a hit.
+            let ask = self.ask(&key, directives);
+            let look = self.store.lookup(&key, ask).await;
+            let lookup = begun_at.elapsed();
+            if let Ok(Look::Found { token: Token::Won, .. }) = look {
+                // It was chosen to refresh: if loads of the key fail, this is the next try.
+                self.backoff.tried(&key);
+            }
+            let failing = self.backoff.is_failing(&key);
+            (decide(look, ask.lease_s.is_some(), directives, &self.policy, failing), lookup)
+        };
+        match decision {
             // A hit, or a stale one; the answer does not wait for its refresh.
             Decision::Serve { entry, refresh, detail } => {
                 if let Some(claim) = refresh {

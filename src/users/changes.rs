@@ -4,7 +4,7 @@
 //! Writers of SQLite come one after the other, so that positions become visible in their order: whoever has
 //! read up to a position has seen all before it.
 
-use sqlx::{FromRow, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::{Database, SPACE, WriteError, write::write_error};
 use crate::cache::{Key, Places};
@@ -38,7 +38,7 @@ pub struct Outdated {
 }
 
 /// How far the log goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The last change there ever was; 0 if there was none.
     pub last: i64,
@@ -59,11 +59,8 @@ pub struct Page {
     pub is_full: bool,
 }
 
-#[derive(FromRow)]
-struct Row {
-    position: i64,
-    key: String,
-}
+/// A position and its key, as they are stored.
+type Row = (i64, String);
 
 /// Appends to the log, in the open transaction, that `key` is outdated everywhere. A change of the same key that
 /// is not forgotten everywhere yet is superseded: the log holds at most one of those for each key.
@@ -109,9 +106,10 @@ impl Database {
     /// # Errors
     /// If the database can't be read.
     pub async fn extent(&self) -> Result<Extent, sqlx::Error> {
-        let select = "SELECT coalesce((SELECT max(position) FROM changes), 0) AS last,
+        let select = "SELECT coalesce((SELECT max(position) FROM changes), 0),
                       pruned, list FROM serving";
-        sqlx::query_as(select).fetch_one(&self.log).await
+        let (last, pruned, list) = sqlx::query_as(select).fetch_one(&self.log).await?;
+        Ok(Extent { last, pruned, list })
     }
 
     /// The changes after `after` and up to `last`.
@@ -218,9 +216,9 @@ async fn prune(transaction: &mut Transaction<'static, Sqlite>) -> Result<(), sql
 /// Leaves out what is no key: only sound ones are ever noted, and another one is not in the cache either.
 fn page(rows: Vec<Row>, last: i64) -> Page {
     let is_full = rows.len() >= PAGE_MAX as usize;
-    let up_to = rows.last().filter(|_| is_full).map_or(last, |row| row.position);
-    let changes = rows.into_iter().filter_map(|Row { position, key }| {
-        Key::new(&key).ok().map(|key| Change { position, key })
-    });
+    let up_to = rows.last().filter(|_| is_full).map_or(last, |(position, _)| *position);
+    let changes = rows
+        .into_iter()
+        .filter_map(|(position, key)| Key::new(&key).ok().map(|key| Change { position, key }));
     Page { changes: changes.collect(), up_to, is_full }
 }

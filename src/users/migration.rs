@@ -1,7 +1,10 @@
 //! Brings the file to the schema of this program, whoever else is doing the same.
 
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use sqlx::{migrate::Migrator, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
+use sqlx::{
+    migrate::{Migration, MigrationType::Simple, Migrator},
+    sqlite::SqliteConnectOptions,
+};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::error::{OpenFailure, one_line};
@@ -9,6 +12,20 @@ use super::error::{OpenFailure, one_line};
 /// Where sqlx notes which of our migrations have run. Not its default, `_sqlx_migrations`, by which a file would
 /// look like that of any other program that uses sqlx.
 const MIGRATIONS_TABLE: &str = "aside_migrations";
+
+/// The version, the description and the statements of each migration. sqlx notes the SHA-384 of the statements, and a
+/// file that a migration with another one has made is refused: one that is here is never edited.
+pub(super) const MIGRATIONS: [(i64, &str, &str); 5] = [
+    (1, "create users", include_str!("../../migrations/0001_create_users.sql")),
+    (2, "seed users", include_str!("../../migrations/0002_seed_users.sql")),
+    (3, "create invalidations", include_str!("../../migrations/0003_create_invalidations.sql")),
+    (4, "create changes", include_str!("../../migrations/0004_create_changes.sql")),
+    (
+        5,
+        "compare domains without case",
+        include_str!("../../migrations/0005_compare_domains_without_case.sql"),
+    ),
+];
 
 /// Pause before a locked file is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -56,7 +73,10 @@ async fn try_migrate(options: &SqliteConnectOptions) -> Result<SqliteConnection,
 }
 
 fn migrator() -> Migrator {
-    let mut migrator = sqlx::migrate!();
+    let migrations = MIGRATIONS.map(|(version, description, statements)| {
+        Migration::new(version, description.into(), Simple, statements.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.into());
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     migrator
 }

@@ -17,6 +17,7 @@ mod write;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -37,7 +38,7 @@ use crate::cache::{Key, LoadError, Source};
 pub const SPACE: &str = "user";
 
 /// One user, and the JSON object that clients see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     /// Positive, and never given to anybody else, not even after a deletion.
     #[schema(minimum = 1)]
@@ -50,6 +51,19 @@ pub struct User {
     pub created_at: String,
     /// Same form; not before `created_at`.
     pub updated_at: String,
+}
+
+/// By hand, as sqlx's derive would have all of sqlx and SQLite compiled a second time, for the compiler's own use.
+impl FromRow<'_, SqliteRow> for User {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            email: row.try_get("email")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+        })
+    }
 }
 
 /// The users as a source of the cache. Clones share the database.

@@ -8,7 +8,7 @@ use std::{
     io,
 };
 
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 use tokio::task::spawn_blocking;
 
 use super::{Database, WriteError, error::one_line, write::write_error};
@@ -57,11 +57,8 @@ pub enum ServingError {
     Database(#[from] WriteError),
 }
 
-#[derive(FromRow)]
-struct Listed {
-    address: String,
-    empty_to: Option<i64>,
-}
+/// The address of a server, and up to which change it is to be emptied.
+type Listed = (String, Option<i64>);
 
 impl Database {
     /// Joins the processes that `servers` serve. The first process gives the list; with `adopt` a later one gives
@@ -80,7 +77,7 @@ impl Database {
             .await
             .map_err(write_error)?;
         let listed = listed(&mut transaction).await.map_err(write_error)?;
-        let theirs: Vec<String> = listed.into_iter().map(|server| server.address).collect();
+        let theirs: Vec<String> = listed.into_iter().map(|(address, _)| address).collect();
         if list > 0 && same(&theirs, servers) {
             return Ok(Serving { servers: theirs, list, _alone });
         }
@@ -190,7 +187,8 @@ async fn adopted(
     is_change: bool,
 ) -> Result<(), sqlx::Error> {
     let grows = is_within(before, servers);
-    let empty: Vec<_> = listed(transaction).await?.into_iter().map(|it| it.empty_to).collect();
+    let empty: Vec<_> =
+        listed(transaction).await?.into_iter().map(|(_, empty_to)| empty_to).collect();
     sqlx::query("DELETE FROM servers").execute(&mut **transaction).await?;
     let mut places = Places::NONE;
     for (place, address) in (0_u16..).zip(servers) {

@@ -102,7 +102,8 @@ async fn a_queue_that_is_away_at_the_start_is_used_as_soon_as_it_is_there() {
     let place = Place::seeded().await;
     let file = place.file("aside.db-jobs");
     fs::create_dir(&file).unwrap();
-    let aside = Aside::start_at(&place, FAST).await;
+    // Nothing but the queue is away.
+    let aside = Aside::start_at(&place, &["--job-delay", "0s", "--slow-query", "0s"]).await;
     away(&aside).await;
     aside.get("/jobs").await.problem(503);
     aside.get("/users/1").await.user(1);

@@ -78,7 +78,7 @@ async fn what_comes_from_outside_begins_no_line_and_colours_nothing() {
     // The queue is made when it is first used.
     assert_eq!(post("/jobs/warm-ups", json!({ "ids": [1] })).await, 202);
     let mut queue = <sqlx::SqliteConnection as sqlx::Connection>::connect(&queue).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(trigger("Jobs", "by-queue")))
+    sqlx::raw_sql(sqlx::AssertSqlSafe(trigger("aside_jobs", "by-queue")))
         .execute(&mut queue)
         .await
         .unwrap();

@@ -1,10 +1,12 @@
 //! An email address belongs to one user, however its domain is written.
 
-use std::borrow::Cow;
-
 use reqwest::Method;
 use serde_json::json;
-use sqlx::{Connection, migrate::Migrator, sqlite::SqliteConnectOptions};
+use sqlx::{
+    Connection, SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+    sqlite::SqliteConnectOptions,
+};
 
 use crate::{
     request::{number, send},
@@ -41,10 +43,17 @@ async fn before_the_migration(emails: &[&str]) -> Place {
     let place = Place::empty();
     let options = SqliteConnectOptions::new().filename(place.database()).create_if_missing(true);
     let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let mut migrator: Migrator = sqlx::migrate!();
+    let before = [
+        (1, "create users", include_str!("../../migrations/0001_create_users.sql")),
+        (2, "seed users", include_str!("../../migrations/0002_seed_users.sql")),
+        (3, "create invalidations", include_str!("../../migrations/0003_create_invalidations.sql")),
+        (4, "create changes", include_str!("../../migrations/0004_create_changes.sql")),
+    ];
+    let before = before.map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(before.into());
     migrator.dangerous_set_table_name("aside_migrations");
-    let before = migrator.migrations.iter().filter(|migration| migration.version < 5);
-    migrator.migrations = Cow::Owned(before.cloned().collect());
     migrator.run_direct(None, &mut connection, false).await.unwrap();
     for email in emails {
         let insert = "INSERT INTO users (name, email, created_at, updated_at)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 
 use super::Place;
-use crate::users::User;
+use crate::users::{User, migration::MIGRATIONS};
 
 async fn all_users(readers: &SqlitePool) -> Vec<User> {
     sqlx::query_as("SELECT * FROM users ORDER BY id").fetch_all(readers).await.unwrap()
@@ -57,6 +57,39 @@ async fn every_connection_waits_briefly_and_syncs_fully_in_wal_mode() {
     assert_eq!(pragma(&readers, "foreign_keys").await, "1");
     let timeout: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&readers).await.unwrap();
     assert_eq!(timeout, 250);
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_rows() {
+    let place = Place::new();
+    place.execute(include_str!("../../../migrations/0001_create_users.sql")).await;
+    place.execute(include_str!("../../../migrations/0002_seed_users.sql")).await;
+    place.execute(include_str!("../../../migrations/0003_create_invalidations.sql")).await;
+    place.execute(include_str!("of_an_earlier_version.sql")).await;
+    let database = place.open(Duration::ZERO, 1).await;
+    assert_eq!(all_users(&database.readers).await[41].name, "Eve");
+    let last: (i64, String) =
+        sqlx::query_as("SELECT max(version), hex(checksum) FROM aside_migrations")
+            .fetch_one(&database.readers)
+            .await
+            .unwrap();
+    let checksum = "D6C82D987FE85A3DDA6244283356459BCF10BB386E5CD69B47B25A2873148740\
+                    B2EFFBC2025D85AD888AE0C7F085AD78";
+    assert_eq!(last, (4, checksum.to_owned()));
+}
+
+#[test]
+fn no_migration_of_the_folder_is_left_out() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let listed = MIGRATIONS.map(|(version, description, _)| {
+        format!("{version:04}_{}.sql", description.replace(' ', "_"))
+    });
+    assert_eq!(files, listed);
 }
 
 #[tokio::test]

@@ -1,0 +1,14 @@
+-- What the version before `changes` has noted of its migrations, and a row that was changed since.
+CREATE TABLE aside_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+);
+INSERT INTO aside_migrations (version, description, success, checksum, execution_time) VALUES
+    (1, 'create users', TRUE, x'B185DB02B476559EA910A8374FF70F51504CBE58C2DA2B25AAA8987387E01291123B3166A5FE09E0F913965F27400BF2', 1),
+    (2, 'seed users', TRUE, x'7C3A6578F129F247354DE33C4C8ED9D7E93B304C65B053D5522E79D5DA90A99EFEF78CD08CE95C82D7E3A8616E8D2BAA', 1),
+    (3, 'create invalidations', TRUE, x'B9A8B790FB15F8E952EF15BB0041C788A71C0EF18A06D74E4398F17B7A99E5F5A7C59F4E939B1B577B953AA248943AA5', 1);
+UPDATE users SET name = 'Eve' WHERE id = 42;
