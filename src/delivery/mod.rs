@@ -4,7 +4,7 @@
 //! forgotten it yet. A write is forgotten directly, before it is acknowledged. What could not be then is delivered
 //! by any process that reaches the server:
 //!
-//! - a server that is put (back) into service is first told what it has missed ([`Log`] as a [`Backlog`]);
+//! - a server that is put (back) into service is first told what it has missed ([`Log`] as a [`Backlog`](crate::cache::Backlog));
 //! - one that is in service is told by a sweep, each second, whatever the others are;
 //! - a process's own memory is told by following the log.
 

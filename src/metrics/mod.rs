@@ -1,4 +1,4 @@
-//! Counters and histograms, named once. Every label comes from a closed set ([`labels`]), so that no request
+//! Counters and histograms, named once. Every label comes from a closed set (`labels`), so that no request
 //! can make a new series.
 
 mod instruments;
