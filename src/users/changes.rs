@@ -6,7 +6,7 @@
 
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
-use super::{Database, SPACE, WriteError, write::write_error};
+use super::{Database, SPACE, WriteError, unwritten::write_error};
 use crate::cache::{Key, Places};
 
 /// Changes that every server has forgotten stay in the log until so many have come after them. A process that

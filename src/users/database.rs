@@ -6,11 +6,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlitePool};
 use tokio::time::Instant;
 
-use super::error::{OpenError, OpenFailure};
-use super::{file::FileIdentity, migration::migrate, slow::Slowness, write::WRITE_WAIT};
-
-/// How long [`Database::open`] tries a file that another process has locked. Past it, opening fails.
-pub(super) const OPEN_WAIT: Duration = Duration::from_secs(10);
+use super::error::{OPEN_WAIT, OpenError, OpenFailure};
+use super::{file::FileIdentity, migration::migrate, slowness::Slowness, unwritten::WRITE_WAIT};
 
 /// How long SQLite waits for a lock within a statement. Past it, the statement fails as busy. In WAL mode
 /// readers need no lock that anybody keeps.

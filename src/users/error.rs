@@ -1,11 +1,16 @@
 //! How SQLite's errors are told apart, and what they mean to who opens the database or loads from it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sqlx::migrate::MigrateError;
 
-use super::database::OPEN_WAIT;
 use crate::cache::LoadError;
+
+/// How long [`Database::open`](super::Database::open) tries a file that another process has locked. Past it, opening fails.
+pub(super) const OPEN_WAIT: Duration = Duration::from_secs(10);
 
 /// Primary result codes of SQLite (<https://sqlite.org/rescode.html>).
 pub(super) mod code {

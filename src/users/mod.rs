@@ -10,8 +10,10 @@ mod profile;
 mod ready;
 mod servers;
 mod slow;
+mod slowness;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 mod watch;
 mod write;
 
@@ -29,8 +31,9 @@ pub(crate) use file::FileIdentity;
 pub use profile::{Profile, ProfileChange, is_name};
 pub use ready::NotReady;
 pub use servers::{Serving, ServingError};
+pub use unwritten::WriteError;
 pub use watch::Watch;
-pub use write::{WriteError, Written};
+pub use write::Written;
 
 use crate::cache::{Key, LoadError, Source};
 

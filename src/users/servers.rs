@@ -11,7 +11,7 @@ use std::{
 use sqlx::{Sqlite, Transaction};
 use tokio::task::spawn_blocking;
 
-use super::{Database, WriteError, error::one_line, write::write_error};
+use super::{Database, WriteError, error::one_line, unwritten::write_error};
 use crate::cache::{PLACES_MAX, Places};
 
 /// How a list without any server is written.
