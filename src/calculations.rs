@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
-use utoipa::ToSchema;
 
 use crate::{
     cache::{Cache, InFlight, Key, LoadError, Policy, Source, Store, stack_counted},
@@ -19,13 +18,11 @@ const EFFORT: Duration = Duration::from_secs(5);
 pub const SPACE: &str = "calculation";
 
 /// A number and its double: the JSON object that clients see.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Calculation {
     /// The number.
-    #[schema(minimum = 1)]
     pub input: i64,
     /// Twice the number, up to 18446744073709551614.
-    #[schema(minimum = 2)]
     pub result: i128,
 }
 

@@ -1,7 +1,6 @@
 //! What is known of one entry without touching it, and what that means.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{Flags, SCHEMA};
 
@@ -25,7 +24,7 @@ pub struct Sight {
 }
 
 /// What an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// Nothing is there.
@@ -57,7 +56,7 @@ impl Condition {
 }
 
 /// One item explained.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// What it is.
     pub state: Condition,
@@ -72,7 +71,6 @@ pub struct Explanation {
     pub fresh_s: Option<i64>,
     /// Seconds until it is dropped; absent if it is kept for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Int64)]
     pub left_s: Option<u32>,
     /// Whether somebody was told to load or to refresh it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,19 +13,11 @@ const FOR_A_DAY: (header::HeaderName, HeaderValue) =
 const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
 
 /// Tells a browser that there is no icon.
-#[utoipa::path(
-    get, path = "/favicon.ico", tag = "service", operation_id = "show_icon",
-    responses((status = 204, description = "There is none.")),
-)]
 pub(super) async fn favicon() -> Response {
     (StatusCode::NO_CONTENT, [FOR_A_DAY]).into_response()
 }
 
 /// Tells crawlers to stay away.
-#[utoipa::path(
-    get, path = "/robots.txt", tag = "service", operation_id = "show_robots",
-    responses((status = 200, description = "RFC 9309.", body = String)),
-)]
 pub(super) async fn robots() -> Response {
     ([FOR_A_DAY], ROBOTS).into_response()
 }

@@ -11,15 +11,8 @@ use axum::{
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::time::Instant;
-use utoipa::ToSchema;
 
-use super::{
-    Context,
-    headers::of_write,
-    number,
-    openapi::{Gone, Id, IfAny, refusals},
-    problem::Problem,
-};
+use super::{Context, headers::of_write, number, problem::Problem};
 use crate::{
     cache::{Condition, Explanation, Key},
     users::SPACE,
@@ -41,7 +34,7 @@ pub struct Unfinished {
 }
 
 /// All that is known of one key.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Held {
     /// The key in the cache.
     pub key: String,
@@ -53,18 +46,16 @@ pub struct Held {
 }
 
 /// One server as a place for the key.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ServerPlace {
     /// Its address as the setting has it.
     pub server: String,
     /// MurmurHash3 of `server-key`; the highest is the first choice.
-    #[schema(format = Int64)]
     pub score: u32,
     /// Why the key lives here, or does not.
     pub why: String,
     /// What is there; absent if it was not asked or gave no answer.
     #[serde(flatten)]
-    #[schema(value_type = IfAny)]
     pub entry: Option<Explanation>,
     /// Why it gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,14 +78,6 @@ impl Held {
 }
 
 /// Explains the entry of a user without touching it.
-#[utoipa::path(
-    get, path = "/cache/users/{id}", tag = "cache", operation_id = "explain_entry", security(("token" = [])),
-    params(Id),
-    responses(
-        (status = 200, description = "What is there, and where.", body = Explained),
-        refusals::UseEntry,
-    ),
-)]
 pub(super) async fn explain(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     let Some(id) = id(&uri) else { return Problem::InvalidId.into_response() };
     let held = (context.control.explain)(Key::numbered(SPACE, id)).await;
@@ -109,22 +92,17 @@ pub(super) async fn explain(State(context): State<Arc<Context>>, uri: Uri) -> Re
 }
 
 /// What is known of an entry.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(super) struct Explained {
     /// What it is, for the first server that answers, or for this process's memory.
     state: Condition,
     /// The first server that has something under the key.
-    #[schema(required)]
     held_by: Option<String>,
     #[serde(flatten)]
     held: Held,
 }
 
 /// Forgets the entry of a user, as a write does it, but without one.
-#[utoipa::path(
-    delete, path = "/cache/users/{id}", tag = "cache", operation_id = "forget_entry", security(("token" = [])),
-    params(Id), responses(Gone, refusals::UseEntry),
-)]
 pub(super) async fn forget(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     let begun_at = Instant::now();
     let Some(id) = id(&uri) else { return Problem::InvalidId.into_response() };
@@ -148,13 +126,6 @@ pub(super) async fn forget(State(context): State<Arc<Context>>, uri: Uri) -> Res
 /// Forgets all entries.
 ///
 /// Sessions and the items of other programs stay.
-#[utoipa::path(
-    delete, path = "/cache", tag = "cache", operation_id = "forget_all", security(("token" = [])),
-    responses(
-        (status = 200, description = "All are forgotten.", body = Forgotten),
-        refusals::ForgetAll,
-    ),
-)]
 pub(super) async fn forget_all(State(context): State<Arc<Context>>) -> Response {
     match (context.control.forget_all)().await {
         Ok(forgotten) => Json(Forgotten { forgotten }).into_response(),
@@ -163,7 +134,7 @@ pub(super) async fn forget_all(State(context): State<Arc<Context>>) -> Response 
 }
 
 /// How much was forgotten.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(super) struct Forgotten {
     /// Entries that were there.
     forgotten: u64,

@@ -7,23 +7,11 @@ use axum::{
     response::Response,
 };
 
-use super::{
-    Context, cached, number,
-    openapi::{CalculationRead, N, Reading, refusals},
-    problem::Problem,
-};
+use super::{Context, cached, number, problem::Problem};
 
 /// Doubles a number, slowly.
 ///
 /// It takes five seconds, and the result is kept for ten.
-#[utoipa::path(
-    get,
-    path = "/calculations/{n}",
-    tag = "calculations",
-    operation_id = "calculate",
-    params(N, Reading),
-    responses(CalculationRead, refusals::Calculate)
-)]
 pub(super) async fn show(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (request, _) = request.into_parts();
     let n = request.uri.path().strip_prefix("/calculations/").and_then(number);

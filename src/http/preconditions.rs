@@ -107,6 +107,8 @@ fn elements(mut rest: &str) -> Option<Vec<&str>> {
         };
         let (element, after) = rest.split_at(end);
         if element != "*" {
+            // The parser takes it for granted that there is no space.
+            element.bytes().all(|byte| byte.is_ascii_graphic()).then_some(())?;
             element.parse::<ETag>().ok()?;
         }
         elements.push(element);
@@ -141,8 +143,19 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_tags_is_refused() {
-        for field in ["a", "\"", "\"a", "a\"", "**", "*, \"a\"", "\"a\" \"b\"", "\"a\";", "w/\"a\""]
-        {
+        for field in [
+            "a",
+            "\"",
+            "\"a",
+            "a\"",
+            "**",
+            "*, \"a\"",
+            "\"a\" \"b\"",
+            "\"a\";",
+            "w/\"a\"",
+            "\"a b\"",
+            "\"a\tb\"",
+        ] {
             assert_eq!(read(&[field]), None, "{field}");
             assert_eq!(read(&["\"a\"", field]), None, "{field}");
         }

@@ -9,9 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::{Context, openapi::refusals, problem::Problem};
+use super::{Context, problem::Problem};
 use crate::{
     metrics::CacheMetrics,
     statistics::{Evidence, Ledger, ServerRow},
@@ -21,7 +20,7 @@ use crate::{
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One memcached server, for `/readyz`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ServerReport {
     /// Its address as the setting has it.
     pub server: String,
@@ -30,10 +29,6 @@ pub struct ServerReport {
 }
 
 /// Tells that the process is alive.
-#[utoipa::path(
-    get, path = "/healthz", tag = "service", operation_id = "show_health",
-    responses((status = 200, description = "`ok`.", body = String), refusals::Other),
-)]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
@@ -41,10 +36,6 @@ pub(super) async fn healthz() -> &'static str {
 /// Tells whether requests should be sent here.
 ///
 /// memcached being away does not make the service unready.
-#[utoipa::path(
-    get, path = "/readyz", tag = "service", operation_id = "show_readiness",
-    responses((status = 200, description = "It is ready.", body = Ready), refusals::Ready),
-)]
 pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Response {
     if context.is_draining() {
         return Problem::Draining.into_response();
@@ -60,7 +51,7 @@ pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Response {
 }
 
 /// That the service is ready, and how its servers are.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(super) struct Ready {
     /// Always true; what is not ready is a problem.
     ready: bool,
@@ -69,13 +60,6 @@ pub(super) struct Ready {
 }
 
 /// Shows the metrics, for Prometheus.
-#[utoipa::path(
-    get, path = "/metrics", tag = "service", operation_id = "show_metrics",
-    responses(
-        (status = 200, description = "OpenMetrics.", body = String, content_type = OPENMETRICS),
-        refusals::Other,
-    ),
-)]
 pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
     match context.metrics.render() {
         Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
@@ -84,10 +68,6 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
 }
 
 /// Shows the ledger of this process, what its servers count, and what to make of it.
-#[utoipa::path(
-    get, path = "/stats", tag = "service", operation_id = "show_statistics",
-    responses((status = 200, description = "The figures as they are now.", body = Stats), refusals::Other),
-)]
 pub(super) async fn stats(State(context): State<Arc<Context>>) -> Response {
     let memcached = (context.figures)().await;
     let all: Vec<&CacheMetrics> = context.ledgers.iter().map(|(_, metrics)| metrics).collect();
@@ -99,7 +79,7 @@ pub(super) async fn stats(State(context): State<Arc<Context>>) -> Response {
 }
 
 /// Whether the cache is worth its while.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(super) struct Stats {
     /// The ledger of all sources together.
     service: Ledger,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{
     error::{QueueError, one_line},
@@ -74,7 +73,7 @@ pub(super) fn milliseconds(duration: Duration) -> i64 {
 }
 
 /// How many jobs there are in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Nobody has tried them yet, or their worker has died.
     pub waiting: u64,
@@ -89,10 +88,9 @@ pub struct Counts {
 }
 
 /// A job that failed for good.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dead {
     /// The user that was to be loaded; nobody if the message did not say.
-    #[schema(required)]
     pub user: Option<i64>,
     /// How often it was tried.
     pub attempts: i64,
@@ -101,7 +99,7 @@ pub struct Dead {
 }
 
 /// The queue as `GET /jobs` tells of it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Jobs by state.
     #[serde(flatten)]

@@ -12,7 +12,6 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 pub use self::id::SessionId;
 use crate::{
@@ -26,20 +25,17 @@ use crate::{
 const DRAWS_MAX: u32 = 64;
 
 /// Who logs in.
-#[derive(Clone, Deserialize, ToSchema)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// The id of a user, from 1.
-    #[schema(minimum = 1)]
     pub user_id: i64,
     /// What the user is called meanwhile: 1 to 200 characters, as in a user's name.
-    #[schema(min_length = 1, max_length = 200)]
     pub username: String,
 }
 
 /// A session, and the JSON object that memcached keeps. What another program has added to it is left out.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = LoggedIn, description = "Who is logged in.")]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// The id of the user who is logged in.
     pub user_id: i64,

@@ -1,13 +1,12 @@
 //! The service's own account of its gets.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::per_cent;
 use crate::metrics::{CacheMetrics, LoadResult, Outcome};
 
 /// What became of the gets since the start: `gets` is the sum of `hits`, `stale`, `misses` and `bypasses`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// All of them.
     pub gets: u64,

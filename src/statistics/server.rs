@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::per_cent;
 
@@ -12,7 +11,7 @@ use super::per_cent;
 macro_rules! figures {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         /// The figures of one server, by memcached's own names; counters run from its start.
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
         pub struct ServerFigures {
             /// Its version, such as `1.6.18`.
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +82,7 @@ impl ServerFigures {
 }
 
 /// One server as `/stats` and `aside cache stats` show it.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerRow {
     /// Its address as the setting has it.
     pub server: String,

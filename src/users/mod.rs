@@ -21,7 +21,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 use tokio::time::Instant;
-use utoipa::ToSchema;
 
 pub use changes::{Change, Extent, Outdated, Page};
 pub use database::Database;
@@ -41,10 +40,9 @@ use crate::cache::{Key, LoadError, Source};
 pub const SPACE: &str = "user";
 
 /// One user, and the JSON object that clients see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Positive, and never given to anybody else, not even after a deletion.
-    #[schema(minimum = 1)]
     pub id: i64,
     /// As the user writes it.
     pub name: String,

@@ -3,7 +3,6 @@
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Deserializer};
 use unicode_width::UnicodeWidthChar;
-use utoipa::ToSchema;
 
 use super::WriteError;
 use crate::escape::is_bidirectional_control;
@@ -15,27 +14,23 @@ const NAME_CHARACTERS_MAX: usize = 200;
 const EMAIL_BYTES_MAX: usize = 254;
 
 /// All that a client sets of a user.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// 1 to 200 characters, one of them visible, none of them a control character, no space at either end.
-    #[schema(min_length = 1, max_length = 200)]
     pub name: String,
     /// An address such as `ada@example.com`, at most 254 bytes. No two users' differ in the case of the domain alone.
-    #[schema(max_length = 254)]
     pub email: String,
 }
 
 /// A change of some of it; a field that is not there stays. None can be null: nothing can be removed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProfileChange {
     /// 1 to 200 characters, one of them visible, none of them a control character, no space at either end.
-    #[schema(min_length = 1, max_length = 200)]
     #[serde(deserialize_with = "never_null")]
     pub name: Option<String>,
     /// An address such as `ada@example.com`, at most 254 bytes. No two users' differ in the case of the domain alone.
-    #[schema(max_length = 254)]
     #[serde(deserialize_with = "never_null")]
     pub email: Option<String>,
 }

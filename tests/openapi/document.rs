@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use crate::support::{answer::Answer, aside::Aside};
 
 /// Headers that an answer may have only if they are documented.
-const HEADERS: [&str; 11] = [
+const HEADERS: [&str; 13] = [
+    "accept-patch",
     "age",
     "allow",
+    "cache-control",
     "cache-status",
     "etag",
     "location",
@@ -24,7 +26,7 @@ const HEADERS: [&str; 11] = [
     "x-response-time",
 ];
 
-/// The document, and which of its answers were held against it.
+/// The document, each of its shared parameters and answers where it is used, and which answers were held against it.
 pub(crate) struct Document {
     pub(crate) json: Value,
     seen: Mutex<BTreeSet<String>>,
@@ -35,7 +37,20 @@ impl Document {
     pub(crate) async fn of(aside: &Aside) -> Self {
         let answer = aside.get("/openapi.json").await;
         assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
-        Self { json: answer.json(), seen: Mutex::default() }
+        let mut document = Self { json: answer.json(), seen: Mutex::default() };
+        let mut paths = document.json["paths"].clone();
+        for operation in paths.as_object_mut().unwrap().values_mut().flat_map(parts) {
+            let operation = operation.as_object_mut().unwrap().iter_mut();
+            let shared =
+                operation.filter(|(name, _)| ["parameters", "responses"].contains(&name.as_str()));
+            for part in shared.flat_map(|(_, shared)| parts(shared)) {
+                if let Some(reference) = part["$ref"].as_str() {
+                    *part = document.resolve(reference).unwrap().clone();
+                }
+            }
+        }
+        document.json["paths"] = paths;
+        document
     }
 
     /// The operations by path and then by method.
@@ -60,7 +75,7 @@ impl Document {
         let status = answer.status.to_string();
         let documented = &operation["responses"][&status];
         assert!(documented.is_object(), "{id} does not document {answer:?}");
-        check_headers(documented, answer);
+        self.check_headers(documented, answer);
         match documented["content"].as_object() {
             None => assert!(answer.body.is_empty(), "{id} documents no body: {answer:?}"),
             Some(content) => {
@@ -78,6 +93,9 @@ impl Document {
                 let content = content.unwrap_or_else(|| panic!("{id}: {answer:?}"));
                 if content_type.ends_with("json") {
                     self.check_body(&content["schema"], &answer.json());
+                }
+                if content_type == "application/problem+json" {
+                    self.check_problem(id, content, &answer.json());
                 }
             }
         }
@@ -97,25 +115,80 @@ impl Document {
         assert!(errors.is_empty(), "{errors:#?} in {body:#} by {schema}");
     }
 
-    /// Answers that were held against the document, as `operation status`.
+    /// Asserts that `problem` is one that the operation documents for this status, but for the numbers in its detail.
+    #[track_caller]
+    fn check_problem(&self, id: &str, content: &Value, problem: &Value) {
+        let is_this = |example: &Value| {
+            let example = self.resolve(example["$ref"].as_str()?)?;
+            let [example, problem] = [&example["value"], problem].map(Value::to_string);
+            let without_numbers = |text: String| text.replace(|c: char| c.is_ascii_digit(), "");
+            Some(without_numbers(example) == without_numbers(problem))
+        };
+        let mut examples = content["examples"].as_object().unwrap().iter();
+        let known = examples.find(|(_, example)| is_this(example).unwrap());
+        let (name, _) = known.unwrap_or_else(|| panic!("{id} does not document {problem}"));
+        self.seen.lock().unwrap().insert(format!("{id} {name}"));
+    }
+
+    /// The names of all problems, by the operation that documents them.
+    pub(crate) fn problems(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let operations = self.operations().map(|(.., operation)| {
+            let answers = operation["responses"].as_object().unwrap().values();
+            let examples = answers.filter_map(|answer| {
+                answer.pointer("/content/application~1problem+json/examples")?.as_object()
+            });
+            let names = examples.flat_map(|examples| examples.keys().map(String::as_str));
+            (operation["operationId"].as_str().unwrap(), names.collect())
+        });
+        operations.collect()
+    }
+
+    /// Whether the schema of this name takes `value`.
+    pub(crate) fn takes(&self, schema: &str, value: &Value) -> bool {
+        let mut root = self.json["components"]["schemas"][schema].clone();
+        root["components"] = self.json["components"].clone();
+        jsonschema::draft202012::new(&root).unwrap().is_valid(value)
+    }
+
+    /// Asserts that each header that tells something is as documented, and that a success has all that are.
+    #[track_caller]
+    fn check_headers(&self, documented: &Value, answer: &Answer) {
+        let headers = documented["headers"].as_object().into_iter().flatten();
+        let documented: BTreeMap<_, _> = headers
+            .map(|(name, header)| {
+                let header = self.resolve(header["$ref"].as_str().unwrap()).unwrap();
+                (name.to_lowercase(), &header["schema"])
+            })
+            .collect();
+        for name in HEADERS.iter().filter(|name| answer.headers.contains_key(**name)) {
+            let schema = documented.get(*name);
+            let schema = schema.unwrap_or_else(|| panic!("{name} is not documented: {answer:?}"));
+            let text = answer.header(name);
+            let value = match schema["type"].as_str().unwrap() {
+                "integer" => text.parse::<u64>().unwrap().into(),
+                _ => Value::from(text),
+            };
+            assert!(jsonschema::is_valid(schema, &value), "{name} is not {schema}: {answer:?}");
+        }
+        if answer.status < 400 {
+            for name in documented.keys() {
+                assert!(answer.headers.contains_key(name), "there is no {name}: {answer:?}");
+            }
+        }
+    }
+
+    /// Answers that were held against the document, as `operation status`, and problems, as `operation name`.
     pub(crate) fn seen(&self) -> BTreeSet<String> {
         self.seen.lock().unwrap().clone()
     }
 }
 
-/// Asserts that each header that tells something is documented, and that a success has all that are.
-#[track_caller]
-fn check_headers(documented: &Value, answer: &Answer) {
-    let documented = documented["headers"].as_object();
-    let documented = documented.into_iter().flat_map(|headers| headers.keys());
-    let documented: BTreeSet<_> = documented.map(|name| name.to_lowercase()).collect();
-    for name in HEADERS.iter().filter(|name| answer.headers.contains_key(**name)) {
-        assert!(documented.contains(*name), "{name} is not documented: {answer:?}");
-    }
-    if answer.status < 400 {
-        for name in documented {
-            assert!(answer.headers.contains_key(&name), "there is no {name}: {answer:?}");
-        }
+/// The values of an object, or the elements of an array.
+fn parts(of: &mut Value) -> Box<dyn Iterator<Item = &mut Value> + '_> {
+    match of {
+        Value::Object(object) => Box::new(object.values_mut()),
+        Value::Array(array) => Box::new(array.iter_mut()),
+        _ => Box::new(std::iter::empty()),
     }
 }
 

@@ -11,9 +11,15 @@ mod document;
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod away;
+#[cfg(test)]
+mod framing;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod problems;
+#[cfg(test)]
+mod refused;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]

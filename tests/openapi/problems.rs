@@ -1,108 +1,61 @@
-//! Real answers that refuse are as documented.
+//! Each problem that an operation documents is one that it gives, and it gives no other.
 
-use reqwest::Method;
-use serde_json::json;
+use crate::{away, document::Document, framing, refused, support::aside::Aside};
 
-use crate::{
-    answers::send,
-    document::Document,
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+/// Problems of an operation that take more than a request to come about, and where they do.
+const ELSEWHERE: [(&str, &str, &str); 14] = [
+    ("show_user", "SourceUnavailable", "src/users/tests/fail.rs"),
+    ("create_session", "SourceUnavailable", "src/users/tests/fail.rs"),
+    // It is the same answer as that for a user, of another stack.
+    ("calculate", "Overloaded", "tests/openapi/away.rs"),
+    ("calculate", "SourceTimeout", "tests/openapi/away.rs"),
+    ("warm_up", "QueueFull", "tests/jobs/contract.rs"),
+    ("show_readiness", "DatabaseSilent", "src/users/tests/ready.rs"),
+    ("show_readiness", "DatabaseCorrupt", "src/users/tests/ready.rs"),
+    ("show_readiness", "OtherServers", "tests/service/servers.rs"),
+    ("create_user", "BodyTooSlow", "tests/edge/slow.rs"),
+    ("replace_user", "BodyTooSlow", "tests/edge/slow.rs"),
+    ("change_user", "BodyTooSlow", "tests/edge/slow.rs"),
+    ("create_session", "BodyTooSlow", "tests/edge/slow.rs"),
+    ("warm_up", "BodyTooSlow", "tests/edge/slow.rs"),
+    ("any", "TooManyConnections", "tests/edge/connections.rs"),
+];
 
 #[tokio::test]
-async fn what_is_refused_is_refused_as_documented() {
+async fn each_operation_gives_each_problem_that_it_documents_and_no_other() {
     let aside = Aside::start(&["--slow-query", "0s"]).await;
-    let document = Document::of(&aside).await;
-    let check = |id, answer: Answer, status| {
-        document.check(id, &answer).problem(status);
-    };
-    check("show_user", aside.get("/users/007").await, 400);
-    check("show_user", aside.get("/users/9223372036854775807").await, 404);
-    check("show_user", aside.get_with("/users/5", "only-if-cached").await, 504);
-    for (tag, status) in [("\"x\"", 412), ("x", 400)] {
-        let read = aside.send(Method::GET, "/users/1", &[("if-match", tag)]).await;
-        check("show_user", read, status);
+    // It is the same document, whoever serves it.
+    let document = &Document::of(&aside).await;
+    tokio::join!(refused::calculations(document, &aside), async {
+        refused::reads(document, &aside).await;
+        refused::writes(document, &aside).await;
+        refused::bodies(document, &aside).await;
+        refused::fields(document, &aside).await;
+        refused::sessions(document).await;
+        refused::strangers(document, &aside).await;
+        framing::heads(document, &aside).await;
+        framing::bodies(document, &aside).await;
+        away::sessions_without_memcached(document, &aside).await;
+        away::memcached(document).await;
+        away::database(document).await;
+        away::tables(document).await;
+        away::time_and_room(document).await;
+        away::queue(document).await;
+        away::service(document).await;
+    });
+
+    let (documented, mut seen) = (document.problems(), document.seen());
+    for (id, problem, _) in ELSEWHERE {
+        assert!(seen.insert(format!("{id} {problem}")), "{id} {problem} is seen here");
     }
-    check("calculate", aside.get("/calculations/0").await, 400);
-    check("calculate", aside.get_with("/calculations/1", "only-if-cached").await, 504);
-
-    let taken = aside.get("/users/1").await.json()["email"].clone();
-    let ada = json!({ "name": "Ada", "email": taken });
-    check("create_user", send(&aside, Method::POST, "/users", &ada).await, 409);
-    check("replace_user", send(&aside, Method::PUT, "/users/2", &ada).await, 409);
-    check("change_user", send(&aside, Method::PATCH, "/users/2", &ada).await, 409);
-    check("change_user", send(&aside, Method::PATCH, "/users/0", &ada).await, 400);
-    check("create_user", send(&aside, Method::POST, "/users", &json!({ "name": 1 })).await, 422);
-    let nameless = json!({ "name": "", "email": "ada@example.com" });
-    check("create_user", send(&aside, Method::POST, "/users", &nameless).await, 422);
-    check("create_user", aside.send(Method::POST, "/users", &[]).await, 415);
-    let long = json!({ "name": "x".repeat(70_000), "email": "ada@example.com" });
-    check("create_user", send(&aside, Method::POST, "/users", &long).await, 413);
-    let json = [("content-type", "application/json")];
-    check("create_user", aside.send(Method::POST, "/users", &json).await, 400);
-    for (tag, status) in [("\"x\"", 412), ("x", 400)] {
-        let deleted = aside.send(Method::DELETE, "/users/1", &[("if-match", tag)]).await;
-        check("delete_user", deleted, status);
-    }
-    check("delete_user", aside.send(Method::DELETE, "/users/99999", &[]).await, 404);
-    for ids in [json!([]), json!([0]), json!(["1"])] {
-        let refused = send(&aside, Method::POST, "/jobs/warm-ups", &json!({ "ids": ids })).await;
-        check("warm_up", refused, 422);
-    }
-    check("explain_entry", aside.get("/cache/users/x").await, 400);
-    check("forget_entry", aside.send(Method::DELETE, "/cache/users/x", &[]).await, 400);
-}
-
-#[tokio::test]
-async fn without_memcached_sessions_are_refused_as_documented() {
-    let aside = Aside::start(&["--slow-query", "0s"]).await;
-    let document = Document::of(&aside).await;
-    let login = json!({ "user_id": 1, "username": "Ada" });
-    let begun = send(&aside, Method::POST, "/sessions", &login).await;
-    document.check("create_session", &begun).problem(503);
-    let id = "A".repeat(43);
-    let shown = aside.get(&format!("/sessions/{id}")).await;
-    document.check("show_session", &shown).problem(503);
-    document.check("show_session", &aside.get("/sessions/x").await).problem(404);
-    let cookie = format!("aside_session={id}");
-    let shown = aside.send(Method::GET, "/sessions/current", &[("cookie", &cookie)]).await;
-    document.check("show_current_session", &shown).problem(503);
-    let twice = format!("{cookie}; {cookie}");
-    let shown = aside.send(Method::GET, "/sessions/current", &[("cookie", &twice)]).await;
-    document.check("show_current_session", &shown).problem(400);
-    let long = json!({ "user_id": 1, "username": "x".repeat(70_000) });
-    let refused = send(&aside, Method::POST, "/sessions", &long).await;
-    document.check("create_session", &refused).problem(413);
-    let absent = json!({ "user_id": 99_999, "username": "Ada" });
-    let begun = send(&aside, Method::POST, "/sessions", &absent).await;
-    document.check("create_session", &begun).problem(404);
-}
-
-#[tokio::test]
-async fn while_memcached_is_away_the_cache_is_not_explained_as_documented() {
-    let mut memcached = Memcached::start().await;
-    let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
-    let document = Document::of(&aside).await;
-    memcached.kill();
-    document.check("explain_entry", &aside.get("/cache/users/5").await).problem(503);
-    let forgotten = aside.send(Method::DELETE, "/cache", &[]).await;
-    document.check("forget_all", &forgotten).problem(503);
-    document.check("show_user", &aside.get("/users/5").await).user(5);
-    document.check("show_statistics", &aside.get("/stats").await);
-    document.check("explain_entry", &aside.get("/cache/users/5").await);
-}
-
-#[tokio::test]
-async fn where_it_is_closed_it_says_so_as_documented() {
-    let aside = Aside::start(&["--listen", "0.0.0.0:0"]).await;
-    let document = Document::of(&aside).await;
-    for (path, method, operation) in document.operations() {
-        if operation["security"] == json!([]) {
-            continue;
+    let everywhere = |problem: &str| documented.values().all(|all| all.contains(problem));
+    for (id, problems) in &documented {
+        for problem in problems {
+            // What the edge or a panic answers depends on no operation.
+            let of_one = !everywhere(problem) || *problem == "ForeignHost";
+            let is_seen = seen.contains(&format!("{id} {problem}"))
+                || !of_one && seen.iter().any(|seen| seen.ends_with(&format!(" {problem}")));
+            assert!(is_seen, "{id} {problem} is never seen");
         }
-        let method = method.to_uppercase().parse().unwrap();
-        let path = path.replace("{id}", "1");
-        let id = operation["operationId"].as_str().unwrap();
-        document.check(id, &aside.send(method, &path, &[]).await).problem(403);
     }
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use crate::{document::Document, support::aside::Aside};
 
 /// A path of the template, with ids that can be.
-fn example(template: &str) -> String {
+pub(crate) fn example(template: &str) -> String {
     let session = template.starts_with("/sessions/");
     let id = if session { "A".repeat(43) } else { "1".to_owned() };
     template.replace("{id}", &id).replace("{n}", "1")

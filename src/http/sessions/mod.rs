@@ -14,18 +14,8 @@ use axum::{
 };
 use serde::Serialize;
 use tower::ServiceExt;
-use utoipa::ToSchema;
 
-pub(super) use self::cookie::NAME as COOKIE;
-use super::{
-    Context, auth,
-    body::Input,
-    openapi::{
-        self, BODY, OwnSessionEnded, OwnSessionRead, SessionBegun, SessionEnded, SessionRead,
-        refusals,
-    },
-    problem::Problem,
-};
+use super::{Context, auth, body::Input, problem::Problem};
 use crate::{
     cache::{Directives, Get},
     sessions::{Login, Session, SessionError, SessionId},
@@ -47,8 +37,7 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
 }
 
 /// A session as its own user sees it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Session)]
+#[derive(Serialize)]
 pub(super) struct Shown<'a> {
     /// A secret: whoever knows it is logged in.
     id: &'a str,
@@ -59,10 +48,6 @@ pub(super) struct Shown<'a> {
 /// Logs a user in.
 ///
 /// The `Location` is the one for its cookie: proxies log that header, and the id is a secret.
-#[utoipa::path(
-    post, path = "/sessions", tag = "sessions", operation_id = "create_session", security(("token" = [])),
-    request_body(content = Login, description = BODY), responses(SessionBegun, refusals::BeginSession),
-)]
 pub(super) async fn create(
     State(context): State<Arc<Context>>,
     Input(login): Input<Login>,
@@ -94,10 +79,6 @@ async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
 /// Shows a session, which lives anew from now.
 ///
 /// The cookie is left alone: who follows a link to somebody else's session must not be logged in as them.
-#[utoipa::path(
-    get, path = "/sessions/{id}", tag = "sessions", operation_id = "show_session", security(("token" = [])),
-    params(openapi::SessionId), responses(SessionRead, refusals::ReadSession),
-)]
 pub(super) async fn show(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     let read = async {
         let id = of_path(&uri)?;
@@ -108,10 +89,6 @@ pub(super) async fn show(State(context): State<Arc<Context>>, uri: Uri) -> Respo
 }
 
 /// Shows the session of the cookie, which lives anew from now.
-#[utoipa::path(
-    get, path = "/sessions/current", tag = "sessions", operation_id = "show_current_session",
-    security(("cookie" = [])), responses(OwnSessionRead, refusals::ReadOwnSession),
-)]
 pub(super) async fn show_current(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,
@@ -127,10 +104,6 @@ pub(super) async fn show_current(
 }
 
 /// Logs a user out.
-#[utoipa::path(
-    delete, path = "/sessions/{id}", tag = "sessions", operation_id = "delete_session", security(("token" = [])),
-    params(openapi::SessionId), responses(SessionEnded, refusals::EndSession),
-)]
 pub(super) async fn delete(State(context): State<Arc<Context>>, uri: Uri) -> Response {
     end(&context, of_path(&uri)).await.into_response()
 }
@@ -138,10 +111,6 @@ pub(super) async fn delete(State(context): State<Arc<Context>>, uri: Uri) -> Res
 /// Logs the user of the cookie out.
 ///
 /// The browser drops its cookie also if there was no such session; but not if that can't be known.
-#[utoipa::path(
-    delete, path = "/sessions/current", tag = "sessions", operation_id = "delete_current_session",
-    security(("cookie" = [])), responses(OwnSessionEnded, refusals::EndOwnSession),
-)]
 pub(super) async fn delete_current(
     State(context): State<Arc<Context>>,
     headers: HeaderMap,

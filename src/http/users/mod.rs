@@ -11,21 +11,9 @@ use axum::{
 
 pub(super) use write::{create, delete, patch, put};
 
-use super::{
-    Context, cached, number,
-    openapi::{Id, Reading, UserRead, refusals},
-    problem::Problem,
-};
+use super::{Context, cached, number, problem::Problem};
 
 /// Shows a user.
-#[utoipa::path(
-    get,
-    path = "/users/{id}",
-    tag = "users",
-    operation_id = "show_user",
-    params(Id, Reading),
-    responses(UserRead, refusals::ReadUser)
-)]
 pub(super) async fn show(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (request, _) = request.into_parts();
     let id = id(request.uri.path());

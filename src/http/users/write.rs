@@ -16,7 +16,6 @@ use crate::{
         Context,
         body::Input,
         headers::{JSON, etag, of_write},
-        openapi::{BODY, Gone, Id, UserChanged, UserCreated, Version, refusals},
         preconditions::Expected,
         problem::Problem,
     },
@@ -24,10 +23,6 @@ use crate::{
 };
 
 /// Adds a user.
-#[utoipa::path(
-    post, path = "/users", tag = "users", operation_id = "create_user", security(("token" = [])),
-    request_body(content = Profile, description = BODY), responses(UserCreated, refusals::CreateUser),
-)]
 pub(in crate::http) async fn create(
     State(context): State<Arc<Context>>,
     Input(profile): Input<Profile>,
@@ -47,11 +42,6 @@ pub(in crate::http) async fn create(
 }
 
 /// Changes all fields of a user.
-#[utoipa::path(
-    put, path = "/users/{id}", tag = "users", operation_id = "replace_user", security(("token" = [])),
-    params(Id, Version), request_body(content = Profile, description = BODY),
-    responses(UserChanged, refusals::ChangeUser),
-)]
 pub(in crate::http) async fn put(
     State(context): State<Arc<Context>>,
     uri: Uri,
@@ -68,11 +58,6 @@ const PATCHES: &str = "application/json, application/merge-patch+json";
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// Changes those fields of a user that are there.
-#[utoipa::path(
-    patch, path = "/users/{id}", tag = "users", operation_id = "change_user", security(("token" = [])),
-    params(Id, Version), request_body(content = ProfileChange, description = BODY),
-    responses(UserChanged, refusals::ChangeUser),
-)]
 pub(in crate::http) async fn patch(
     State(context): State<Arc<Context>>,
     uri: Uri,
@@ -110,10 +95,6 @@ async fn update(
 }
 
 /// Deletes a user.
-#[utoipa::path(
-    delete, path = "/users/{id}", tag = "users", operation_id = "delete_user", security(("token" = [])),
-    params(Id, Version), responses(Gone, refusals::DeleteUser),
-)]
 pub(in crate::http) async fn delete(
     State(context): State<Arc<Context>>,
     uri: Uri,
