@@ -1,12 +1,15 @@
 //! The log: a line is one event, whatever came from outside.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpListener,
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
     task::JoinSet,
 };
 
@@ -14,6 +17,7 @@ use crate::support::{
     answer::Answer,
     aside::{Aside, Place, command},
     eventually,
+    memcached::Memcached,
     terminal::{shown_by, terminal},
 };
 
@@ -29,35 +33,50 @@ fn assert_sound(log: &str) {
     }
 }
 
-/// A memcached whose every answer is this error.
-async fn refusing_memcached() -> (SocketAddr, JoinSet<()>) {
+/// The way to a memcached that answers every look for a user with a forged error.
+async fn forging(server: &Memcached) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let (address, server) = (listener.local_addr().unwrap(), server.address().to_string());
     let mut connections = JoinSet::new();
     connections.spawn(async move {
-        let mut answering = JoinSet::new();
+        let mut carried = JoinSet::new();
         loop {
-            let (socket, _) = listener.accept().await.unwrap();
-            answering.spawn(async move {
-                let mut socket = BufReader::new(socket);
-                let mut line = Vec::new();
-                while socket.read_until(b'\n', &mut line).await.is_ok_and(|bytes| bytes > 0) {
-                    line.clear();
-                    let answer = format!("SERVER_ERROR by-memcached{FORGED}\n\r\n");
-                    if socket.write_all(answer.as_bytes()).await.is_err() {
-                        return;
-                    }
-                }
+            let (client, _) = listener.accept().await.unwrap();
+            let server = TcpStream::connect(&server).await.unwrap();
+            // Either side may leave.
+            carried.spawn(async move {
+                let _ = carry(client, server).await;
             });
         }
     });
     (address, connections)
 }
 
+async fn carry(mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {
+    let (mut asked, mut told) = (vec![0; 4096], vec![0; 4096]);
+    loop {
+        tokio::select! {
+            bytes = client.read(&mut asked) => match bytes? {
+                0 => return Ok(()),
+                bytes if asked[..bytes].starts_with(b"mg user:") => {
+                    let forged = format!("SERVER_ERROR by-memcached{FORGED}\r\n");
+                    client.write_all(forged.as_bytes()).await?;
+                }
+                bytes => server.write_all(&asked[..bytes]).await?,
+            },
+            bytes = server.read(&mut told) => match bytes? {
+                0 => return Ok(()),
+                bytes => client.write_all(&told[..bytes]).await?,
+            },
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_comes_from_outside_begins_no_line_and_colours_nothing() {
     let place = Place::seeded().await;
-    let (memcached, _answering) = refusing_memcached().await;
+    let server = Memcached::start().await;
+    let (memcached, _carrying) = forging(&server).await;
     let memcached = memcached.to_string();
     let queue = format!("sqlite://{}", place.file("by-setting\r\n\u{1b}[31m\u{202e}").display());
     let arguments = ["--memcached", &memcached, "--queue", &queue, "--work-jobs", "false"];
