@@ -2,7 +2,7 @@
 //!
 //! The path of a request, in the order in which it meets the modules: [`http`] parses it, the stack
 //! of [`cache`] answers it from a store ([`memcached`], or this process's own memory) or loads it
-//! from a source ([`users`]). [`app`] puts them together; `ARCHITECTURE.md` says who may know whom.
+//! from a source (one of [`resources`]). [`app`] puts them together; `ARCHITECTURE.md` says who may know whom.
 
 // Tests may unwrap; the service may not.
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
@@ -13,14 +13,21 @@ pub mod app;
 
 pub mod http;
 
-pub mod delivery;
-pub mod jobs;
+pub mod edge;
 
 pub mod demo;
+pub mod jobs;
 
-pub mod calculations;
+pub mod operator;
 pub mod sessions;
+pub mod sources;
 pub mod users;
+
+pub mod resources;
+
+pub mod delivery;
+
+pub mod database;
 
 pub mod cache;
 
@@ -29,5 +36,4 @@ pub mod memcached;
 pub mod config;
 pub mod escape;
 pub mod metrics;
-pub mod statistics;
 pub mod telemetry;

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aside::http::edge::{EdgeCounters, Limits, serve};
+use aside::edge::{EdgeCounters, Limits, serve};
 use axum::Router;
 use axum::routing::get;
 use axum_server::Handle;

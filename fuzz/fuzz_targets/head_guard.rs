@@ -6,9 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/http"]
-mod http {
-    pub mod edge {
+#[path = "../../src/edge"]
+mod edge {
         mod fields;
         #[allow(dead_code, reason = "the service asks more of it")]
         mod head_guard;
@@ -68,4 +67,4 @@ mod http {
     }
 }
 
-fuzz_target!(|input: (u8, &[u8])| http::edge::check(input.1, usize::from(input.0) + 1));
+fuzz_target!(|input: (u8, &[u8])| edge::check(input.1, usize::from(input.0) + 1));

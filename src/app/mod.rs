@@ -1,10 +1,6 @@
 //! The composition root: makes everything, in order, and serves until told to stop.
 
-mod control;
-mod places;
 mod queue;
-mod report;
-mod shared;
 mod stacks;
 
 use std::{
@@ -21,29 +17,26 @@ use axum::Router;
 use axum_server::Handle;
 use tokio::time::timeout;
 
-use self::{control::control, report::Report, shared::Shared};
 pub use self::{
-    places::explain,
     queue::{queue, queue_to_fill},
-    stacks::{Stacks, servers},
+    stacks::{Stacks, definitions, servers},
 };
 use crate::{
     cache::InFlight,
     config::{ServerSettings, Settings, Token},
-    http::{self, Access, Context, HostName, Origins, ServerReport, edge},
+    edge,
+    http::{self, Access, Context, HostName, Origins},
     jobs::Worker,
     memcached::{Inspector, Memcached},
     metrics::{EdgeCounters, Metrics},
+    operator::{Operator, Parts},
     sessions::Sessions,
-    users::NotReady,
+    users::Users,
 };
 
 /// How long the end of the service waits for the job under way. A longer one is given up, and is another
 /// worker's after the lease.
 const JOB_GRACE: Duration = Duration::from_secs(5);
-
-/// How long it is known whether the database is ready. Probes come every few seconds, each from its own place.
-const READY_FOR: Duration = Duration::from_millis(250);
 
 /// The service, ready to be served.
 pub struct App {
@@ -64,7 +57,7 @@ pub enum StartError {
     Setting(String),
     /// The database can't be opened.
     #[error(transparent)]
-    Database(#[from] crate::users::OpenError),
+    Database(#[from] crate::database::OpenError),
     /// The log of changes can't be read.
     #[error("the log of changes can't be read: {0}")]
     Log(String),
@@ -81,52 +74,27 @@ impl App {
         let queue = queue(&settings.queue, &settings.stacks.database)?;
         let metrics = Metrics::default();
         let stacks = Stacks::open(&settings.stacks, &metrics).await?;
+        let Stacks { resources, database, delivery, memcached, memory, in_flight } = stacks;
         let draining = Arc::new(AtomicBool::new(false));
-        let (connections, memcached) = (metrics.edge(), stacks.memcached);
-        let (in_flight, servers) = (stacks.in_flight, memcached.clone());
-        let sessions = Sessions::new(memcached.clone(), settings.session_ttl);
         let inspector = inspector(&settings.stacks.servers)?;
-        let report = memcached.clone().zip(inspector.clone());
-        let report = report.map(|(memcached, inspector)| Report::new(memcached, inspector));
-        let control = control(control::Places {
-            inspector,
-            memory: stacks.memory,
-            memcached: memcached.clone(),
-            kept_stale_s: stacks::policy(&settings.stacks)?.kept_stale_s(),
-        });
-        let worker = queue::start(settings, &queue, &stacks.users, &metrics);
+        let worker = queue::start(settings, &queue, &resources, &metrics);
+        let connections = metrics.edge();
         let context = Context {
-            users: stacks.users,
-            calculations: stacks.calculations,
-            sessions,
+            users: Users::new(database.clone(), delivery.clone()),
+            sessions: Sessions::new(memcached.clone(), settings.session_ttl),
             cookies_secure: !settings.listen.ip().is_loopback(),
-            ledgers: stacks.ledgers,
-            ready: {
-                let (database, last) = (stacks.database.clone(), Shared::new(READY_FOR));
-                Box::new(move || {
-                    let (database, last) = (database.clone(), last.clone());
-                    Box::pin(async move {
-                        let look = async move { database.ready().await };
-                        last.look(look).await.unwrap_or(Err(NotReady::Failing))
-                    })
-                })
-            },
-            database: stacks.database,
-            delivery: stacks.delivery,
+            operator: Operator::new(Parts {
+                resources: resources.clone(),
+                memory,
+                servers: memcached.clone().zip(inspector),
+                database,
+                delivery: delivery.clone(),
+            }),
+            resources,
+            delivery,
             queue,
             access,
             metrics,
-            servers: Box::new(move || memcached.as_ref().map_or_else(Vec::new, reports)),
-            figures: Box::new(move || {
-                let report = report.clone();
-                Box::pin(async move {
-                    match report {
-                        Some(report) => report.rows().await,
-                        None => Vec::new(),
-                    }
-                })
-            }),
-            control,
             draining: draining.clone(),
         };
         let router = http::router(context, origins);
@@ -134,7 +102,7 @@ impl App {
             connections_per_address: settings.connections_per_address,
             ..edge::Limits::default()
         };
-        Ok(Self { router, limits, connections, draining, worker, in_flight, memcached: servers })
+        Ok(Self { router, limits, connections, draining, worker, in_flight, memcached })
     }
 
     /// Serves on `listener` until `handle` says to stop.
@@ -219,11 +187,4 @@ pub fn inspector(settings: &ServerSettings) -> Result<Option<Inspector>, StartEr
     let servers = servers(&settings.memcached)?;
     let inspector = || Inspector::new(&servers, settings.memcached_timeout);
     Ok((!servers.is_empty()).then(inspector))
-}
-
-fn reports(memcached: &Memcached) -> Vec<ServerReport> {
-    memcached
-        .states()
-        .map(|(address, state)| ServerReport { server: address.to_string(), state: state.word() })
-        .collect()
 }

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
-    cache::Cache,
     config::{QueueAddress, QueueSettings, Settings},
     jobs::{Address, Attempt, InvalidAddress, Limits, Outcome, Queue, Timing, WarmUp, Worker},
     metrics::{JobMetrics, JobResult, Metrics},
+    resources::Resources,
 };
 
 /// Of whoever takes no job from the queue: neither is ever waited for.
@@ -51,13 +51,13 @@ fn queue_at(settings: &QueueAddress, timing: Timing, database: &str) -> Result<Q
 pub(super) fn start(
     settings: &Settings,
     queue: &Queue,
-    users: &Cache<i64>,
+    resources: &Resources,
     metrics: &Metrics,
 ) -> Option<Worker> {
     let metrics = metrics.jobs();
     if settings.work_jobs {
         let observer = Arc::new(move |attempt: &Attempt| observe(&metrics, attempt));
-        let warm_up = WarmUp::new(users.clone(), settings.job_delay, observer);
+        let warm_up = WarmUp::new(resources.clone(), settings.job_delay, observer);
         return Some(Worker::start(queue.clone(), warm_up));
     }
     // A worker would find out whether the queue is away. Without one, this does, and then requests.

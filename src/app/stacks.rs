@@ -4,13 +4,15 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
-    cache::{Cache, Fallback, InFlight, Memory, Origin, Policy, Servers, forget, stack_counted},
-    calculations,
+    cache::{Fallback, InFlight, Memory, Origin, Policy, Servers, Store, forget, stack_counted},
     config::StackSettings,
+    database::{Database, Serving},
     delivery::{Delivery, Log},
     memcached::{Address, Memcached},
-    metrics::{CacheMetrics, Metrics},
-    users::{self, Database, Serving, Users},
+    metrics::Metrics,
+    resources::{Definition, Resources},
+    sources::calculation,
+    users,
 };
 
 /// What `--memcached` says where there is no server.
@@ -22,22 +24,20 @@ const MEMORY_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of entries kept in this process while memcached is away.
 const FALLBACK_BYTES_MAX: u64 = 16 << 20;
 
-/// The first parts of all keys that are the cache's own. Sessions are not among them.
-const SPACES: &[&str] = &[users::SPACE, calculations::SPACE];
-
 /// How old an entry may be that is kept in this process while memcached is away. Writes through other replicas are
 /// heard of sooner, but only while the database can be read.
 const FALLBACK_LIFE_MAX: Duration = Duration::from_secs(5);
 
-/// Every source with its stack, the database, and the servers of the cache.
+/// Everything that is served through the cache: a source is added by a line here.
+pub fn definitions(policy: Policy) -> Vec<Definition> {
+    vec![users::definition(policy), calculation::definition()]
+}
+
+/// Every resource with its stack, the database, and the servers of the cache.
 pub struct Stacks {
-    /// The stack in front of the users.
-    pub users: Cache<i64>,
-    /// The stack in front of the slow calculation.
-    pub calculations: Cache<i64>,
-    /// What each stack counts, by the name of its source.
-    pub ledgers: Vec<(&'static str, CacheMetrics)>,
-    /// Where the users are.
+    /// The resources, each with its stack.
+    pub resources: Resources,
+    /// The database.
     pub database: Database,
     /// Makes the cache forget what a write has changed.
     pub delivery: Delivery,
@@ -56,7 +56,7 @@ impl Stacks {
     /// # Errors
     /// [`StartError`]; its text is one line that names the setting or the path.
     pub async fn open(settings: &StackSettings, metrics: &Metrics) -> Result<Self, StartError> {
-        let policy = policy(settings)?;
+        let definitions = definitions(policy(settings)?);
         warn_of_slow_queries(settings);
         let servers = servers(&settings.servers.memcached)?;
         let database =
@@ -69,28 +69,41 @@ impl Stacks {
         } else {
             Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback)
         };
-        let log = Log::open(database.clone(), serving, memory.clone(), SPACES).await;
+        let spaces = definitions.iter().map(|definition| definition.space).collect();
+        let log = Log::open(database.clone(), serving, memory.clone(), spaces).await;
         let log = Arc::new(log.map_err(|error| StartError::Log(error.to_string()))?);
-        let (ledger, of_calculations) = (metrics.cache("users"), metrics.cache("calculations"));
-        let (source, in_flight) = (Users::new(database.clone()), InFlight::default());
-        let (users, calculations, forget, memcached) = if servers.is_empty() {
-            let users = stack_counted(source, memory.clone(), &policy, &ledger, &in_flight);
-            let calculations = calculations::stacked(memory.clone(), &of_calculations, &in_flight);
-            (users, calculations, forget(memory.clone()), None)
+        let in_flight = InFlight::default();
+        let (resources, forget, memcached) = if servers.is_empty() {
+            let resources = served(definitions, &memory, &database, metrics, &in_flight);
+            (resources, forget(memory.clone()), None)
         } else {
             let timeout = settings.servers.memcached_timeout;
             let memcached = Memcached::start(&servers, timeout, metrics, log.clone());
             memcached.known().await;
             let store = Fallback::new(memcached.clone(), memory.clone());
-            let users = stack_counted(source, store.clone(), &policy, &ledger, &in_flight);
-            let calculations = calculations::stacked(store.clone(), &of_calculations, &in_flight);
-            (users, calculations, forget(store), Some(memcached))
+            let resources = served(definitions, &store, &database, metrics, &in_flight);
+            (resources, forget(store), Some(memcached))
         };
         let told = memcached.clone().map(|memcached| Arc::new(memcached) as Arc<dyn Servers>);
         let delivery = Delivery::start(log, forget, told);
-        let ledgers = vec![("users", ledger), ("calculations", of_calculations)];
-        Ok(Self { users, calculations, ledgers, database, delivery, memcached, memory, in_flight })
+        Ok(Self { resources, database, delivery, memcached, memory, in_flight })
     }
+}
+
+/// Puts a stack in front of each source.
+fn served<T: Store>(
+    definitions: Vec<Definition>,
+    store: &T,
+    database: &Database,
+    metrics: &Metrics,
+    in_flight: &InFlight,
+) -> Resources {
+    let serve = |definition: Definition| {
+        let (source, metrics) = ((definition.source)(database), metrics.cache(definition.name));
+        let cache = stack_counted(source, store.clone(), &definition.policy, &metrics, in_flight);
+        definition.served(cache, metrics)
+    };
+    definitions.into_iter().map(serve).collect()
 }
 
 /// Joins the processes that have these servers.
@@ -113,7 +126,7 @@ fn in_places(mut servers: Vec<Address>, serving: &Serving) -> Vec<Address> {
     servers
 }
 
-pub(super) fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
+fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
     let policy = Policy {
         ttl: settings.ttl,
         stale_while_revalidate: settings.stale_while_revalidate,

@@ -1,10 +1,13 @@
 //! Telling places what they have missed: the interface between a store of several servers and a log of changes.
 
-use std::future::ready;
+use std::{future::ready, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
 use super::{Key, Places, StoreError};
+
+/// The first parts of the keys of all entries of the cache, such as `user`.
+pub type Spaces = Arc<[&'static str]>;
 
 /// The servers of a store, each as a place that can be made to forget. For those who deliver what a write
 /// could not.
@@ -60,7 +63,7 @@ pub trait Backlog: Send + Sync + 'static {
     fn caught_up(&self, place: u16);
 
     /// The first parts of the keys of all entries of the cache, such as `user`.
-    fn spaces(&self) -> &'static [&'static str];
+    fn spaces(&self) -> Spaces;
 }
 
 /// The backlog of those who keep no log: no place ever misses anything.
@@ -79,7 +82,7 @@ impl Backlog for NoBacklog {
 
     fn caught_up(&self, _: u16) {}
 
-    fn spaces(&self) -> &'static [&'static str] {
-        &[]
+    fn spaces(&self) -> Spaces {
+        Spaces::from([])
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::output::refuse;
-use crate::{app::App, config::Settings, http::edge::raise_open_files, telemetry};
+use crate::{app::App, config::Settings, edge::raise_open_files, telemetry};
 
 /// Connections that the kernel keeps until they are accepted; past it, clients' attempts are lost and tried
 /// again a second later. The kernel cuts it to `net.core.somaxconn`, 4096 by default.

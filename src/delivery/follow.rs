@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::Log;
 use crate::{
     cache::{Servers, Store},
-    users::Watch,
+    database::Watch,
 };
 
 /// Pause between two looks whether the database has changed: what a write by another process may go unnoticed for

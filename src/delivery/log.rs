@@ -12,8 +12,8 @@ use futures_util::future::BoxFuture;
 
 use super::recording::Recording;
 use crate::{
-    cache::{Backlog, Memory, Missed, Places},
-    users::{Change, Database, Serving},
+    cache::{Backlog, Memory, Missed, Places, Spaces},
+    database::{Change, Database, Serving},
 };
 
 /// The log, and this process's part in its delivery.
@@ -24,7 +24,7 @@ pub struct Log {
     /// The change up to which the memory has heard of all.
     pub(super) heard: i64,
     serving: Serving,
-    spaces: &'static [&'static str],
+    spaces: Spaces,
     /// Up to which change each server has forgotten all that it may hold.
     forgotten_to: Mutex<HashMap<u16, i64>>,
     is_superseded: AtomicBool,
@@ -40,7 +40,7 @@ impl Log {
         database: Database,
         serving: Serving,
         memory: Memory,
-        spaces: &'static [&'static str],
+        spaces: Spaces,
     ) -> Result<Self, sqlx::Error> {
         let heard = database.extent().await?.last;
         let recording = Recording::default();
@@ -140,7 +140,7 @@ impl Backlog for Log {
         self.memory.clear();
     }
 
-    fn spaces(&self) -> &'static [&'static str] {
-        self.spaces
+    fn spaces(&self) -> Spaces {
+        self.spaces.clone()
     }
 }

@@ -1,6 +1,6 @@
 //! Delivery: every place that may hold an entry forgets what a committed change has made outdated.
 //!
-//! The log of changes is in the database ([`users`](crate::users)), and says of each change which servers have not
+//! The log of changes is in the database ([`database`](crate::database)), and says of each change which servers have not
 //! forgotten it yet. A write is forgotten directly, before it is acknowledged. What could not be then is delivered
 //! by any process that reaches the server:
 //!
@@ -23,7 +23,7 @@ use tower::ServiceExt;
 pub use self::log::Log;
 use crate::{
     cache::{Forget, Key, Places, Servers},
-    users::{NotReady, Outdated, SPACE, WriteError},
+    database::{NotReady, Outdated, Unwritten},
 };
 
 /// Carries out what changes ask for. Clones share the tasks beside it, which end with the last of them.
@@ -80,19 +80,29 @@ impl Delivery {
         left.is_empty() && list == self.log.list()
     }
 
-    /// Forgets the entry of user `id` without a write. `false` if that could not be done everywhere now; it will be.
+    /// Forgets the entry of `key` without a write. `false` if that could not be done everywhere now; it will be. Goes
+    /// on to its end even if its caller leaves.
     ///
     /// # Errors
     /// If it could not be done and the database can't be written either.
-    pub async fn forget(&self, id: i64) -> Result<bool, WriteError> {
-        let key = Key::numbered(SPACE, id);
-        if self.forget.clone().oneshot(key).await.is_ok() {
-            return Ok(true);
-        }
-        // The server may be back by now; if not, a sweep or its return finds the change.
-        match self.log.database.outdate(id).await? {
-            Some(outdated) => Ok(self.carry_out(outdated).await),
-            None => Ok(true),
-        }
+    pub async fn forget(&self, key: Key) -> Result<bool, Unwritten> {
+        let delivery = self.clone();
+        let task = tokio::spawn(async move {
+            if delivery.forget.clone().oneshot(key.clone()).await.is_ok() {
+                return Ok(true);
+            }
+            // The server may be back by now; if not, a sweep or its return finds the change.
+            let outdated = delivery.log.database.outdate(key).await?;
+            Ok(delivery.carry_out(outdated).await)
+        });
+        task.await.unwrap_or_else(|_| Err(Unwritten::Failed("it panicked".to_owned())))
+    }
+
+    /// How many changes some server has not forgotten yet.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn missing(&self) -> Result<u64, sqlx::Error> {
+        self.log.database.missing().await
     }
 }

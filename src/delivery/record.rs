@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tokio::time::sleep;
 
 use super::{Log, recording::Waiting};
-use crate::{cache::Places, users::WriteError};
+use crate::{cache::Places, database::Unwritten};
 
 /// Pause after the database could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ pub(super) async fn record(log: &Log) {
     }
 }
 
-async fn record_waiting(log: &Log) -> Result<(), WriteError> {
+async fn record_waiting(log: &Log) -> Result<(), Unwritten> {
     let Waiting { forgotten, emptied } = log.recording.take();
     let mut by_places: HashMap<Places, Vec<i64>> = HashMap::new();
     for (position, places) in forgotten {

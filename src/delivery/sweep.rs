@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::Log;
 use crate::{
     cache::{Places, Servers},
-    users::Change,
+    database::Change,
 };
 
 /// Pause between two sweeps. A change that was in the log at the last sweep and is not forgotten is left over: its

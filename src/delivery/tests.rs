@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::{Delivery, Log};
 use crate::{
     cache::{Ask, Key, Look, Memory, Origin, Store, Value, forget},
-    users::{Change, Database, Outdated, ProfileChange},
+    database::{Change, Database, Outdated},
 };
 
 /// How long anything may take on a busy machine.
@@ -31,7 +31,7 @@ impl Process {
     async fn start(database: Database) -> Self {
         let memory = Memory::new(1 << 20, Duration::MAX, Origin::Fallback);
         let serving = database.serve(&["a:1".to_owned()], false).await.unwrap();
-        let log = Log::open(database, serving, memory.clone(), &["user"]).await.unwrap();
+        let log = Log::open(database, serving, memory.clone(), ["user"].into()).await.unwrap();
         let delivery = Delivery::start(Arc::new(log), forget(memory.clone()), None);
         Self { memory, delivery }
     }
@@ -61,11 +61,6 @@ impl Process {
     }
 }
 
-async fn rename(database: &Database, id: i64) {
-    let name = ProfileChange { name: Some("Ada".to_owned()), email: None };
-    database.update(id, name, |_| true).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_memory_forgets_what_another_process_writes() {
     let folder = tempfile::tempdir().unwrap();
@@ -77,7 +72,7 @@ async fn a_memory_forgets_what_another_process_writes() {
                 process.keep(id).await;
             }
         }
-        rename(&theirs, 1).await;
+        theirs.outdate(Key::numbered("user", 1)).await.unwrap();
         process.forgets(1).await;
         assert!(process.has(2).await, "round {round}");
     }

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     cache::{Cache, Directives, Get, Key, LoadError, Policy, Source, stack},
+    database::Database,
     memcached::Memcached,
     metrics::{Metrics, Outcome},
-    users::{Database, Users},
+    users::UserSource,
 };
 
 /// Lookups of each kind; their medians are compared.
@@ -34,7 +35,7 @@ pub struct Lookups {
 
 /// The users under keys of the walk's own, so that no service finds what this database says of them.
 struct Apart {
-    users: Users,
+    users: UserSource,
     /// Added to an id, which keeps two ids apart.
     offset: i64,
 }
@@ -61,7 +62,7 @@ pub async fn speedup(walk: &mut Walk, memcached: &Memcached, lookups: Lookups) -
     let folder = tempfile::tempdir().map_err(failed)?;
     let url = format!("sqlite://{}", folder.path().join("aside.db").display());
     let database = walk.wait(Database::open(&url, slow_query, 1)).await?.map_err(failed)?;
-    let apart = Apart { users: Users::new(database), offset: fastrand::i64(..) };
+    let apart = Apart { users: UserSource::new(database), offset: fastrand::i64(..) };
     let key = apart.key(&user);
     let policy = Policy {
         ttl: Duration::from_secs(LIFE_S.into()),

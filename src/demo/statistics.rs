@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 use super::{LIFE_S, Stop, Walk, draw, tidied};
 use crate::{
     cache::Key,
-    memcached::{Inspector, Memcached},
-    statistics::{Evidence, ServerFigures, ServerRow, table},
+    memcached::{Inspector, Memcached, ServerFigures},
+    operator::{Evidence, ServerRow, table},
 };
 
 /// Keys that are set.

@@ -13,7 +13,8 @@ use headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use subtle::ConstantTimeEq;
 use tower_http::validate_request::ValidateRequest;
 
-use super::{Context, edge::Host, problem::Problem};
+use super::{Context, problem::Problem};
+use crate::edge::Host;
 
 /// Who may use the protected endpoints.
 #[derive(Clone)]

@@ -13,26 +13,26 @@ use super::{
     preconditions::{Expected, is_unchanged},
     problem::Problem,
 };
-use crate::cache::{Answer, Cache, Failure, Get};
+use crate::{
+    cache::{Answer, Failure, Get},
+    resources::{Resource, last_number},
+};
 
 /// Headers of an answer, `Date` and `Content-Length` included; room for them is made at once.
 const HEADERS: usize = 12;
 
-/// Answers `request`, a `GET` or a `HEAD`, for `id` from `cache`; `absent` is said if there is no such thing.
-pub(super) async fn answer(
-    cache: &Cache<i64>,
-    id: Option<i64>,
-    absent: Problem,
-    request: &Parts,
-) -> Response {
+/// Answers `request`, a `GET` or a `HEAD`, from the cache of `resource`.
+pub(super) async fn answer(resource: &Resource, request: &Parts) -> Response {
     let begun_at = Instant::now();
-    let Some(id) = id else { return Problem::InvalidId.into_response() };
+    let Some(id) = last_number(request.uri.path()) else {
+        return Problem::InvalidId.into_response();
+    };
     let expected = match Expected::of_read(&request.headers) {
         Ok(expected) => expected,
         Err(problem) => return problem.into_response(),
     };
     let get = Get { id, directives: directives(&request.headers) };
-    let (mut response, of_cache) = match cache.clone().oneshot(get).await {
+    let (mut response, of_cache) = match resource.cache.clone().oneshot(get).await {
         Ok(Answer { body: Some(body), age_s, account }) => {
             let etag = etag(&body);
             let mut response = if !expected.allows(&etag) {
@@ -52,7 +52,8 @@ pub(super) async fn answer(
             (response, account)
         }
         Ok(Answer { body: None, age_s, account }) => {
-            let mut response = absent.into_response();
+            let mut response =
+                resource.absent.map_or(Problem::NoSuchPath, Problem::Absent).into_response();
             response.headers_mut().insert(header::AGE, age_s.into());
             (response, account)
         }

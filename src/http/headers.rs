@@ -21,9 +21,6 @@ const TEXT_BYTES: usize = 128;
 /// A private cache may keep the answer and must ask again; a 304 is cheap.
 pub(super) const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// No cache, not even the browser's own, may keep the answer.
-pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
 /// The type of every body that is no problem.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

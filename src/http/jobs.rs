@@ -64,7 +64,7 @@ pub(super) async fn show(State(context): State<Arc<Context>>) -> Response {
         Ok(report) => report,
         Err(error) => return refused(&error).into_response(),
     };
-    match context.database.missing().await {
+    match context.delivery.missing().await {
         Ok(invalidations) => Json(Jobs { queue, invalidations }).into_response(),
         Err(error) => {
             tracing::warn!(%error, "the invalidations can't be counted");

@@ -5,9 +5,7 @@ mod auth;
 mod body;
 mod cache;
 mod cached;
-mod calculations;
 mod cors;
-pub mod edge;
 mod headers;
 mod jobs;
 mod openapi;
@@ -24,11 +22,11 @@ use std::sync::{
 
 use axum::{
     Router,
-    http::header::CACHE_CONTROL,
+    extract::{Request, State},
+    http::{Uri, header::CACHE_CONTROL},
     middleware,
     routing::{delete, get, post, put},
 };
-use futures_util::future::BoxFuture;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{CompressionLayer, predicate::SizeAbove},
@@ -38,52 +36,34 @@ use tower_http::{
 
 pub use self::{
     auth::{Access, HostName},
-    cache::{CacheControl, Held, ServerPlace, Unfinished},
     cors::Origins,
-    service::ServerReport,
 };
+use self::{openapi::Document, problem::Problem};
 use crate::{
-    cache::Cache,
-    delivery::Delivery,
-    jobs::Queue,
-    metrics::{CacheMetrics, Metrics},
-    sessions::Sessions,
-    statistics::ServerRow,
-    users::{Database, NotReady},
+    delivery::Delivery, edge::NO_STORE, jobs::Queue, metrics::Metrics, operator::Operator,
+    resources::Resources, sessions::Sessions, users::Users,
 };
-use headers::NO_STORE;
-use problem::Problem;
 
 /// What the handlers need; [`app`](crate::app) puts it together.
 pub struct Context {
-    /// The stack in front of the users.
-    pub users: Cache<i64>,
-    /// The stack in front of the slow calculation.
-    pub calculations: Cache<i64>,
+    /// Everything that is served through the cache.
+    pub resources: Resources,
+    /// The users as they are written.
+    pub users: Users,
     /// Who is logged in.
     pub sessions: Sessions,
     /// Whether a browser must send cookies over TLS only.
     pub cookies_secure: bool,
-    /// What each stack counts, by the name of its source.
-    pub ledgers: Vec<(&'static str, CacheMetrics)>,
-    /// Tells whether the database can serve.
-    pub ready: Box<dyn Fn() -> BoxFuture<'static, Result<(), NotReady>> + Send + Sync>,
-    /// Written to.
-    pub database: Database,
-    /// Makes the cache forget what a write has changed.
+    /// Explains, counts and forgets.
+    pub operator: Operator,
+    /// Makes the cache forget what is outdated.
     pub delivery: Delivery,
-    /// Users to be loaded into the cache.
+    /// Things to be loaded into the cache.
     pub queue: Queue,
     /// Who may use the protected endpoints.
     pub access: Access,
     /// All instruments.
     pub metrics: Metrics,
-    /// Tells of each memcached server whether it is used.
-    pub servers: Box<dyn Fn() -> Vec<ServerReport> + Send + Sync>,
-    /// Tells what each memcached server counts.
-    pub figures: Box<dyn Fn() -> BoxFuture<'static, Vec<ServerRow>> + Send + Sync>,
-    /// Explains and forgets entries.
-    pub control: CacheControl,
     /// Set once the service is about to end: it is not ready any more.
     pub draining: Arc<AtomicBool>,
 }
@@ -101,23 +81,22 @@ const COMPRESSED_BYTES_MIN: u64 = 1024;
 pub fn router(context: Context, origins: Option<Origins>) -> Router {
     let context = Arc::new(context);
     let access = context.access.clone();
+    let document = Document::new(&context.resources);
     let protected = Router::new()
         .route("/users", post(users::create))
         .route("/users/{id}", put(users::put).patch(users::patch).delete(users::delete))
         .route("/cache", delete(cache::forget_all))
-        .route("/cache/users/{id}", get(cache::explain).delete(cache::forget))
         .route("/jobs", get(jobs::show))
         .route("/jobs/warm-ups", post(jobs::warm_up))
+        .merge(controls(&context))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
     // No entry is compressed: a hit is sent as it is stored. Nor is an answer with a secret of its reader's in it.
     let about_itself = Router::new()
         .route("/metrics", get(service::metrics))
         .route("/stats", get(service::stats))
-        .route("/openapi.json", get(openapi::show))
+        .route("/openapi.json", get(async |request| document.show(request).await))
         .route_layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)));
-    let router = Router::new()
-        .route("/users/{id}", get(users::show))
-        .route("/calculations/{n}", get(calculations::show))
+    let router = reads(&context.resources)
         .route("/healthz", get(service::healthz))
         .route("/readyz", get(service::readyz))
         .route("/favicon.ico", get(assets::favicon))
@@ -141,44 +120,28 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .with_state(context)
 }
 
-/// A number at the end of a path, if it is canonical: digits of an `i64` from 1, without leading zeros. The
-/// path is read as it was sent, so that an escaped digit is no second name of the same thing.
-fn number(text: &str) -> Option<i64> {
-    let canonical = text.starts_with(|first: char| first.is_ascii_digit() && first != '0')
-        && text.bytes().all(|byte| byte.is_ascii_digit());
-    if canonical { text.parse().ok() } else { None }
+/// The route of each resource.
+fn reads(resources: &Resources) -> Router<Arc<Context>> {
+    resources.iter().cloned().fold(Router::new(), |router, resource| {
+        let path = resource.path;
+        let show = async move |request: Request| {
+            let (request, _) = request.into_parts();
+            cached::answer(&resource, &request).await
+        };
+        router.route(path, get(show))
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_has_one_spelling() {
-        assert_eq!(number("1"), Some(1));
-        assert_eq!(number("9223372036854775807"), Some(i64::MAX));
-        for text in [
-            "",
-            "0",
-            "-1",
-            "+1",
-            "007",
-            "1e3",
-            "1.0",
-            "0x1",
-            " 1",
-            "1 ",
-            "%31",
-            "1%00",
-            "%2e%2e",
-            "9223372036854775808",
-            "99999999999999999999999",
-            "١",
-            "😀",
-            "a",
-            "1/",
-        ] {
-            assert_eq!(number(text), None, "{text}");
-        }
-    }
+/// The routes by which the entries of each resource are explained and forgotten.
+fn controls(context: &Arc<Context>) -> Router<Arc<Context>> {
+    context.resources.iter().fold(Router::new(), |router, resource| {
+        let (explained, forgotten) = (resource.clone(), resource.clone());
+        let explain = async |State(context): State<Arc<Context>>, uri: Uri| {
+            cache::explain(context, explained, uri).await
+        };
+        let forget = async |State(context): State<Arc<Context>>, uri: Uri| {
+            cache::forget(context, forgotten, uri).await
+        };
+        router.route(&resource.cache_path(), get(explain).delete(forget))
+    })
 }

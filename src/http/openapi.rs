@@ -1,54 +1,95 @@
 //! `GET /openapi.json`: the routes for people who generate clients from them.
 
-use std::sync::LazyLock;
-
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     headers::{CACHE_CONTROL, JSON, etag},
     preconditions::is_unchanged,
 };
+use crate::resources::{Resource, Resources};
 
-/// The document as it is written by hand; tests hold it against the routes, the problems and real answers.
+/// The document as it is written by hand; tests hold it against the routes, the problems and real answers. Its
+/// `x-resource` is what it says of each resource, with the names in double braces.
 const WRITTEN: &str = include_str!("openapi.json");
 
-/// The document as it is sent, and its tag. That is sent as a weak one: the document may be compressed on its way.
-static DOCUMENT: LazyLock<(Bytes, HeaderValue)> = LazyLock::new(|| {
-    // It is JSON, and maps with text for keys always serialise.
-    let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
-    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
-    let document = serde_json::to_vec(&document).unwrap_or_default();
-    let etag = etag(&document);
-    (document.into(), etag)
-});
+/// The document as it is sent, and its tag.
+#[derive(Clone)]
+pub(super) struct Document {
+    body: Bytes,
+    etag: HeaderValue,
+}
 
-/// Shows this document.
-pub(super) async fn show(request: HeaderMap) -> Response {
-    let (document, etag) = &*DOCUMENT;
-    let mut response = if is_unchanged(&request, etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        ([(header::CONTENT_TYPE, JSON)], document.clone()).into_response()
-    };
-    let weak = etag.to_str().map_or(String::new(), |etag| format!("W/{etag}"));
-    if let Ok(weak) = HeaderValue::try_from(weak) {
-        response.headers_mut().insert(header::ETAG, weak);
+impl Document {
+    /// The document with all `resources`.
+    pub(super) fn new(resources: &Resources) -> Self {
+        // It is JSON, and maps with text for keys always serialise.
+        let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
+        document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+        let template = document["x-resource"].take();
+        for resource in resources.iter() {
+            for (part, path) in [("read", resource.path), ("cache", &resource.cache_path())] {
+                let operations = filled(&template[part], resource);
+                let known = document["paths"][path].as_object().cloned();
+                document["paths"][path] =
+                    operations.into_iter().chain(known.into_iter().flatten()).collect();
+            }
+        }
+        if let Some(document) = document.as_object_mut() {
+            document.remove("x-resource");
+        }
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let etag = etag(&body);
+        Self { body: body.into(), etag }
     }
-    response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
-    response
+
+    /// Shows this document. Its tag is sent as a weak one: the document may be compressed on its way.
+    pub(super) async fn show(self, request: HeaderMap) -> Response {
+        let mut response = if is_unchanged(&request, &self.etag) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            ([(header::CONTENT_TYPE, JSON)], self.body).into_response()
+        };
+        let weak = self.etag.to_str().map_or(String::new(), |etag| format!("W/{etag}"));
+        if let Ok(weak) = HeaderValue::try_from(weak) {
+            response.headers_mut().insert(header::ETAG, weak);
+        }
+        response.headers_mut().insert(header::CACHE_CONTROL, CACHE_CONTROL);
+        response
+    }
+}
+
+/// The operations of `template` for `resource`. Nothing that is filled in needs to be escaped in JSON.
+fn filled(template: &Value, resource: &Resource) -> Map<String, Value> {
+    let schema = resource.space[..1].to_uppercase() + &resource.space[1..];
+    let filled = [
+        ("{{name}}", resource.name),
+        ("{{space}}", resource.space),
+        ("{{schema}}", &schema),
+        ("{{parameter}}", resource.parameter()),
+        ("{{absent}}", resource.absent.unwrap_or_default()),
+    ]
+    .iter()
+    .fold(template.to_string(), |text, (name, word)| text.replace(name, word));
+    let mut operations: Map<String, Value> = serde_json::from_str(&filled).unwrap_or_default();
+    if resource.absent.is_none()
+        && let Some(responses) = operations["get"]["responses"].as_object_mut()
+    {
+        responses.remove("404");
+    }
+    operations
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::problem::{Problem::*, details};
-    use crate::users::NotReady;
+    use super::super::problem::Problem::*;
+    use crate::{database::NotReady, edge::details};
     use serde_json::json;
 
     use super::*;

@@ -4,6 +4,11 @@
 
 use std::{any::Any, borrow::Cow};
 
+use crate::{
+    cache::{GetError, LoadError},
+    database::NotReady,
+    edge::{NO_STORE, details},
+};
 use axum::{
     http::{
         HeaderValue, StatusCode,
@@ -11,19 +16,13 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use problem_details::ProblemDetails;
-
-use super::headers::NO_STORE;
-use crate::{
-    cache::{GetError, LoadError},
-    users::NotReady,
-};
 
 /// What can go wrong for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
     InvalidId,
     NoSuchPath,
+    Absent(&'static str),
     NoSuchUser,
     NoSuchSession,
     RepeatedCookie,
@@ -67,6 +66,7 @@ impl Problem {
                 "An id is a decimal number from 1 to 9223372036854775807 without sign or leading zeros.",
             ),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "There is nothing at this path."),
+            Self::Absent(sentence) => (StatusCode::NOT_FOUND, sentence),
             Self::NoSuchUser => (StatusCode::NOT_FOUND, "There is no user with this id."),
             Self::NoSuchSession => {
                 (StatusCode::NOT_FOUND, "There is no such session; it may have ended.")
@@ -192,16 +192,6 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
         }
         response
-    }
-}
-
-/// A problem as it is written, whose title is the phrase of the status in RFC 9110; the `http` crate has two older ones.
-pub(super) fn details(status: StatusCode, detail: impl Into<String>) -> ProblemDetails {
-    let details = ProblemDetails::from_status_code(status).with_detail(detail);
-    match status {
-        StatusCode::PAYLOAD_TOO_LARGE => details.with_title("Content Too Large"),
-        StatusCode::UNPROCESSABLE_ENTITY => details.with_title("Unprocessable Content"),
-        _ => details,
     }
 }
 

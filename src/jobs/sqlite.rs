@@ -15,7 +15,7 @@ use super::{
     error::{QueueError, WAIT, gone, unavailable},
     table::{CONNECTIONS_MAX, Engine},
 };
-use crate::users::{FileIdentity, writer_pool};
+use crate::database::{FileIdentity, writer_pool};
 
 /// How long opening a new file is tried while others do the same.
 const OPEN_WAIT: Duration = Duration::from_secs(4);

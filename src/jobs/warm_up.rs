@@ -11,7 +11,10 @@ use std::{
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use crate::cache::{Cache, Directives, Get};
+use crate::{
+    cache::{Directives, Get},
+    resources::Resources,
+};
 
 /// Attempts at one job, a worker that died of it included. After the last it is dead: nobody takes it any
 /// more, and [`Report`](super::Report) shows it.
@@ -57,16 +60,16 @@ pub type Observer = Arc<dyn Fn(&Attempt) + Send + Sync>;
 /// Loads users into a cache, one after the other, at a set pace.
 #[derive(Clone)]
 pub struct WarmUp {
-    users: Cache<i64>,
+    resources: Resources,
     delay: Duration,
     observer: Observer,
     failures_in_a_row: Arc<AtomicU32>,
 }
 
 impl WarmUp {
-    /// Loads into `users`, rests for `delay` after each, and tells `observer`.
-    pub fn new(users: Cache<i64>, delay: Duration, observer: Observer) -> Self {
-        Self { users, delay, observer, failures_in_a_row: Arc::default() }
+    /// Loads into `resources`, rests for `delay` after each, and tells `observer`.
+    pub fn new(resources: Resources, delay: Duration, observer: Observer) -> Self {
+        Self { resources, delay, observer, failures_in_a_row: Arc::default() }
     }
 
     /// The rest after the job that has just ended.
@@ -101,7 +104,10 @@ impl WarmUp {
             return Outcome::Dead("each worker that tried it has died".to_owned());
         }
         let get = Get { id, directives: Directives::default() };
-        match self.users.clone().oneshot(get).await {
+        let Some(resource) = self.resources.named("users") else {
+            return Outcome::Dead("there is no such resource".to_owned());
+        };
+        match resource.cache.clone().oneshot(get).await {
             Ok(answer) => Outcome::Warmed { found: answer.body.is_some() },
             Err(failure) if number < ATTEMPTS_MAX => Outcome::Failed(failure.error.to_string()),
             Err(failure) => Outcome::Dead(failure.error.to_string()),

@@ -121,7 +121,8 @@ impl Worker {
             match missed.map_err(WireError::Backlog)? {
                 Missed::TooMuch { up_to } => {
                     let limit = self.round_trip_timeout * CONNECT_TIMEOUTS;
-                    let emptied = empty_or_flush(&self.address, limit, self.backlog.spaces()).await;
+                    let emptied =
+                        empty_or_flush(&self.address, limit, &self.backlog.spaces()).await;
                     emptied.map_err(WireError::Backlog)?;
                     self.backlog.emptied(self.place, up_to);
                     after = Some(up_to);

@@ -12,7 +12,7 @@ use super::{
     listing::keys,
     wire::Changes,
 };
-use crate::cache::Key;
+use crate::cache::{Key, Spaces};
 
 /// Keys taken from a listing, and forgotten, at once.
 const KEYS_PER_STEP: usize = 1024;
@@ -34,11 +34,7 @@ pub struct Emptied {
 }
 
 /// Forgets all keys of `spaces` that the server lists. `limit` is the deadline of each step.
-pub(super) async fn empty(
-    address: &Address,
-    limit: Duration,
-    spaces: &'static [&'static str],
-) -> Emptied {
+pub(super) async fn empty(address: &Address, limit: Duration, spaces: &Spaces) -> Emptied {
     let mut emptied = Emptied::default();
     let begun_at = Instant::now();
     for listed_at in [begun_at, begun_at + SETTLING] {
@@ -58,7 +54,7 @@ pub(super) async fn empty(
 pub(super) async fn empty_or_flush(
     address: &Address,
     limit: Duration,
-    spaces: &'static [&'static str],
+    spaces: &Spaces,
 ) -> Result<(), String> {
     match empty(address, limit, spaces).await.failure {
         None => Ok(()),
@@ -75,14 +71,14 @@ pub(super) async fn empty_or_flush(
 async fn forget_listed(
     address: &Address,
     limit: Duration,
-    spaces: &'static [&'static str],
+    spaces: &Spaces,
     forgotten: &mut u64,
 ) -> Result<(), InspectError> {
     let connecting = within(limit, Changes::connect(address, limit)).await;
     let connected = connecting.map_err(|_| InspectError::NoAnswer)?;
     let mut server = connected.map_err(|_| InspectError::Unreachable)?;
     for _ in 0..LISTINGS_MAX {
-        let (mut listed, mut batch) = (keys(address, limit, spaces), Vec::new());
+        let (mut listed, mut batch) = (keys(address, limit, spaces.clone()), Vec::new());
         let before = *forgotten;
         while listed.recv_many(&mut batch, KEYS_PER_STEP).await > 0 {
             let keys = batch.drain(..).collect::<Result<Vec<Key>, _>>()?;

@@ -8,11 +8,8 @@ use std::{sync::Arc, time::Duration};
 use async_memcached::{Client, Error, MetaProtocol, MetaValue, Status};
 use futures_util::future::join_all;
 
-use super::{Address, deadline::within, routing::Routing};
-use crate::{
-    cache::{Key, Sight},
-    statistics::ServerFigures,
-};
+use super::{Address, deadline::within, figures::ServerFigures, routing::Routing};
+use crate::cache::{Key, Sight};
 
 /// Deadline, in operation deadlines, of one question to one server: a name lookup, a connection, a round trip.
 /// Past it there is no answer.

@@ -10,7 +10,7 @@ use super::{
     deadline::within,
     inspect::{InspectError, Inspector, connect, failure},
 };
-use crate::cache::Key;
+use crate::cache::{Key, Spaces};
 
 /// Keys that are read ahead of whoever takes them. Past it, the server waits; it serves others meanwhile.
 const KEYS_AHEAD_MAX: usize = 1024;
@@ -31,7 +31,7 @@ impl Inspector {
     pub fn keys(
         &self,
         address: &Address,
-        spaces: &'static [&'static str],
+        spaces: Spaces,
     ) -> mpsc::Receiver<Result<Key, InspectError>> {
         keys(address, self.question_timeout(), spaces)
     }
@@ -41,12 +41,12 @@ impl Inspector {
 pub(super) fn keys(
     address: &Address,
     limit: Duration,
-    spaces: &'static [&'static str],
+    spaces: Spaces,
 ) -> mpsc::Receiver<Result<Key, InspectError>> {
     let (keys, taken) = mpsc::channel(KEYS_AHEAD_MAX);
     let address = address.clone();
     tokio::spawn(async move {
-        if let Err(error) = list(&address, limit, spaces, &keys).await {
+        if let Err(error) = list(&address, limit, &spaces, &keys).await {
             let _ = keys.send(Err(error)).await;
         }
     });

@@ -9,6 +9,7 @@ mod address;
 mod connection;
 mod deadline;
 mod emptying;
+mod figures;
 mod health;
 mod inspect;
 mod listing;
@@ -25,6 +26,7 @@ use futures_util::future::{BoxFuture, join_all};
 pub use self::{
     address::{Address, InvalidAddress},
     emptying::Emptied,
+    figures::ServerFigures,
     health::State,
     inspect::{InspectError, Inspector, Place},
     operation::Kept,

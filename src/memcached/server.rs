@@ -21,7 +21,7 @@ use super::{
     wire::Kind,
 };
 use crate::{
-    cache::{Ask, Backlog, Key, Lease, Look, StoreError},
+    cache::{Ask, Backlog, Key, Lease, Look, Spaces, StoreError},
     metrics::ServerMetrics,
 };
 
@@ -37,7 +37,7 @@ pub(crate) struct Server {
     releases: Sender<Operation>,
     health: Arc<Health>,
     operation_timeout: Duration,
-    spaces: &'static [&'static str],
+    spaces: Spaces,
 }
 
 /// What a server is started with.
@@ -93,13 +93,13 @@ impl Server {
 
     /// Forgets every entry of the cache, over connections that are made for that.
     pub(crate) async fn empty(&self) -> Emptied {
-        empty(&self.address, self.operation_timeout * QUESTION_TIMEOUTS, self.spaces).await
+        empty(&self.address, self.operation_timeout * QUESTION_TIMEOUTS, &self.spaces).await
     }
 
     /// As [`Self::empty`]; one that does not list its keys is flushed.
     pub(crate) async fn empty_or_flush(&self) -> Result<(), String> {
         let limit = self.operation_timeout * QUESTION_TIMEOUTS;
-        empty_or_flush(&self.address, limit, self.spaces).await
+        empty_or_flush(&self.address, limit, &self.spaces).await
     }
 
     /// Queues the operation that `operation` makes and waits for its answer until the deadline.

@@ -1,157 +1,38 @@
-//! How SQLite's errors are told apart, and what they mean to who opens the database or loads from it.
+//! The reasons why a user is not written.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use crate::database::Unwritten;
 
-use sqlx::migrate::MigrateError;
-
-use crate::cache::LoadError;
-
-/// How long [`Database::open`](super::Database::open) tries a file that another process has locked. Past it, opening fails.
-pub(super) const OPEN_WAIT: Duration = Duration::from_secs(10);
-
-/// Primary result codes of SQLite (<https://sqlite.org/rescode.html>).
-pub(super) mod code {
-    pub(crate) const ERROR: u32 = 1;
-    pub(crate) const PERMISSION: u32 = 3;
-    pub(crate) const BUSY: u32 = 5;
-    pub(crate) const LOCKED: u32 = 6;
-    pub(crate) const READ_ONLY: u32 = 8;
-    pub(crate) const INTERRUPT: u32 = 9;
-    pub(crate) const IO_ERROR: u32 = 10;
-    pub(crate) const CORRUPT: u32 = 11;
-    pub(crate) const FULL: u32 = 13;
-    pub(crate) const CANNOT_OPEN: u32 = 14;
-    pub(crate) const NOT_A_DATABASE: u32 = 26;
-}
-
-/// The primary result code of SQLite in `error`: the low byte of the extended one.
-pub(super) fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
-    let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
-}
-
-/// The database could not be opened. One line, fit for a terminal: control characters are escaped.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot open the database {path:?}: {reason}")]
-pub struct OpenError {
-    /// The file, or the whole setting if that names none.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub reason: OpenFailure,
-}
-
-/// What keeps a database from being opened. A file that is not ours is never changed.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenFailure {
-    /// The setting is no URL of an SQLite file.
-    #[error("it is not of the form sqlite://PATH")]
-    NotAUrl,
-    /// An in-memory or temporary database: each connection would have one of its own.
-    #[error("a database in memory is not supported; name a file, as in sqlite://aside.db")]
-    NotAFile,
-    /// The directory of the file does not exist; only the file itself is ever created.
-    #[error("its directory does not exist")]
-    MissingDirectory,
-    /// The path is that of a directory.
-    #[error("it is a directory")]
-    Directory,
-    /// The file is something else.
-    #[error("the file is not an SQLite database")]
-    NotADatabase,
-    /// The file was an SQLite database once.
-    #[error("the database is corrupt")]
-    Corrupt,
-    /// An SQLite database whose tables are not ours.
-    #[error("it has another schema: {0}")]
-    OtherSchema(String),
-    /// Our tables, but made by a newer version, or by migrations that were edited since.
-    #[error("its schema is of another version of this program: {0}")]
-    OtherVersion(String),
-    /// The file or its directory cannot be read and written.
-    #[error("no permission to read and write the file and its directory: {0}")]
-    Permission(String),
-    /// Someone else held the write lock for as long as opening waits.
-    #[error("another process kept it locked for {OPEN_WAIT:?}")]
-    Locked,
-    /// Anything else, in SQLite's words.
+/// A user was not written. Nothing of the write is in the database.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// A field is no good; the text names it and what it takes.
     #[error("{0}")]
-    Other(String),
+    Invalid(&'static str),
+    /// There is no user with this id.
+    #[error("no such user")]
+    NoSuchUser,
+    /// Another user has this email address.
+    #[error("the email address is taken")]
+    EmailTaken,
+    /// The user is not the version that the client expects.
+    #[error("the user has changed")]
+    Changed,
+    /// The database did not take it.
+    #[error(transparent)]
+    Unwritten(Unwritten),
 }
 
-impl OpenError {
-    /// Says where it failed, and tells apart what SQLite has only one code for.
-    pub(super) fn new(path: &Path, reason: OpenFailure) -> Self {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let reason = match reason {
-            OpenFailure::Permission(_) if path.is_dir() => OpenFailure::Directory,
-            OpenFailure::Permission(_) if directory.is_some_and(|parent| !parent.is_dir()) => {
-                OpenFailure::MissingDirectory
-            }
-            reason => reason,
-        };
-        Self { path: path.to_owned(), reason }
+impl From<Unwritten> for WriteError {
+    fn from(why: Unwritten) -> Self {
+        match why {
+            Unwritten::Taken => Self::EmailTaken,
+            why => Self::Unwritten(why),
+        }
     }
 }
 
-impl From<sqlx::Error> for OpenFailure {
+impl From<sqlx::Error> for WriteError {
     fn from(error: sqlx::Error) -> Self {
-        match sqlite_code(&error) {
-            Some(code::BUSY | code::LOCKED) => Self::Locked,
-            Some(code::NOT_A_DATABASE) => Self::NotADatabase,
-            Some(code::CORRUPT) => Self::Corrupt,
-            Some(code::PERMISSION | code::READ_ONLY | code::CANNOT_OPEN) => {
-                Self::Permission(one_line(&error))
-            }
-            // "No such table" and the like: opening runs no statement that is wrong in itself.
-            Some(code::ERROR) => Self::OtherSchema(one_line(&error)),
-            _ => Self::Other(one_line(&error)),
-        }
-    }
-}
-
-impl From<MigrateError> for OpenFailure {
-    fn from(error: MigrateError) -> Self {
-        match error {
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
-            MigrateError::VersionMissing(_)
-            | MigrateError::VersionMismatch(_)
-            | MigrateError::Dirty(_) => Self::OtherVersion(one_line(&error)),
-            error => Self::Other(one_line(&error)),
-        }
-    }
-}
-
-/// What a failed load is to its caller. The text is for the log.
-pub(super) fn load_error(error: sqlx::Error) -> LoadError {
-    match (sqlite_code(&error), &error) {
-        // Only the deadline's handler interrupts.
-        (Some(code::INTERRUPT), _) => LoadError::Timeout,
-        (Some(code::BUSY | code::LOCKED | code::CANNOT_OPEN), _)
-        | (None, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => {
-            LoadError::Unavailable(one_line(&error).into())
-        }
-        _ => LoadError::Failed(one_line(&error).into()),
-    }
-}
-
-/// SQLite quotes names out of the file in its messages; none of them may end a line of the log.
-pub(super) fn one_line(error: &impl ToString) -> String {
-    error.to_string().replace(char::is_control, " ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_open_error_is_one_line_whatever_the_path_and_the_message() {
-        let message = one_line(&"no such table: a\r\nb\u{1b}[31m");
-        let error = OpenError::new(Path::new("a\nb.db"), OpenFailure::OtherSchema(message));
-        let text = error.to_string();
-        assert!(!text.contains(char::is_control), "{text:?}");
-        assert!(text.contains(r#""a\nb.db""#), "{text:?}");
+        Unwritten::from(error).into()
     }
 }

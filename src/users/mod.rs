@@ -1,43 +1,32 @@
-//! The users, in an SQLite file, behind a query that is slow on purpose.
+//! The users: their rows, the rules and the writes of them, and the slow query that makes them a resource.
 
-mod changes;
-mod checkpoint;
-mod database;
 mod error;
-mod file;
-mod migration;
 mod profile;
-mod ready;
-mod servers;
-mod slow;
-mod slowness;
+mod rows;
+mod source;
 #[cfg(test)]
 mod tests;
-mod unwritten;
-mod watch;
 mod write;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
-use tokio::time::Instant;
 
-pub use changes::{Change, Extent, Outdated, Page};
-pub use database::Database;
-pub(crate) use database::writer_pool;
-pub use error::{OpenError, OpenFailure};
-pub(crate) use file::FileIdentity;
-pub use profile::{Profile, ProfileChange, is_name};
-pub use ready::NotReady;
-pub use servers::{Serving, ServingError};
-pub use unwritten::WriteError;
-pub use watch::Watch;
-pub use write::Written;
+pub use self::{
+    error::WriteError,
+    profile::{Profile, ProfileChange, is_name},
+    source::UserSource,
+    write::{Users, Written},
+};
+use crate::{
+    cache::Policy,
+    resources::{AnySource, Definition},
+};
 
-use crate::cache::{Key, LoadError, Source};
+/// The name of the resource.
+pub const NAME: &str = "users";
 
 /// The first part of every key.
-pub const SPACE: &str = "user";
+const SPACE: &str = "user";
 
 /// One user, and the JSON object that clients see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,30 +56,14 @@ impl FromRow<'_, SqliteRow> for User {
     }
 }
 
-/// The users as a source of the cache. Clones share the database.
-#[derive(Clone, Debug)]
-pub struct Users {
-    database: Database,
-}
-
-impl Users {
-    /// The users in `database`.
-    pub fn new(database: Database) -> Self {
-        Self { database }
-    }
-}
-
-impl Source for Users {
-    type Id = i64;
-
-    fn key(&self, id: &i64) -> Key {
-        Key::numbered(SPACE, *id)
-    }
-
-    async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
-        let user = self.database.load(id, deadline).await?;
-        let body = user.map(|user| serde_json::to_vec(&user)).transpose();
-        body.map(|body| body.map(Bytes::from))
-            .map_err(|error| LoadError::Failed(error::one_line(&error).into()))
+/// The users as a resource.
+pub fn definition(policy: Policy) -> Definition {
+    Definition {
+        name: NAME,
+        path: "/users/{id}",
+        space: SPACE,
+        absent: Some("There is no user with this id."),
+        policy,
+        source: |database| AnySource::new(UserSource::new(database.clone())),
     }
 }

@@ -1,6 +1,6 @@
 //! How many connections there may be.
 
-use aside::{config::PerAddress, http::edge::Limits};
+use aside::{config::PerAddress, edge::Limits};
 
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpSocket;

@@ -1,6 +1,6 @@
 //! What happens to connections when the service stops.
 
-use aside::http::edge::Limits;
+use aside::edge::Limits;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

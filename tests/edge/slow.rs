@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aside::http::edge::Limits;
+use aside::edge::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aside::http::edge::{EdgeCounters, Limits, serve};
+use aside::edge::{EdgeCounters, Limits, serve};
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::routing::{get, post};

@@ -14,6 +14,7 @@ use aside::{
     cache::{Key, LoadError, Memory, Origin, Policy, Source, stack},
     jobs::{Attempt, Counts, Outcome, Queue, WarmUp, Worker},
     metrics::Metrics,
+    resources::Definition,
 };
 use bytes::Bytes;
 use tokio::{
@@ -105,13 +106,26 @@ impl Consumer {
             most_at_once: most_at_once.clone(),
             met: AtomicBool::new(false),
         };
-        let users = stack(users, store, &policy, &metrics.cache("users"));
+        let metrics = metrics.cache("users");
+        let users = stack(users, store, &policy, &metrics);
+        let users = Definition {
+            name: "users",
+            path: "/users/{id}",
+            space: "user",
+            absent: None,
+            policy,
+            source: |_| unreachable!("it is stacked already"),
+        }
+        .served(users, metrics);
         let attempts = Arc::<Mutex<Vec<(Attempt, Instant)>>>::default();
         let seen = attempts.clone();
         let observer = Arc::new(move |attempt: &Attempt| {
             seen.lock().unwrap().push((attempt.clone(), Instant::now()));
         });
-        let worker = Worker::start(queue.clone(), WarmUp::new(users, delay, observer));
+        let worker = Worker::start(
+            queue.clone(),
+            WarmUp::new([users].into_iter().collect(), delay, observer),
+        );
         Self { worker, attempts, most_at_once }
     }
 

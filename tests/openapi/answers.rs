@@ -44,7 +44,7 @@ async fn every_success_is_as_documented() {
         document.check(id, &answer);
         answer
     };
-    let calculation = get("calculate", "/calculations/9223372036854775807");
+    let calculation = get("show_calculation", "/calculations/9223372036854775807");
     tokio::join!(calculation, reads_and_writes(&document, &aside));
     sessions(&document, &aside).await;
     let queued = send(&aside, Method::POST, "/jobs/warm-ups", &json!({ "ids": [1, 2, 3] })).await;
@@ -52,24 +52,29 @@ async fn every_success_is_as_documented() {
     get("show_jobs", "/jobs").await;
     for id in 1..=8 {
         get("show_user", &format!("/users/{id}")).await;
-        get("explain_entry", &format!("/cache/users/{id}")).await;
+        get("explain_user", &format!("/cache/users/{id}")).await;
     }
-    get("explain_entry", "/cache/users/9999").await;
+    get("explain_user", "/cache/users/9999").await;
     get("show_statistics", "/stats").await;
     get("show_readiness", "/readyz").await;
     get("show_health", "/healthz").await;
     get("show_metrics", "/metrics").await;
     get("show_openapi", "/openapi.json").await;
-    let forgotten = aside.send(Method::DELETE, "/cache/users/1", &[]).await;
-    assert_eq!(document.check("forget_entry", &forgotten).status, 204);
+    get("explain_calculation", "/cache/calculations/9").await;
+    for (id, path) in
+        [("forget_user", "/cache/users/1"), ("forget_calculation", "/cache/calculations/9")]
+    {
+        let forgotten = aside.send(Method::DELETE, path, &[]).await;
+        assert_eq!(document.check(id, &forgotten).status, 204);
+    }
 
     let whole = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     let forgotten = whole.send(Method::DELETE, "/cache", &[]).await;
     assert_eq!(document.check("forget_all", &forgotten).status, 200);
     let alone = Aside::start(&[]).await;
     alone.get("/users/1").await;
-    document.check("explain_entry", &alone.get("/cache/users/1").await);
-    document.check("explain_entry", &alone.get("/cache/users/2").await);
+    document.check("explain_user", &alone.get("/cache/users/1").await);
+    document.check("explain_user", &alone.get("/cache/users/2").await);
     document.check("show_statistics", &alone.get("/stats").await);
 
     let seen = document.seen();

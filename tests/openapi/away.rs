@@ -44,17 +44,21 @@ pub(crate) async fn memcached(document: &Document) {
     let mut memcached = Memcached::start().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     memcached.kill();
-    document.check("explain_entry", &aside.get("/cache/users/5").await).problem(503);
+    document.check("explain_user", &aside.get("/cache/users/5").await).problem(503);
+    let calculation = aside.get("/cache/calculations/5").await;
+    document.check("explain_calculation", &calculation).problem(503);
     let forgotten = aside.send(Method::DELETE, "/cache", &[]).await;
     document.check("forget_all", &forgotten).problem(503);
     document.check("show_user", &aside.get("/users/5").await).user(5);
     document.check("show_statistics", &aside.get("/stats").await);
-    document.check("explain_entry", &aside.get("/cache/users/5").await);
+    document.check("explain_user", &aside.get("/cache/users/5").await);
     sessions(document, &aside).await;
     // What can be neither forgotten nor noted.
     aside.place.execute("DROP TABLE changes").await;
     let forgotten = aside.send(Method::DELETE, "/cache/users/5", &[]).await;
-    document.check("forget_entry", &forgotten).problem(503);
+    document.check("forget_user", &forgotten).problem(503);
+    let forgotten = aside.send(Method::DELETE, "/cache/calculations/5", &[]).await;
+    document.check("forget_calculation", &forgotten).problem(503);
 }
 
 /// Waits until the service is not ready.

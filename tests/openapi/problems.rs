@@ -3,15 +3,16 @@
 use crate::{away, document::Document, framing, refused, support::aside::Aside};
 
 /// Problems of an operation that take more than a request to come about, and where they do.
-const ELSEWHERE: [(&str, &str, &str); 14] = [
+const ELSEWHERE: [(&str, &str, &str); 15] = [
     ("show_user", "SourceUnavailable", "src/users/tests/fail.rs"),
     ("create_session", "SourceUnavailable", "src/users/tests/fail.rs"),
     // It is the same answer as that for a user, of another stack.
-    ("calculate", "Overloaded", "tests/openapi/away.rs"),
-    ("calculate", "SourceTimeout", "tests/openapi/away.rs"),
+    ("show_calculation", "Overloaded", "tests/openapi/away.rs"),
+    ("show_calculation", "SourceTimeout", "tests/openapi/away.rs"),
+    ("show_calculation", "SourceUnavailable", "src/users/tests/fail.rs"),
     ("warm_up", "QueueFull", "tests/jobs/contract.rs"),
-    ("show_readiness", "DatabaseSilent", "src/users/tests/ready.rs"),
-    ("show_readiness", "DatabaseCorrupt", "src/users/tests/ready.rs"),
+    ("show_readiness", "DatabaseSilent", "src/database/tests/ready.rs"),
+    ("show_readiness", "DatabaseCorrupt", "src/database/tests/ready.rs"),
     ("show_readiness", "OtherServers", "tests/service/servers.rs"),
     ("create_user", "BodyTooSlow", "tests/edge/slow.rs"),
     ("replace_user", "BodyTooSlow", "tests/edge/slow.rs"),

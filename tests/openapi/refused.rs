@@ -23,7 +23,7 @@ pub(crate) const TAKE_BODIES: [(&str, Method, &str); 5] = [
 const CONDITIONS: [(&str, u16); 2] = [("\"x\"", 412), ("x", 400)];
 
 pub(crate) async fn reads(document: &Document, aside: &Aside) {
-    let check = |id, answer: Answer, status| {
+    let check = |id: &str, answer: Answer, status| {
         document.check(id, &answer).problem(status);
     };
     check("show_user", aside.get("/users/007").await, 400);
@@ -33,18 +33,21 @@ pub(crate) async fn reads(document: &Document, aside: &Aside) {
         let read = aside.send(Method::GET, "/users/1", &[("if-match", tag)]).await;
         check("show_user", read, status);
     }
-    check("explain_entry", aside.get("/cache/users/x").await, 400);
-    check("forget_entry", aside.send(Method::DELETE, "/cache/users/x", &[]).await, 400);
+    for (resource, path) in [("user", "/cache/users/x"), ("calculation", "/cache/calculations/x")] {
+        check(&format!("explain_{resource}"), aside.get(path).await, 400);
+        let forgotten = aside.send(Method::DELETE, path, &[]).await;
+        check(&format!("forget_{resource}"), forgotten, 400);
+    }
 }
 
 /// Takes as long as a calculation.
 pub(crate) async fn calculations(document: &Document, aside: &Aside) {
-    document.check("calculate", &aside.get("/calculations/0").await).problem(400);
+    document.check("show_calculation", &aside.get("/calculations/0").await).problem(400);
     let absent = aside.get_with("/calculations/1", "only-if-cached").await;
-    document.check("calculate", &absent).problem(504);
+    document.check("show_calculation", &absent).problem(504);
     for (tag, status) in CONDITIONS {
         let read = aside.send(Method::GET, "/calculations/1", &[("if-match", tag)]).await;
-        document.check("calculate", &read).problem(status);
+        document.check("show_calculation", &read).problem(status);
     }
 }
 

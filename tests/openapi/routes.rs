@@ -39,11 +39,15 @@ async fn each_route_of_the_sources_is_documented() {
     let aside = Aside::start(&[]).await;
     let document = Document::of(&aside).await;
     let documented: BTreeSet<_> = document.operations().map(|(path, ..)| path.to_owned()).collect();
-    let routes = routes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"));
+    let mut routes = routes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"));
+    // Those of the list of resources.
+    routes.extend(
+        ["/calculations/{n}", "/cache/users/{id}", "/cache/calculations/{n}"].map(str::to_owned),
+    );
     assert_eq!(documented, routes);
 }
 
-/// The paths that are given to axum's router anywhere in `folder`.
+/// The paths that are given as they are to axum's router anywhere in `folder`.
 fn routes(folder: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -52,8 +56,8 @@ fn routes(folder: &Path) -> BTreeSet<String> {
                 return routes(&path);
             }
             let text = fs::read_to_string(path).unwrap();
-            let routes = text.split(".route(").skip(1);
-            routes.map(|route| route.split('"').nth(1).unwrap().to_owned()).collect()
+            let routes = text.split(".route(\"").skip(1);
+            routes.map(|route| route.split('"').next().unwrap().to_owned()).collect()
         })
         .collect()
 }
@@ -64,7 +68,8 @@ async fn what_needs_the_token_is_documented_to_need_it_and_nothing_else_is() {
     let document = Document::of(&aside).await;
     for (template, method, operation) in document.operations() {
         let id = operation["operationId"].as_str().unwrap();
-        if id == "calculate" {
+        if id == "show_calculation" {
+            // It takes five seconds.
             continue;
         }
         let method = method.to_uppercase().parse().unwrap();

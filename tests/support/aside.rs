@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use ::aside::users::Database;
+use ::aside::database::Database;
 use reqwest::{Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, SqliteConnection};

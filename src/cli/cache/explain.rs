@@ -7,21 +7,20 @@ use humantime::format_duration;
 use crate::cli::client::{Failed, inspector};
 use crate::{
     app,
-    cache::{Condition, Explanation, Key},
-    calculations,
+    cache::{Condition, Explanation, Key, Policy},
     cli::output,
     config::ServerSettings,
-    http::ServerPlace,
+    operator::{self, ServerPlace},
 };
 
 /// Prints where `key` lives and why, and what is there. An absent key is an answer, too.
 pub(super) async fn print(
     servers: &ServerSettings,
     key: &Key,
-    kept_stale: Duration,
+    policy: Policy,
 ) -> Result<(), Failed> {
     let inspector = inspector(servers)?;
-    let places = app::explain(&inspector, key, kept_stale_s(key, kept_stale)).await;
+    let places = operator::explain(&inspector, key, kept_stale_s(key, policy)).await;
     if places.iter().all(|place| place.entry.is_none()) {
         let told = places.iter().filter_map(|place| Some((&place.server, place.error.as_ref()?)));
         let told = told.map(|(server, error)| format!("{server}: {error}"));
@@ -35,13 +34,12 @@ pub(super) async fn print(
     Ok(output::print(text)?)
 }
 
-/// How long the entries of the key's source are kept after their fresh life.
-fn kept_stale_s(key: &Key, kept_stale: Duration) -> u32 {
-    if key.as_str().starts_with(&format!("{}:", calculations::SPACE)) {
-        calculations::policy().kept_stale_s()
-    } else {
-        u32::try_from(kept_stale.as_secs()).unwrap_or(u32::MAX)
-    }
+/// How long the entries of the key's resource are kept after their fresh life; those of none as `policy` has it.
+fn kept_stale_s(key: &Key, policy: Policy) -> u32 {
+    let definitions = app::definitions(policy.clone());
+    let space = key.as_str().split(':').next();
+    let resource = definitions.iter().find(|resource| Some(resource.space) == space);
+    resource.map_or(&policy, |resource| &resource.policy).kept_stale_s()
 }
 
 fn describe(out: &mut String, place: &ServerPlace) {

@@ -14,7 +14,7 @@ use super::{
     service::Service,
 };
 use crate::{
-    cache::Key,
+    cache::{Key, Policy},
     config::{self, ServerSettings},
 };
 
@@ -86,8 +86,8 @@ impl CacheCommand {
                 stale_while_revalidate,
                 stale_if_error,
             } => {
-                let kept_stale = stale_while_revalidate.max(stale_if_error);
-                checked(&key).and_then(|key| block_on(explain::print(&servers, &key, kept_stale)))
+                let policy = Policy { stale_while_revalidate, stale_if_error, ..Policy::default() };
+                checked(&key).and_then(|key| block_on(explain::print(&servers, &key, policy)))
             }
         };
         done.map_or_else(Failed::told, |()| ExitCode::SUCCESS)

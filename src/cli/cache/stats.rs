@@ -8,7 +8,7 @@ use crate::cli::client::{Failed, inspector};
 use crate::{
     cli::{output, service::Service},
     config::ServerSettings,
-    statistics::{Evidence, Ledger, ServerRow, aligned, percent, table},
+    operator::{Evidence, Ledger, ServerRow, aligned, percent, table},
 };
 
 /// What is read of a service's `/stats`.

@@ -68,7 +68,7 @@ impl Consume {
             let progress = progress.clone();
             Arc::new(move |attempt: &Attempt| progress.attempt(attempt))
         };
-        let warm_up = WarmUp::new(stacks.users, self.delay, observer);
+        let warm_up = WarmUp::new(stacks.resources, self.delay, observer);
         let mut worker = Worker::start(queue.clone(), warm_up);
         tokio::select! {
             () = stop() => {}

@@ -19,6 +19,7 @@ use super::{Context, auth, body::Input, problem::Problem};
 use crate::{
     cache::{Directives, Get},
     sessions::{Login, Session, SessionError, SessionId},
+    users,
 };
 
 /// The session of the cookie.
@@ -68,10 +69,11 @@ pub(super) async fn create(
     }
 }
 
-/// Whether there is such a user, by a plain read through the cache.
+/// Finds the user by a plain read through the cache.
 async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
+    let users = context.resources.named(users::NAME).ok_or(Problem::NoSuchUser)?;
     let get = Get { id, directives: Directives::default() };
-    let answer = context.users.clone().oneshot(get).await;
+    let answer = users.cache.clone().oneshot(get).await;
     let answer = answer.map_err(|failure| Problem::from(&failure.error))?;
     answer.body.map(|_| ()).ok_or(Problem::NoSuchUser)
 }

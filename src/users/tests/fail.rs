@@ -8,16 +8,16 @@ use tokio::time::Instant;
 use super::{Place, far, fast};
 use crate::{
     cache::{LoadError, Source},
-    users::Users,
+    users::UserSource,
 };
 
 #[tokio::test]
 async fn with_every_connection_taken_a_load_is_unavailable_in_time() {
     let place = Place::new();
     let database = place.open(Duration::ZERO, 2).await;
-    let users = Users::new(database.clone());
+    let users = UserSource::new(database.clone());
     let taken =
-        [database.readers.acquire().await.unwrap(), database.readers.acquire().await.unwrap()];
+        [database.readers().acquire().await.unwrap(), database.readers().acquire().await.unwrap()];
     let started = Instant::now();
     let outcome = users.load(1, far()).await;
     assert!(matches!(outcome, Err(LoadError::Unavailable(_))), "{outcome:?}");
@@ -59,9 +59,9 @@ async fn a_closed_database_is_unavailable() {
 async fn a_file_removed_between_connections_is_not_made_anew() {
     let place = Place::new();
     let database = place.open(Duration::ZERO, 2).await;
-    let taken = database.readers.acquire().await.unwrap();
+    let taken = database.readers().acquire().await.unwrap();
     std::fs::remove_file(place.path()).unwrap();
-    let outcome = Users::new(database).load(1, far()).await;
+    let outcome = UserSource::new(database).load(1, far()).await;
     assert!(matches!(outcome, Err(LoadError::Unavailable(_))), "{outcome:?}");
     assert!(!place.path().exists());
     drop(taken);

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::{Place, far, fast};
 use crate::{
     cache::{LoadError, Source},
-    users::{User, Users, slow},
+    users::{User, UserSource, source},
 };
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_user_is_loaded_as_the_json_that_clients_see() {
 async fn an_unknown_id_takes_as_long_as_a_known_one() {
     let place = Place::new();
     let slow_query = Duration::from_millis(55);
-    let users = Users::new(place.open(slow_query, 1).await);
+    let users = UserSource::new(place.open(slow_query, 1).await);
     for (id, known) in [(1, true), (10_001, false)] {
         let started = Instant::now();
         assert_eq!(users.load(id, far()).await.unwrap().is_some(), known);
@@ -47,8 +47,8 @@ async fn an_unknown_id_takes_as_long_as_a_known_one() {
 async fn the_plan_sleeps_first_and_then_finds_the_user_by_key() {
     let place = Place::new();
     let database = place.open(Duration::ZERO, 1).await;
-    let plan = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", slow::QUERY)))
-        .fetch_all(&database.readers)
+    let plan = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", source::QUERY)))
+        .fetch_all(database.readers())
         .await
         .unwrap();
     let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
@@ -62,26 +62,26 @@ async fn the_plan_sleeps_first_and_then_finds_the_user_by_key() {
 async fn a_query_past_its_deadline_is_interrupted_and_its_connection_serves_the_next() {
     let place = Place::new();
     let database = place.open(Duration::from_secs(10), 1).await;
-    let users = Users::new(database.clone());
+    let users = UserSource::new(database.clone());
     let started = Instant::now();
     let outcome = users.load(1, started + Duration::from_millis(50)).await;
     assert!(matches!(outcome, Err(LoadError::Timeout)), "{outcome:?}");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    count_for_long(&database.readers).await;
-    assert_eq!(database.readers.size(), 1);
+    count_for_long(database.readers()).await;
+    assert_eq!(database.readers().size(), 1);
 }
 
 #[tokio::test]
 async fn a_query_whose_future_was_dropped_ends_at_its_deadline_too() {
     let place = Place::new();
     let database = place.open(Duration::from_secs(10), 1).await;
-    let users = Users::new(database.clone());
+    let users = UserSource::new(database.clone());
     let started = Instant::now();
     let load = users.load(1, started + Duration::from_millis(100));
     assert!(timeout(Duration::from_millis(30), load).await.is_err());
-    count_for_long(&database.readers).await;
+    count_for_long(database.readers()).await;
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    assert_eq!(database.readers.size(), 1);
+    assert_eq!(database.readers().size(), 1);
 }
 
 /// Enough instructions that a deadline left behind on the connection would interrupt them.
@@ -97,8 +97,8 @@ async fn count_for_long(readers: &sqlx::SqlitePool) {
 async fn a_deadline_that_has_passed_begins_no_query() {
     let place = Place::new();
     let database = place.open(Duration::from_secs(10), 1).await;
-    let held = database.readers.acquire().await.unwrap();
-    let outcome = Users::new(database.clone()).load(1, Instant::now()).await;
+    let held = database.readers().acquire().await.unwrap();
+    let outcome = UserSource::new(database.clone()).load(1, Instant::now()).await;
     assert!(matches!(outcome, Err(LoadError::Timeout)), "{outcome:?}");
     drop(held);
 }

@@ -10,7 +10,7 @@ use std::{
 use sqlx::Executor;
 
 use super::{Place, far, fast};
-use crate::{cache::Source, users::Database};
+use crate::{cache::Source, database::Database};
 
 /// The place of the parent's test.
 const URL: &str = "ASIDE_TEST_DATABASE_URL";
@@ -87,7 +87,7 @@ async fn a_file_that_another_process_has_locked_is_read_all_the_same() {
 async fn locks() {
     let Ok(url) = env::var(URL) else { return };
     let database = Database::open(&url, Duration::ZERO, 1).await.unwrap();
-    let mut connection = database.readers.acquire().await.unwrap();
+    let mut connection = database.readers().acquire().await.unwrap();
     connection.execute("BEGIN EXCLUSIVE; DELETE FROM users").await.unwrap();
     tell_and_wait("locked");
     connection.execute("ROLLBACK").await.unwrap();

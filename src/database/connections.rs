@@ -1,0 +1,202 @@
+//! The SQLite file and its connections.
+
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Connection, Sqlite, SqlitePool,
+    pool::PoolConnection,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    error::{OPEN_WAIT, OpenError, OpenFailure},
+    file::FileIdentity,
+    migration::migrate,
+    slowness::Slowness,
+    unwritten::WRITE_WAIT,
+};
+use crate::cache::LoadError;
+
+/// How long SQLite waits for a lock within a statement. Past it, the statement fails as busy. In WAL mode
+/// readers need no lock that anybody keeps.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How long a load waits for a connection, unless its own deadline comes first. Past it, the load fails as
+/// unavailable. Whoever runs no more loads at once than there are connections waits only while one is being
+/// made, so that only a machine that stands still meets this.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Instructions of SQLite's virtual machine between two looks at the clock: fewer than a slice of slowness takes.
+const INSTRUCTIONS_PER_LOOK: i32 = 10;
+
+/// The database: one SQLite file in WAL mode. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// One connection for each query that may run at once.
+    pub(super) readers: SqlitePool,
+    /// One connection for all writes: SQLite has one writer at a time anyway.
+    pub(super) writer: SqlitePool,
+    /// Connections for those who follow the log of changes: they wait neither for a query nor for a writer.
+    pub(super) log: SqlitePool,
+    /// One connection at a time for [`ready`](Database::ready) alone, so that a busy service stays ready.
+    pub(super) probe: SqlitePool,
+    pub(super) path: Arc<Path>,
+    pub(super) file: FileIdentity,
+    pub(super) slowness: Slowness,
+}
+
+/// Connections that read the log of changes: for the process's own memory, for the sweeps, and for a server that
+/// comes back. More of those wait for each other.
+const LOG_READERS: usize = 3;
+
+impl Database {
+    /// Opens the file that `url` (`sqlite://PATH`) names, and creates, migrates and seeds it if need be.
+    ///
+    /// Any number of processes may do so at once. Each query takes `slow_query` longer than it would, and
+    /// at most `max_queries` of them, at least one, run at a time.
+    ///
+    /// This comes before any other use of the file: one with tables but without ours is refused.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the path and what is wrong with it.
+    pub async fn open(
+        url: &str,
+        slow_query: Duration,
+        max_queries: usize,
+    ) -> Result<Self, OpenError> {
+        let slowness = Slowness::new(slow_query);
+        let options = slowness.register(options_of(url)?);
+        let path: Arc<Path> = options.get_filename().into();
+        let failed = |reason| OpenError::new(&path, reason);
+
+        let migrating = migrate(&options, OPEN_WAIT).await.map_err(failed)?;
+        let file = FileIdentity::of(&path)
+            .await
+            .map_err(|error| failed(OpenFailure::Other(error.to_string())))?;
+        let readers = connect(max_queries, &options).await.map_err(|error| failed(error.into()))?;
+        // Writes that come together wait for the connection for as long as one may wait for the lock.
+        let writer =
+            writer_pool(1, WRITE_WAIT).connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
+        let log = reader_pool(LOG_READERS).connect_lazy_with(options.clone());
+        let probe = probe_pool().connect_lazy_with(options);
+        migrating.close().await.map_err(|error| failed(error.into()))?;
+        let database = Self { readers, writer, log, probe, path, file, slowness };
+        database.keep_log_short();
+        Ok(database)
+    }
+
+    /// A connection for one query of a load, which is interrupted at `deadline`.
+    ///
+    /// The query returns only when SQLite has let go of it. If its future is dropped, it still ends at `deadline`,
+    /// and its connection is free after that.
+    pub(crate) async fn reader(
+        &self,
+        deadline: Instant,
+    ) -> Result<PoolConnection<Sqlite>, LoadError> {
+        let acquired = timeout_at(deadline, self.readers.acquire()).await;
+        let mut connection = acquired.map_err(|_| LoadError::Timeout)??;
+        // The pool takes the handler off again when the connection comes back.
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || Instant::now() < deadline);
+        drop(handle);
+        Ok(connection)
+    }
+
+    /// How many slices of time a query is to take, each by one comparison under the collation `slow`.
+    pub(crate) fn slices(&self) -> i64 {
+        self.slowness.slices
+    }
+
+    /// Waits for running queries and closes the file. Loads fail as unavailable from the call on.
+    pub async fn close(&self) {
+        self.probe.close().await;
+        self.log.close().await;
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}
+
+/// What every connection has in common. None of them creates the file: made anew under a running
+/// service, it would be an empty one.
+pub(super) fn options_of(url: &str) -> Result<SqliteConnectOptions, OpenError> {
+    let failed = |reason| OpenError { path: url.into(), reason };
+    // Most parameters (mode=ro, cache=shared, vfs) contradict what is set below; the usual one does not.
+    let place = url.strip_suffix("?mode=rwc").unwrap_or(url);
+    if !place.starts_with("sqlite:") || place.contains('?') {
+        return Err(failed(OpenFailure::NotAUrl));
+    }
+    let options =
+        SqliteConnectOptions::from_str(place).map_err(|_| failed(OpenFailure::NotAUrl))?;
+    // SQLite takes an empty name for a temporary database, and "file:" for a URL with parameters.
+    let name = options.get_filename().to_string_lossy();
+    if name.is_empty() || name == ":memory:" || name.starts_with("file:") {
+        return Err(failed(OpenFailure::NotAFile));
+    }
+    Ok(options
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        // A query that is slow by design is no news, and its level is not for the driver to choose.
+        .disable_statement_logging())
+}
+
+/// Connections are made when they are first needed and then kept: a file does not tire of them.
+fn reader_pool(connections: usize) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(u32::try_from(connections.max(1)).unwrap_or(u32::MAX))
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // There is no network in between that could have lost one.
+        .test_before_acquire(false)
+        // A deadline belongs to one query. Here, it also goes when the query's future was dropped.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.lock_handle().await?.remove_progress_handler();
+                Ok(true)
+            })
+        })
+}
+
+/// Makes the first connection for loads. On a busy machine that may take longer than a load would wait.
+async fn connect(
+    max_queries: usize,
+    options: &SqliteConnectOptions,
+) -> Result<SqlitePool, sqlx::Error> {
+    let deadline = Instant::now() + OPEN_WAIT;
+    loop {
+        match reader_pool(max_queries).connect_with(options.clone()).await {
+            Err(sqlx::Error::PoolTimedOut) if Instant::now() < deadline => {}
+            connected => return connected,
+        }
+    }
+}
+
+/// So many connections that write to a file, for each of which one waits for at most `wait`.
+pub(crate) fn writer_pool(connections: u32, wait: Duration) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(wait)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        // When the disk is full, SQLite ends the transaction by itself. sqlx does not notice, and refuses to
+        // begin another on that connection for ever: it is closed, and the next use makes a new one.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Answered after the rollback that a dropped transaction has sent.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+}
+
+/// Each connection is closed after its use: a new one has no pages in memory, and must read the file.
+fn probe_pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_release(|_, _| Box::pin(async { Ok(false) }))
+}

@@ -1,0 +1,27 @@
+//! The database: an SQLite file, its connections and its schema, and the log of changes in it.
+
+mod changes;
+mod checkpoint;
+mod connections;
+mod error;
+mod file;
+mod migration;
+mod ready;
+mod servers;
+mod slowness;
+#[cfg(test)]
+pub(crate) mod tests;
+mod unwritten;
+mod watch;
+mod write;
+
+pub use self::{
+    changes::{Change, Extent, Outdated, Page},
+    connections::Database,
+    error::{OpenError, OpenFailure},
+    ready::NotReady,
+    servers::{Serving, ServingError},
+    unwritten::Unwritten,
+    watch::Watch,
+};
+pub(crate) use self::{connections::writer_pool, file::FileIdentity};

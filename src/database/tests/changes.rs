@@ -1,0 +1,103 @@
+//! The log of changes, written by one process and delivered by any.
+
+use std::time::Duration;
+
+use super::{Place, change};
+use crate::{
+    cache::Places,
+    database::{Change, Database},
+};
+
+/// A database that two servers serve.
+async fn served(place: &Place) -> Database {
+    let database = place.open(Duration::ZERO, 1).await;
+    let servers = ["a:1", "b:1"].map(str::to_owned);
+    database.serve(&servers, false).await.unwrap();
+    database
+}
+
+async fn changed(database: &Database, id: i64) -> Change {
+    change(database, id).await.change
+}
+
+/// What each of the two servers has not forgotten yet.
+async fn missed(database: &Database) -> [Vec<Change>; 2] {
+    let at = async |place| database.missed(place, 0, i64::MAX).await.unwrap().changes;
+    [at(0).await, at(1).await]
+}
+
+async fn record(database: &Database, place: u16, change: &Change) {
+    database.record(1, Places::only(place), &[change.position]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_is_missed_by_each_server_until_that_one_has_forgotten_it() {
+    let place = Place::new();
+    let database = served(&place).await;
+    assert_eq!(database.extent().await.unwrap().last, 0);
+    let change = changed(&database, 1).await;
+    assert_eq!(missed(&database).await, [vec![change.clone()], vec![change.clone()]]);
+    record(&database, 1, &change).await;
+    assert_eq!(missed(&database).await, [vec![change.clone()], vec![]]);
+    assert_eq!(database.missing().await.unwrap(), 1);
+    record(&database, 0, &change).await;
+    assert_eq!(missed(&database).await, [vec![], vec![]]);
+    assert_eq!(database.missing().await.unwrap(), 0);
+    // Those who follow the log hear of it all the same.
+    assert_eq!(database.changes(0, i64::MAX).await.unwrap().changes, [change]);
+}
+
+#[tokio::test]
+async fn of_the_changes_of_one_key_only_the_last_is_missed() {
+    let place = Place::new();
+    let database = served(&place).await;
+    let first = changed(&database, 1).await;
+    let other = changed(&database, 2).await;
+    let second = changed(&database, 1).await;
+    assert_eq!(missed(&database).await[0], [other.clone(), second.clone()]);
+    // A replica that is slow to record the earlier one takes nothing from the later.
+    record(&database, 0, &first).await;
+    assert_eq!(missed(&database).await[0], [other, second]);
+}
+
+#[tokio::test]
+async fn the_log_is_pruned_behind_what_is_forgotten_everywhere() {
+    let place = Place::new();
+    let database = served(&place).await;
+    let left = changed(&database, 1).await;
+    // As 20,000 writes of other users would leave it, of which every second was never recorded.
+    place
+        .execute(
+            "INSERT INTO changes (key, missing)
+             WITH RECURSIVE n(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM n WHERE n < 20001)
+             SELECT 'user:' || n, (n % 2) * 3 FROM n",
+        )
+        .await;
+    let last = changed(&database, 2).await;
+    record(&database, 0, &last).await;
+    record(&database, 1, &last).await;
+    let extent = database.extent().await.unwrap();
+    assert_eq!((extent.last, extent.pruned), (20_002, 10_002));
+    let kept = "SELECT count(*) FROM changes WHERE missing = 0";
+    let mut connection = place.connect().await;
+    let kept: i64 = sqlx::query_scalar(kept).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(kept, 5_000, "half of the last 10,000");
+    let page = database.missed(0, 0, i64::MAX).await.unwrap();
+    assert_eq!((&page.changes[0], page.changes.len(), page.is_full), (&left, 1_000, true));
+    assert_eq!(database.missed_at(1).await.unwrap(), 10_001, "none that is missed is removed");
+}
+
+#[tokio::test]
+async fn a_watch_hears_of_commits_and_of_nothing_else() {
+    let place = Place::new();
+    let database = served(&place).await;
+    let mut watch = database.watch().await.unwrap();
+    assert!(watch.has_changed().await.unwrap(), "at first nothing is known");
+    database.ready().await.unwrap();
+    assert!(!watch.has_changed().await.unwrap());
+    changed(&database, 1).await;
+    assert!(watch.has_changed().await.unwrap());
+    assert!(!watch.has_changed().await.unwrap());
+    place.execute("UPDATE users SET name = 'Grace' WHERE id = 1").await;
+    assert!(watch.has_changed().await.unwrap(), "another program's");
+}

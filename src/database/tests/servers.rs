@@ -1,0 +1,103 @@
+//! The list of servers, one for all processes on a database.
+
+use std::time::Duration;
+
+use super::{Place, change};
+use crate::database::{Database, ServingError};
+
+async fn serve(database: &Database, servers: &str, adopt: bool) -> Result<Vec<String>, String> {
+    let servers: Vec<_> = servers.split_terminator(',').map(str::to_owned).collect();
+    let serving = database.serve(&servers, adopt).await.map_err(|error| error.to_string())?;
+    Ok(serving.servers)
+}
+
+/// The servers that are to be emptied before they are used.
+async fn emptied(database: &Database, servers: &[String]) -> String {
+    let mut emptied = Vec::new();
+    for (place, server) in (0..).zip(servers) {
+        if database.empty_to(place).await.unwrap().is_some() {
+            emptied.push(server.as_str());
+        }
+    }
+    emptied.join(",")
+}
+
+#[tokio::test]
+async fn the_first_process_gives_the_list_and_others_must_have_the_same() {
+    let place = Place::new();
+    let database = place.open(Duration::ZERO, 1).await;
+    assert_eq!(serve(&database, "a:1,b:1", false).await.unwrap(), ["a:1", "b:1"]);
+    assert_eq!(serve(&database, "b:1,a:1", false).await.unwrap(), ["a:1", "b:1"], "no order");
+    for (ours, text) in [("a:1", "a:1"), ("a:1,c:1", "a:1,c:1"), ("", "none")] {
+        let refused = serve(&database, ours, false).await.unwrap_err();
+        let begin =
+            format!("'--memcached {text}' is not the list of servers of this database, a:1,b:1: ");
+        assert!(refused.starts_with(&begin) && refused.contains("--adopt-servers"), "{refused}");
+        assert!(!refused.contains(char::is_control), "{refused}");
+    }
+    assert_eq!(serve(&database, "a:1,b:1", false).await.unwrap(), ["a:1", "b:1"]);
+}
+
+/// Keys that one list gives to a server and another does not: what is written meanwhile, that one is not told.
+#[tokio::test]
+async fn a_server_that_may_hold_what_it_was_not_told_of_is_emptied_first() {
+    let place = Place::new();
+    let database = place.open(Duration::ZERO, 1).await;
+    for (list, after) in [
+        ("a:1,b:1", ""),
+        ("b:1,c:1,a:1", "c:1"),
+        ("a:1,b:1", "a:1,b:1"),
+        ("a:1,b:1,d:1", "a:1,b:1,d:1"),
+        ("", ""),
+        ("a:1", "a:1"),
+    ] {
+        let servers = serve(&database, list, true).await.unwrap();
+        assert_eq!(emptied(&database, &servers).await, after, "{list}");
+    }
+    let list = database.extent().await.unwrap().list;
+    database.emptied(list, 0, -1).await.unwrap();
+    assert!(database.empty_to(0).await.unwrap().is_some(), "it was before the list");
+    database.emptied(list - 1, 0, i64::MAX).await.unwrap();
+    assert!(database.empty_to(0).await.unwrap().is_some(), "it was another list's first");
+    database.emptied(list, 0, 0).await.unwrap();
+    assert_eq!(database.empty_to(0).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_process_with_the_old_list_records_nothing_and_its_changes_are_for_the_new_one() {
+    let place = Place::new();
+    let database = place.open(Duration::ZERO, 1).await;
+    serve(&database, "a:1", false).await.unwrap();
+    serve(&database, "b:1,c:1", true).await.unwrap();
+    let outdated = change(&database, 1).await;
+    assert_eq!(outdated.list, 2);
+    database.record(1, crate::cache::Places::only(0), &[1]).await.unwrap();
+    assert_eq!(database.missed_at(0).await.unwrap(), 1);
+    assert_eq!(database.missed_at(1).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_missed_too_much_is_told_nothing_until_it_was_emptied() {
+    let place = Place::new();
+    let database = place.open(Duration::ZERO, 1).await;
+    serve(&database, "a:1,b:1", false).await.unwrap();
+    change(&database, 1).await;
+    database.give_up(1, 1).await.unwrap();
+    assert_eq!(database.empty_to(1).await.unwrap(), Some(1));
+    assert_eq!(
+        (database.missed_at(0).await.unwrap(), database.missed_at(1).await.unwrap()),
+        (1, 0)
+    );
+    change(&database, 2).await;
+    assert_eq!(database.missed_at(1).await.unwrap(), 1, "what comes after it is told of");
+}
+
+#[tokio::test]
+async fn only_one_process_may_keep_the_entries_in_its_own_memory() {
+    let place = Place::new();
+    let (one, other) = (place.open(Duration::ZERO, 1).await, place.open(Duration::ZERO, 1).await);
+    let serving = one.serve(&[], false).await.unwrap();
+    assert_eq!(other.serve(&[], false).await.unwrap_err(), ServingError::NotAlone);
+    drop(serving);
+    other.serve(&[], false).await.unwrap();
+}

@@ -1,0 +1,46 @@
+//! The reasons why nothing was written, and how long a write waits before one is given.
+
+use std::time::Duration;
+
+use super::error::{code, one_line, sqlite_code};
+
+/// How long a write waits for its turn and for another's lock on the file. Past it, it fails as unavailable.
+pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
+
+/// A write was not made. Nothing of it is in the database.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritten {
+    /// A value that no two rows may share is another row's.
+    #[error("another row has the same value")]
+    Taken,
+    /// The file is locked, full, read-only or gone: the same write may succeed later.
+    #[error("the database can't be written: {0}")]
+    Unavailable(String),
+    /// Anything else, in SQLite's words, for the log.
+    #[error("the write failed: {0}")]
+    Failed(String),
+}
+
+impl From<sqlx::Error> for Unwritten {
+    fn from(error: sqlx::Error) -> Self {
+        if error.as_database_error().is_some_and(|error| error.is_unique_violation()) {
+            return Self::Taken;
+        }
+        let may_pass = match (sqlite_code(&error), &error) {
+            (Some(code), _) => matches!(
+                code,
+                code::BUSY
+                    | code::LOCKED
+                    | code::READ_ONLY
+                    | code::FULL
+                    | code::IO_ERROR
+                    | code::CANNOT_OPEN
+            ),
+            (None, error) => {
+                matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+            }
+        };
+        let why = one_line(&error);
+        if may_pass { Self::Unavailable(why) } else { Self::Failed(why) }
+    }
+}

@@ -1,0 +1,17 @@
+//! An error as it is written: a problem (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode};
+use problem_details::ProblemDetails;
+
+/// No cache, not even the browser's own, may keep the answer.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A problem whose title is the phrase of the status in RFC 9110; the `http` crate has two older ones.
+pub(crate) fn details(status: StatusCode, detail: impl Into<String>) -> ProblemDetails {
+    let details = ProblemDetails::from_status_code(status).with_detail(detail);
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => details.with_title("Content Too Large"),
+        StatusCode::UNPROCESSABLE_ENTITY => details.with_title("Unprocessable Content"),
+        _ => details,
+    }
+}

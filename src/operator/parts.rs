@@ -1,0 +1,51 @@
+//! The parts of a running service that a person may ask about, and the operator who answers.
+
+use std::{sync::Arc, time::Duration};
+
+use super::shared::Shared;
+use crate::{
+    cache::Memory,
+    database::{Database, NotReady},
+    delivery::Delivery,
+    memcached::{InspectError, Inspector, Memcached, ServerFigures},
+    resources::Resources,
+};
+
+/// The figures of all servers, in the order of the setting.
+pub(super) type Figures = Arc<[Result<ServerFigures, InspectError>]>;
+
+/// How long it is known whether the database is ready. Probes come every few seconds, each from its own place.
+const READY_FOR: Duration = Duration::from_millis(250);
+
+/// How long figures are shared: a server is asked at most once in this time.
+const FIGURES_FOR: Duration = Duration::from_secs(1);
+
+/// The parts of a running service that a person may ask about.
+pub struct Parts {
+    /// Everything that is served through the cache.
+    pub resources: Resources,
+    /// This process's own memory.
+    pub memory: Memory,
+    /// The servers, and the client that looks at them; `None` if there are none.
+    pub servers: Option<(Memcached, Inspector)>,
+    /// The database.
+    pub database: Database,
+    /// Delivers what is outdated.
+    pub delivery: Delivery,
+}
+
+/// Answers for a running service. Clones share what was seen last.
+#[derive(Clone)]
+pub struct Operator {
+    pub(super) parts: Arc<Parts>,
+    pub(super) ready: Shared<Result<(), NotReady>>,
+    pub(super) figures: Shared<Figures>,
+}
+
+impl Operator {
+    /// An operator of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let (ready, figures) = (Shared::new(READY_FOR), Shared::new(FIGURES_FOR));
+        Self { parts: Arc::new(parts), ready, figures }
+    }
+}

@@ -1,0 +1,55 @@
+//! A source whose type is forgotten, so that all resources are of one type and their stacks are compiled once.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::cache::{Key, LoadError, Source};
+
+/// A source of any kind.
+#[derive(Clone)]
+pub struct AnySource(Arc<dyn Load>);
+
+impl AnySource {
+    /// The source `source`, which loads by number.
+    pub fn new(source: impl Source<Id = i64>) -> Self {
+        Self(Arc::new(source))
+    }
+}
+
+impl fmt::Debug for AnySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnySource(..)")
+    }
+}
+
+impl Source for AnySource {
+    type Id = i64;
+
+    fn key(&self, id: &i64) -> Key {
+        self.0.key(id)
+    }
+
+    async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+        self.0.load(id, deadline).await
+    }
+}
+
+/// [`Source`] with a future in a box: a load is slow, and does not notice.
+trait Load: Send + Sync {
+    fn key(&self, id: &i64) -> Key;
+
+    fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, Result<Option<Bytes>, LoadError>>;
+}
+
+impl<S: Source<Id = i64>> Load for S {
+    fn key(&self, id: &i64) -> Key {
+        Source::key(self, id)
+    }
+
+    fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, Result<Option<Bytes>, LoadError>> {
+        Box::pin(Source::load(self, id, deadline))
+    }
+}
