@@ -10,7 +10,7 @@ use crate::{
     delivery::{Delivery, Log},
     memcached::{Address, Memcached},
     metrics::Metrics,
-    resources::{Definition, Resources},
+    resources::{Definition, Resource, Resources},
     sources::calculation,
     users,
 };
@@ -71,7 +71,8 @@ impl Stacks {
         };
         let spaces = definitions.iter().map(|definition| definition.space).collect();
         let log = Log::open(database.clone(), serving, memory.clone(), spaces).await;
-        let log = Arc::new(log.map_err(|error| StartError::Log(error.to_string()))?);
+        let (log, notes) = log.map_err(|error| StartError::Log(error.to_string()))?;
+        let log = Arc::new(log);
         let in_flight = InFlight::default();
         let (resources, forget, memcached) = if servers.is_empty() {
             let resources = served(definitions, &memory, &database, metrics, &in_flight);
@@ -85,7 +86,7 @@ impl Stacks {
             (resources, forget(store), Some(memcached))
         };
         let told = memcached.clone().map(|memcached| Arc::new(memcached) as Arc<dyn Servers>);
-        let delivery = Delivery::start(log, forget, told);
+        let delivery = Delivery::start(log, notes, forget, told);
         Ok(Self { resources, database, delivery, memcached, memory, in_flight })
     }
 }
@@ -99,9 +100,10 @@ fn served<T: Store>(
     in_flight: &InFlight,
 ) -> Resources {
     let serve = |definition: Definition| {
-        let (source, metrics) = ((definition.source)(database), metrics.cache(definition.name));
-        let cache = stack_counted(source, store.clone(), &definition.policy, &metrics, in_flight);
-        definition.served(cache, metrics)
+        let (source, metrics) = ((definition.open)(database), metrics.cache(definition.name));
+        let cache =
+            stack_counted(source.clone(), store.clone(), &definition.policy, &metrics, in_flight);
+        Resource { definition, source, cache, metrics }
     };
     definitions.into_iter().map(serve).collect()
 }

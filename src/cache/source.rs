@@ -24,6 +24,12 @@ pub trait Source: Send + Sync + 'static {
         id: Self::Id,
         deadline: Instant,
     ) -> impl Future<Output = Result<Option<Bytes>, LoadError>> + Send;
+
+    /// True if there may be such a thing, found out sooner than by a load. Of what there is not, nobody notes that it
+    /// is to be forgotten.
+    fn may_have(&self, _: &Self::Id) -> impl Future<Output = bool> + Send {
+        std::future::ready(true)
+    }
 }
 
 /// Why a load gave no answer. `Clone`, as one load may have many callers; never cached.

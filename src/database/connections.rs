@@ -103,6 +103,12 @@ impl Database {
         Ok(connection)
     }
 
+    /// True if `query` finds a row for `id`, or can't be asked.
+    pub(crate) async fn has(&self, query: &'static str, id: i64) -> bool {
+        let found = sqlx::query(query).bind(id).fetch_optional(&self.log).await;
+        found.map_or(true, |row| row.is_some())
+    }
+
     /// How many slices of time a query is to take, each by one comparison under the collation `slow`.
     pub(crate) fn slices(&self) -> i64 {
         self.slowness.slices

@@ -1,18 +1,13 @@
 //! The log of changes as one process delivers it: how far each server is, and what is to be recorded.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::recording::Recording;
+use super::record::{Note, WAITING_MAX};
 use crate::{
-    cache::{Backlog, Memory, Missed, Places, Spaces},
+    cache::{Backlog, Memory, Missed, PLACES_MAX, Places, Spaces},
     database::{Change, Database, Serving},
 };
 
@@ -20,19 +15,22 @@ use crate::{
 pub struct Log {
     pub(super) database: Database,
     pub(super) memory: Memory,
-    pub(super) recording: Recording,
     /// The change up to which the memory has heard of all.
     pub(super) heard: i64,
     serving: Serving,
     spaces: Spaces,
-    /// Up to which change each server has forgotten all that it may hold.
-    forgotten_to: Mutex<HashMap<u16, i64>>,
+    notes: Sender<Note>,
+    /// By place, the change up to which a server has forgotten all that it may hold.
+    forgotten_to: [AtomicI64; PLACES_MAX as usize],
     is_superseded: AtomicBool,
 }
 
+/// The notes of a log that are not recorded yet.
+pub struct Notes(pub(super) Receiver<Note>);
+
 impl Log {
     /// The log of `database` for a process that serves as `serving` says, with entries of `spaces`, some of them in
-    /// its own `memory`, which is empty yet.
+    /// its own `memory`, which is empty yet; and the notes that are to be recorded in it.
     ///
     /// # Errors
     /// If the database can't be read.
@@ -41,19 +39,20 @@ impl Log {
         serving: Serving,
         memory: Memory,
         spaces: Spaces,
-    ) -> Result<Self, sqlx::Error> {
+    ) -> Result<(Self, Notes), sqlx::Error> {
         let heard = database.extent().await?.last;
-        let recording = Recording::default();
-        Ok(Self {
+        let (notes, noted) = channel(WAITING_MAX);
+        let log = Self {
             database,
             memory,
-            recording,
             heard,
             serving,
             spaces,
-            forgotten_to: Mutex::default(),
+            notes,
+            forgotten_to: [const { AtomicI64::new(0) }; PLACES_MAX as usize],
             is_superseded: AtomicBool::new(false),
-        })
+        };
+        Ok((log, Notes(noted)))
     }
 
     /// Which list of servers this process uses.
@@ -79,18 +78,25 @@ impl Log {
 
     /// Up to which change `place` has forgotten all that it may hold.
     pub(super) fn forgotten_to(&self, place: u16) -> i64 {
-        self.lock().get(&place).copied().unwrap_or(0)
+        self.forgotten_to.get(usize::from(place)).map_or(0, |to| to.load(Ordering::Relaxed))
     }
 
     /// Takes note that `place` has forgotten all up to `position`.
     pub(super) fn reached(&self, place: u16, position: i64) {
-        let mut reached = self.lock();
-        let to = reached.entry(place).or_default();
-        *to = position.max(*to);
+        if let Some(to) = self.forgotten_to.get(usize::from(place)) {
+            to.fetch_max(position, Ordering::Relaxed);
+        }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u16, i64>> {
-        self.forgotten_to.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes note, to be recorded soon; `false` if too much waits for that, so that it is lost.
+    pub(super) fn note(&self, note: Note) -> bool {
+        self.notes.try_send(note).is_ok()
+    }
+
+    /// Takes note, and waits while too much waits.
+    pub(super) async fn noted(&self, note: Note) {
+        // The other end is with the task that this one is beside.
+        let _ = self.notes.send(note).await;
     }
 
     async fn page(&self, place: u16, after: Option<i64>, last: i64) -> Result<Missed, sqlx::Error> {
@@ -126,14 +132,16 @@ impl Backlog for Log {
                 "forgot what was written while it was away"
             );
         }
-        self.recording.add(Places::only(place), positions);
-        self.reached(place, up_to);
+        if self.note(Note::Forgotten(Places::only(place), positions)) {
+            self.reached(place, up_to);
+        }
     }
 
     fn emptied(&self, place: u16, up_to: i64) {
         tracing::warn!(place, "emptied: it had missed too much to be told of each change");
-        self.recording.emptied(place, up_to);
-        self.reached(place, up_to);
+        if self.note(Note::Emptied(place, up_to)) {
+            self.reached(place, up_to);
+        }
     }
 
     fn caught_up(&self, _: u16) {

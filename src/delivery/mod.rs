@@ -11,7 +11,6 @@
 mod follow;
 mod log;
 mod record;
-mod recording;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -20,7 +19,8 @@ use std::sync::Arc;
 
 use tower::ServiceExt;
 
-pub use self::log::Log;
+pub use self::log::{Log, Notes};
+use self::record::Note;
 use crate::{
     cache::{Forget, Key, Places, Servers},
     database::{NotReady, Outdated, Unwritten},
@@ -46,13 +46,18 @@ impl Drop for Tasks {
 impl Delivery {
     /// Begins to deliver the changes of `log` to `servers` and to the memory of this process; `forget` forgets in all
     /// of them.
-    pub fn start(log: Arc<Log>, forget: Forget, servers: Option<Arc<dyn Servers>>) -> Self {
+    pub fn start(
+        log: Arc<Log>,
+        notes: Notes,
+        forget: Forget,
+        servers: Option<Arc<dyn Servers>>,
+    ) -> Self {
         let all = log.places();
         let tasks = {
             let log = log.clone();
             tokio::spawn(async move {
                 tokio::join!(
-                    record::record(&log),
+                    record::record(&log, notes.0),
                     follow::follow(&log, servers.as_deref()),
                     sweep::sweep(&log, servers.as_deref()),
                 );
@@ -75,20 +80,24 @@ impl Delivery {
             Ok(()) => Places::NONE,
             Err(left) => left,
         };
-        self.log.recording.add(self.all.without(left), [change.position]);
+        self.log.note(Note::Forgotten(self.all.without(left), vec![change.position]));
         // The servers of another list are for those to tell who use them.
         left.is_empty() && list == self.log.list()
     }
 
-    /// Forgets the entry of `key` without a write. `false` if that could not be done everywhere now; it will be. Goes
-    /// on to its end even if its caller leaves.
+    /// Forgets the entry of `key` without a write, but notes that it is to be forgotten only if it `may_be` in a cache.
+    /// `false` if that could not be done everywhere now; it will be. Goes on to its end even if its caller leaves.
     ///
     /// # Errors
     /// If it could not be done and the database can't be written either.
-    pub async fn forget(&self, key: Key) -> Result<bool, Unwritten> {
+    pub async fn forget(
+        &self,
+        key: Key,
+        may_be: impl Future<Output = bool> + Send + 'static,
+    ) -> Result<bool, Unwritten> {
         let delivery = self.clone();
         let task = tokio::spawn(async move {
-            if delivery.forget.clone().oneshot(key.clone()).await.is_ok() {
+            if delivery.forget.clone().oneshot(key.clone()).await.is_ok() || !may_be.await {
                 return Ok(true);
             }
             // The server may be back by now; if not, a sweep or its return finds the change.

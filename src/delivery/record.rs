@@ -1,48 +1,56 @@
-//! What was forgotten where, on its way into the log: behind the answers, and many at once.
+//! Notes of what was forgotten where, on their way into the log: behind the answers, and many at once.
 
 use std::{collections::HashMap, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{sync::mpsc::Receiver, time::sleep};
 
-use super::{Log, recording::Waiting};
+use super::Log;
 use crate::{cache::Places, database::Unwritten};
+
+/// Notes that may wait. Of a further one a sweep waits its turn; another is lost, and a sweep does its work again.
+pub(super) const WAITING_MAX: usize = 10_000;
+
+/// Notes that are recorded together.
+const TOGETHER_MAX: usize = 1_000;
 
 /// Pause after the database could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// A note for the log.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// These places have forgotten the changes at these positions.
+    Forgotten(Places, Vec<i64>),
+    /// The place was emptied after the change at this position.
+    Emptied(u16, i64),
+}
+
 /// Records all that comes, for ever. What can't be is tried again.
-pub(super) async fn record(log: &Log) {
-    loop {
-        log.recording.added().await;
-        while let Err(error) = record_waiting(log).await {
+pub(super) async fn record(log: &Log, mut notes: Receiver<Note>) {
+    let mut waiting = Vec::new();
+    while notes.recv_many(&mut waiting, TOGETHER_MAX).await > 0 {
+        while let Err(error) = record_together(log, &waiting).await {
             tracing::debug!(%error, "what was forgotten can't be recorded yet");
             sleep(RETRY_PAUSE).await;
         }
+        waiting.clear();
     }
 }
 
-async fn record_waiting(log: &Log) -> Result<(), Unwritten> {
-    let Waiting { forgotten, emptied } = log.recording.take();
+async fn record_together(log: &Log, notes: &[Note]) -> Result<(), Unwritten> {
     let mut by_places: HashMap<Places, Vec<i64>> = HashMap::new();
-    for (position, places) in forgotten {
-        by_places.entry(places).or_default().push(position);
+    for note in notes {
+        match note {
+            Note::Forgotten(places, positions) => {
+                by_places.entry(*places).or_default().extend(positions);
+            }
+            Note::Emptied(place, up_to) => {
+                log.database.emptied(log.list(), *place, *up_to).await?;
+            }
+        }
     }
-    let mut result = Ok(());
     for (places, positions) in by_places {
-        if result.is_ok() {
-            result = log.database.record(log.list(), places, &positions).await;
-        }
-        if result.is_err() {
-            log.recording.add(places, positions);
-        }
+        log.database.record(log.list(), places, &positions).await?;
     }
-    for (place, up_to) in emptied {
-        if result.is_ok() {
-            result = log.database.emptied(log.list(), place, up_to).await;
-        }
-        if result.is_err() {
-            log.recording.emptied(place, up_to);
-        }
-    }
-    result
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
 
-use super::Log;
+use super::{Log, record::Note};
 use crate::{
     cache::{Places, Servers},
     database::Change,
@@ -79,10 +79,13 @@ async fn deliver(
             let is_forgotten = !may_hold.has(place) || servers.forget_at(place, &key).await.is_ok();
             // Nobody else need ask the servers that can't hold it.
             let done = log.places().without(may_hold).with(Places::only(place));
-            is_forgotten.then(|| log.recording.add(done, [position]))
+            if is_forgotten {
+                log.noted(Note::Forgotten(done, vec![position])).await;
+            }
+            is_forgotten
         });
         let ended: Vec<_> = attempts.buffer_unordered(FORGOTTEN_AT_ONCE).collect().await;
-        let keys = ended.iter().flatten().count();
+        let keys = ended.iter().filter(|is_forgotten| **is_forgotten).count();
         is_whole &= keys == ended.len();
         if keys > 0 {
             tracing::info!(place, keys, "forgot what earlier writes had left over");

@@ -31,8 +31,9 @@ impl Process {
     async fn start(database: Database) -> Self {
         let memory = Memory::new(1 << 20, Duration::MAX, Origin::Fallback);
         let serving = database.serve(&["a:1".to_owned()], false).await.unwrap();
-        let log = Log::open(database, serving, memory.clone(), ["user"].into()).await.unwrap();
-        let delivery = Delivery::start(Arc::new(log), forget(memory.clone()), None);
+        let opened = Log::open(database, serving, memory.clone(), ["user"].into()).await;
+        let (log, notes) = opened.unwrap();
+        let delivery = Delivery::start(Arc::new(log), notes, forget(memory.clone()), None);
         Self { memory, delivery }
     }
 

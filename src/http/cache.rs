@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{Context, headers::of_write, problem::Problem};
 use crate::{
+    cache::Source,
     operator::Unfinished,
     resources::{Resource, last_number},
 };
@@ -32,7 +33,8 @@ pub(super) async fn forget(context: Arc<Context>, resource: Resource, uri: Uri) 
     let begun_at = Instant::now();
     let Some(id) = last_number(uri.path()) else { return Problem::InvalidId.into_response() };
     let key = resource.key(id);
-    match context.delivery.forget(key.clone()).await {
+    let may_be = async move { resource.source.may_have(&id).await };
+    match context.delivery.forget(key.clone(), may_be).await {
         Ok(is_forgotten) => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             of_write(response.headers_mut(), &key, is_forgotten, begun_at.elapsed());

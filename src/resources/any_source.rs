@@ -35,6 +35,10 @@ impl Source for AnySource {
     async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
         self.0.load(id, deadline).await
     }
+
+    async fn may_have(&self, id: &i64) -> bool {
+        self.0.may_have(*id).await
+    }
 }
 
 /// [`Source`] with a future in a box: a load is slow, and does not notice.
@@ -42,6 +46,8 @@ trait Load: Send + Sync {
     fn key(&self, id: &i64) -> Key;
 
     fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, Result<Option<Bytes>, LoadError>>;
+
+    fn may_have(&self, id: i64) -> BoxFuture<'_, bool>;
 }
 
 impl<S: Source<Id = i64>> Load for S {
@@ -51,5 +57,9 @@ impl<S: Source<Id = i64>> Load for S {
 
     fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, Result<Option<Bytes>, LoadError>> {
         Box::pin(Source::load(self, id, deadline))
+    }
+
+    fn may_have(&self, id: i64) -> BoxFuture<'_, bool> {
+        Box::pin(async move { Source::may_have(self, &id).await })
     }
 }

@@ -26,13 +26,16 @@ pub struct Definition {
     /// How long entries live, and how much the source may be asked.
     pub policy: Policy,
     /// Makes the source, which may be in the database.
-    pub source: fn(&Database) -> AnySource,
+    pub open: fn(&Database) -> AnySource,
 }
 
 /// A resource that is served: its declaration and the stack in front of its source.
 #[derive(Clone, Debug)]
 pub struct Resource {
-    definition: Definition,
+    /// Its declaration.
+    pub definition: Definition,
+    /// The source.
+    pub source: AnySource,
     /// The stack in front of the source.
     pub cache: Cache<i64>,
     /// The counts of the stack.
@@ -48,11 +51,6 @@ impl std::ops::Deref for Resource {
 }
 
 impl Definition {
-    /// The resource, served by `cache`, which counts in `metrics`.
-    pub fn served(self, cache: Cache<i64>, metrics: CacheMetrics) -> Resource {
-        Resource { definition: self, cache, metrics }
-    }
-
     /// The key of the entry of `id`.
     pub fn key(&self, id: i64) -> Key {
         Key::numbered(self.space, id)

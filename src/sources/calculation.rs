@@ -62,7 +62,7 @@ pub fn definition() -> Definition {
         space: SPACE,
         absent: None,
         policy,
-        source: |_| AnySource::new(Calculations),
+        open: |_| AnySource::new(Calculations),
     }
 }
 

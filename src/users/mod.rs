@@ -64,6 +64,6 @@ pub fn definition(policy: Policy) -> Definition {
         space: SPACE,
         absent: Some("There is no user with this id."),
         policy,
-        source: |database| AnySource::new(UserSource::new(database.clone())),
+        open: |database| AnySource::new(UserSource::new(database.clone())),
     }
 }

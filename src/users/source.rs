@@ -52,4 +52,8 @@ impl Source for UserSource {
         // Strings and a number always serialise.
         Ok(user.map(|user| serde_json::to_vec(&user).unwrap_or_default().into()))
     }
+
+    async fn may_have(&self, id: &i64) -> bool {
+        self.database.has("SELECT 1 FROM users WHERE id = ?1", *id).await
+    }
 }

@@ -14,7 +14,7 @@ use aside::{
     cache::{Key, LoadError, Memory, Origin, Policy, Source, stack},
     jobs::{Attempt, Counts, Outcome, Queue, WarmUp, Worker},
     metrics::Metrics,
-    resources::Definition,
+    resources::{AnySource, Definition, Resource},
 };
 use bytes::Bytes;
 use tokio::{
@@ -107,16 +107,17 @@ impl Consumer {
             met: AtomicBool::new(false),
         };
         let metrics = metrics.cache("users");
-        let users = stack(users, store, &policy, &metrics);
-        let users = Definition {
+        let source = AnySource::new(users);
+        let cache = stack(source.clone(), store, &policy, &metrics);
+        let definition = Definition {
             name: "users",
             path: "/users/{id}",
             space: "user",
             absent: None,
             policy,
-            source: |_| unreachable!("it is stacked already"),
-        }
-        .served(users, metrics);
+            open: |_| unreachable!("it is open already"),
+        };
+        let users = Resource { definition, source, cache, metrics };
         let attempts = Arc::<Mutex<Vec<(Attempt, Instant)>>>::default();
         let seen = attempts.clone();
         let observer = Arc::new(move |attempt: &Attempt| {
