@@ -74,8 +74,9 @@ async fn steps(
         inspector.servers().iter().zip(&after).map(|(address, figures)| {
             ServerRow::new(address.to_string(), None, Ok(figures.clone()))
         });
-    walk.print(format_args!("\n{}", table(&rows.collect::<Vec<_>>())))?;
-    let verdict = Evidence::of_servers(&after).verdict();
+    let rows: Vec<_> = rows.collect();
+    walk.print(format_args!("\n{}", table(&rows)))?;
+    let verdict = Evidence::of_servers(&rows).verdict();
     walk.print(format_args!("\nverdict by memcached alone: {verdict}\n"))
 }
 

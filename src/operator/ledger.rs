@@ -35,28 +35,23 @@ impl Ledger {
     /// The ledger of all these stacks together.
     pub fn of(stacks: &[&CacheMetrics]) -> Self {
         let gets = |outcome| stacks.iter().map(|metrics| metrics.gets(outcome)).sum::<u64>();
-        let loads = |result| stacks.iter().map(|metrics| metrics.loads(result)).sum::<u64>();
-        let [hit, negative_hits, stale, miss, collapsed, bypasses] = [
-            Outcome::Hit,
-            Outcome::NegativeHit,
-            Outcome::Stale,
-            Outcome::Miss,
-            Outcome::Collapsed,
-            Outcome::Bypass,
-        ]
-        .map(gets);
-        let (hits, misses) = (hit + negative_hits, miss + collapsed);
+        let loads = |results: &[LoadResult]| {
+            let of_one =
+                |metrics: &&CacheMetrics| results.iter().map(|it| metrics.loads(*it)).sum::<u64>();
+            stacks.iter().map(of_one).sum::<u64>()
+        };
+        let (negative_hits, collapsed) = (gets(Outcome::NegativeHit), gets(Outcome::Collapsed));
+        let hits = gets(Outcome::Hit) + negative_hits;
+        let stale = gets(Outcome::Stale);
+        let misses = gets(Outcome::Miss) + collapsed;
+        let bypasses = gets(Outcome::Bypass);
         let gets = hits + stale + misses + bypasses;
-        let answered = loads(LoadResult::Found) + loads(LoadResult::Absent);
-        let loads_failed = [
+        let loads_failed = loads(&[
             LoadResult::Timeout,
             LoadResult::Unavailable,
             LoadResult::Failed,
             LoadResult::Panicked,
-        ]
-        .map(loads)
-        .iter()
-        .sum();
+        ]);
         Self {
             gets,
             hits,
@@ -66,7 +61,7 @@ impl Ledger {
             collapsed,
             bypasses,
             hit_rate: per_cent(hits + stale, gets),
-            loads: answered + loads_failed,
+            loads: loads(&[LoadResult::Found, LoadResult::Absent]) + loads_failed,
             loads_failed,
         }
     }

@@ -64,8 +64,7 @@ impl Operator {
         let all: Vec<_> = resources.iter().map(|resource| &resource.metrics).collect();
         let service = Ledger::of(&all);
         let sources = resources.iter().map(|it| (it.name, Ledger::of(&[&it.metrics]))).collect();
-        let figures = memcached.iter().map(|row| &row.figures);
-        let verdict = Evidence::of_service(&service, figures).verdict();
+        let verdict = Evidence::of_service(&service, &memcached).verdict();
         Stats { service, sources, verdict, memcached }
     }
 

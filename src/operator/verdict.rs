@@ -1,6 +1,6 @@
 //! The verdict: whether the cache earns its keep, and if not, what the figures say is the likely cause.
 
-use super::{Ledger, per_cent};
+use super::{Ledger, ServerRow, per_cent};
 use crate::memcached::ServerFigures;
 
 /// Gets below which nothing is said of the rate: a cache that has just started is cold.
@@ -35,18 +35,15 @@ struct Stored {
 }
 
 impl Evidence {
-    /// What the service has counted, and the servers behind it.
-    pub fn of_service<'a>(
-        ledger: &Ledger,
-        servers: impl IntoIterator<Item = &'a ServerFigures>,
-    ) -> Self {
+    /// The counts of the service, and those of the servers behind it.
+    pub fn of_service(ledger: &Ledger, servers: &[ServerRow]) -> Self {
         let (gets, answered) = (ledger.gets, ledger.hits + ledger.stale);
         Self { gets, answered, bypasses: ledger.bypasses, stored: stored(servers) }
     }
 
-    /// What servers alone have counted, for everybody who uses them.
-    pub fn of_servers<'a>(servers: impl IntoIterator<Item = &'a ServerFigures> + Clone) -> Self {
-        let each = servers.clone().into_iter().filter_map(ServerFigures::gets);
+    /// The counts of servers alone, for everybody who uses them.
+    pub fn of_servers(servers: &[ServerRow]) -> Self {
+        let each = servers.iter().filter_map(|row| row.figures.gets());
         let sum = |(gets, answered), (more_gets, more)| (gets + more_gets, answered + more);
         let (gets, answered) = each.fold((0, 0), sum);
         Self { gets, answered, bypasses: 0, stored: stored(servers) }
@@ -97,16 +94,19 @@ impl Evidence {
 }
 
 /// The sums over all servers that gave any figure; one that a server does not give counts as zero.
-fn stored<'a>(servers: impl IntoIterator<Item = &'a ServerFigures>) -> Option<Stored> {
-    let told = servers.into_iter().filter(|figures| figures.cmd_set.is_some());
-    told.fold(None, |sum: Option<Stored>, figures| {
-        let sum = sum.unwrap_or_default();
-        Some(Stored {
-            sets: sum.sets + figures.stored().unwrap_or(0),
-            items: sum.items + figures.curr_items.unwrap_or(0),
-            evictions: sum.evictions + figures.evictions.unwrap_or(0),
-            expired_unread: sum.expired_unread + figures.expired_unfetched.unwrap_or(0),
-        })
+fn stored(servers: &[ServerRow]) -> Option<Stored> {
+    let told = servers.iter().map(|row| &row.figures).filter(|figures| figures.cmd_set.is_some());
+    let of_one = |figures: &ServerFigures| Stored {
+        sets: figures.stored().unwrap_or(0),
+        items: figures.curr_items.unwrap_or(0),
+        evictions: figures.evictions.unwrap_or(0),
+        expired_unread: figures.expired_unfetched.unwrap_or(0),
+    };
+    told.map(of_one).reduce(|sum, one| Stored {
+        sets: sum.sets + one.sets,
+        items: sum.items + one.items,
+        evictions: sum.evictions + one.evictions,
+        expired_unread: sum.expired_unread + one.expired_unread,
     })
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn print(servers: &ServerSettings, service: &Service) -> Result
             let _ = writeln!(text, "\nverdict: {verdict}");
         }
         None => {
-            let of_servers = Evidence::of_servers(rows.iter().map(|row| &row.figures));
+            let of_servers = Evidence::of_servers(&rows);
             let _ = writeln!(text, "\nno service answers at {}", service.listen);
             let _ = writeln!(text, "\nverdict by memcached alone: {}", of_servers.verdict());
         }
