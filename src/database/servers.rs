@@ -80,18 +80,25 @@ impl Database {
         let mut transaction = self.begin().await?;
         let list: i64 =
             sqlx::query_scalar("SELECT list FROM serving").fetch_one(&mut *transaction).await?;
-        let listed = listed(&mut transaction).await?;
-        let theirs: Vec<String> = listed.into_iter().map(|(address, _)| address).collect();
-        if list > 0 && same(&theirs, servers) {
+        let select = "SELECT address, empty_to FROM servers ORDER BY place";
+        let before: Vec<Listed> = sqlx::query_as(select).fetch_all(&mut *transaction).await?;
+        let theirs: Vec<String> = before.iter().map(|(address, _)| address.clone()).collect();
+        let grows = is_within(&theirs, servers);
+        if list > 0 && grows && theirs.len() == servers.len() {
             return Ok(Serving { servers: theirs, list, _alone });
         }
         if list > 0 && !adopt {
             return Err(ServingError::OtherServers { ours: text(servers), theirs: text(&theirs) });
         }
-        let serving = Serving { servers: successors(&theirs, servers), list: list + 1, _alone };
-        adopted(&mut transaction, &theirs, &serving, list > 0).await?;
+        let last: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM changes")
+            .fetch_one(&mut *transaction)
+            .await?;
+        let after =
+            successors(if grows { &before } else { &[] }, servers, (list > 0).then_some(last));
+        replace(&mut transaction, &after, list + 1).await?;
         transaction.commit().await?;
-        Ok(serving)
+        let servers = after.into_iter().map(|(address, _)| address).collect();
+        Ok(Serving { servers, list: list + 1, _alone })
     }
 
     /// Makes sure that no other process keeps entries in its memory alone: by a lock on a file beside the database,
@@ -153,65 +160,39 @@ impl Database {
     }
 }
 
-async fn listed(
-    transaction: &mut Transaction<'static, Sqlite>,
-) -> Result<Vec<Listed>, sqlx::Error> {
-    let select = "SELECT address, empty_to FROM servers ORDER BY place";
-    sqlx::query_as(select).fetch_all(&mut **transaction).await
-}
-
-/// Whether two lists name the same servers; keys are spread by names, not by their order.
-fn same(one: &[String], other: &[String]) -> bool {
-    one.len() == other.len() && is_within(one, other)
-}
-
+/// Keys are spread by the names of servers, not by their order.
 fn is_within(one: &[String], other: &[String]) -> bool {
     let other: HashSet<_> = other.iter().collect();
     one.iter().all(|server| other.contains(server))
 }
 
-/// The list after `before`: servers that stay keep their places if none is taken away.
-fn successors(before: &[String], servers: &[String]) -> Vec<String> {
-    if !is_within(before, servers) {
-        return servers.to_vec();
-    }
-    let added = servers.iter().filter(|server| !before.contains(server));
-    before.iter().chain(added).cloned().collect()
+/// The list after `stay`, servers that keep their places as none is taken away. A server that was added takes keys
+/// away from others, and gives them none: only it may hold what it was not told of, from an earlier list, and is to be
+/// emptied up to `last`. Where one was removed, none stays: all have keys that were not theirs. The very first list has
+/// no `last`, and is trusted.
+fn successors(stay: &[Listed], servers: &[String], last: Option<i64>) -> Vec<Listed> {
+    let is_new = |server: &&String| !stay.iter().any(|(address, _)| address == *server);
+    let new = servers.iter().filter(is_new).map(|server| (server.clone(), last));
+    stay.iter().cloned().chain(new).collect()
 }
 
-/// Replaces the list. A server that was added takes keys away from others, and gives them none: only it may hold
-/// what it was not told of, from an earlier list. Where one was removed, all the others have keys that were not
-/// theirs. The very first list is trusted.
-async fn adopted(
+async fn replace(
     transaction: &mut Transaction<'static, Sqlite>,
-    before: &[String],
-    Serving { servers, list, .. }: &Serving,
-    is_change: bool,
+    servers: &[Listed],
+    list: i64,
 ) -> Result<(), sqlx::Error> {
-    let grows = is_within(before, servers);
-    let empty: Vec<_> =
-        listed(transaction).await?.into_iter().map(|(_, empty_to)| empty_to).collect();
     sqlx::query("DELETE FROM servers").execute(&mut **transaction).await?;
-    let mut places = Places::NONE;
-    for (place, address) in (0_u16..).zip(servers) {
-        let stays = grows && usize::from(place) < before.len();
-        let is_emptied = is_change && !stays;
-        let insert = "INSERT INTO servers (place, address, empty_to) VALUES
-                      (?1, ?2, CASE WHEN ?3 THEN (SELECT coalesce(max(position), 0) FROM changes) ELSE ?4 END)";
-        sqlx::query(insert)
-            .bind(place)
-            .bind(address)
-            .bind(is_emptied)
-            .bind(empty.get(usize::from(place)).copied().flatten().filter(|_| stays))
-            .execute(&mut **transaction)
-            .await?;
-        places = places.with(Places::only(place));
-        if is_emptied {
-            clear(transaction, Places::only(place)).await?;
+    // Of servers that are not there, nobody will ever say that they have forgotten anything.
+    let mut untold = Places::from_bits(-1);
+    for (place, (address, empty_to)) in (0_u16..).zip(servers) {
+        let insert = "INSERT INTO servers (place, address, empty_to) VALUES (?1, ?2, ?3)";
+        let insert = sqlx::query(insert).bind(place).bind(address).bind(empty_to);
+        insert.execute(&mut **transaction).await?;
+        if empty_to.is_none() {
+            untold = untold.without(Places::only(place));
         }
     }
-    // Of servers that are not there, nobody will ever say that they have forgotten anything.
-    clear(transaction, Places::from_bits(-1).without(places)).await?;
+    clear(transaction, untold).await?;
     sqlx::query("UPDATE serving SET list = ?1").bind(list).execute(&mut **transaction).await?;
     Ok(())
 }
