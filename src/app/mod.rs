@@ -34,7 +34,7 @@ use crate::{
     users::Users,
 };
 
-/// How long the end of the service waits for the job under way. A longer one is given up, and is another
+/// Longest wait of the ending service for the job under way. A longer one is given up, and is another
 /// worker's after the lease.
 const JOB_GRACE: Duration = Duration::from_secs(5);
 

@@ -10,7 +10,7 @@ use crate::{
     resources::Resources,
 };
 
-/// Of whoever takes no job from the queue: neither is ever waited for.
+/// The timing of a process that takes no job from the queue, and so waits for neither.
 const UNWORKED: Timing = Timing { lease: Duration::MAX, retry: Duration::ZERO };
 
 /// The queue that the settings name, or the one beside `database`, to be worked. It need not be there yet.

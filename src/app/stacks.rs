@@ -15,7 +15,7 @@ use crate::{
     users,
 };
 
-/// What `--memcached` says where there is no server.
+/// The word of `--memcached` for no server at all.
 const NONE: &str = "none";
 
 /// Bytes of entries kept in this process when there is no memcached at all.
@@ -24,7 +24,7 @@ const MEMORY_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of entries kept in this process while memcached is away.
 const FALLBACK_BYTES_MAX: u64 = 16 << 20;
 
-/// How old an entry may be that is kept in this process while memcached is away. Writes through other replicas are
+/// Greatest age of an entry that is kept in this process while memcached is away. Writes through other replicas are
 /// heard of sooner, but only while the database can be read.
 const FALLBACK_LIFE_MAX: Duration = Duration::from_secs(5);
 

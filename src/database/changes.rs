@@ -33,29 +33,29 @@ pub struct Change {
 pub struct Outdated {
     /// The change.
     pub change: Change,
-    /// Which list of servers must forget it.
+    /// The list of servers that must forget it.
     pub list: i64,
 }
 
-/// How far the log goes.
+/// The extent of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The last change there ever was; 0 if there was none.
     pub last: i64,
     /// Changes up to this one may have been removed.
     pub pruned: i64,
-    /// Which list of servers is in force; it grows with each.
+    /// The number of the list of servers in force; it grows with each.
     pub list: i64,
 }
 
 /// A part of the log, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// What was asked for.
+    /// The changes that were asked for.
     pub changes: Vec<Change>,
     /// All up to this position was looked at.
     pub up_to: i64,
-    /// Whether there may be more after that.
+    /// True if there may be more after that.
     pub is_full: bool,
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn append(
 }
 
 impl Database {
-    /// How far the log goes now.
+    /// The extent of the log now.
     ///
     /// # Errors
     /// If the database can't be read.
@@ -125,7 +125,7 @@ impl Database {
         Ok(page(rows, last))
     }
 
-    /// How many changes are not forgotten by every server yet.
+    /// Counts the changes that are not forgotten by every server yet.
     ///
     /// # Errors
     /// If the database can't be read.
@@ -135,7 +135,7 @@ impl Database {
         Ok(count.unsigned_abs())
     }
 
-    /// How many changes the server at `place` has not forgotten yet.
+    /// Counts the changes that the server at `place` has not forgotten yet.
     ///
     /// # Errors
     /// If the database can't be read.

@@ -12,7 +12,7 @@ use tokio::{fs, time::sleep};
 
 use super::{Database, error::one_line};
 
-/// How long the log may be. Past it, writes are held back until all of it is in the database and every query that
+/// Greatest length of the log, in bytes. Past it, writes are held back until all of it is in the database and every query that
 /// began before has ended, for as long as a write waits for its turn at most.
 pub(super) const LOG_BYTES_MAX: u64 = 32 << 20;
 

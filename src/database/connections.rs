@@ -18,12 +18,12 @@ use super::{
 };
 use crate::cache::LoadError;
 
-/// How long SQLite waits for a lock within a statement. Past it, the statement fails as busy. In WAL mode
+/// Longest wait of SQLite for a lock within a statement. Past it, the statement fails as busy. In WAL mode
 /// readers need no lock that anybody keeps.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How long a load waits for a connection, unless its own deadline comes first. Past it, the load fails as
-/// unavailable. Whoever runs no more loads at once than there are connections waits only while one is being
+/// Longest wait of a load for a connection, unless its own deadline comes first. Past it, the load fails as
+/// unavailable. With no more loads at once than connections, a load waits only while one is being
 /// made, so that only a machine that stands still meets this.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -109,7 +109,7 @@ impl Database {
         found.map_or(true, |row| row.is_some())
     }
 
-    /// How many slices of time a query is to take, each by one comparison under the collation `slow`.
+    /// The number of slices of time that a query is to take, each by one comparison under the collation `slow`.
     pub(crate) fn slices(&self) -> i64 {
         self.slowness.slices
     }
@@ -123,7 +123,7 @@ impl Database {
     }
 }
 
-/// What every connection has in common. None of them creates the file: made anew under a running
+/// The options of every connection. None of them creates the file: made anew under a running
 /// service, it would be an empty one.
 pub(super) fn options_of(url: &str) -> Result<SqliteConnectOptions, OpenError> {
     let failed = |reason| OpenError { path: url.into(), reason };

@@ -1,4 +1,4 @@
-//! How SQLite's errors are told apart, and what they mean to who opens the database or loads from it.
+//! SQLite's errors told apart, for those who open the database or load from it.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use sqlx::migrate::MigrateError;
 
 use crate::cache::LoadError;
 
-/// How long [`Database::open`](super::Database::open) tries a file that another process has locked. Past it, opening fails.
+/// Longest time for which [`Database::open`](super::Database::open) tries a file that another process has locked. Past it, opening fails.
 pub(super) const OPEN_WAIT: Duration = Duration::from_secs(10);
 
 /// Primary result codes of SQLite (<https://sqlite.org/rescode.html>).
@@ -39,11 +39,11 @@ pub(super) fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
 pub struct OpenError {
     /// The file, or the whole setting if that names none.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The fault of it.
     pub reason: OpenFailure,
 }
 
-/// What keeps a database from being opened. A file that is not ours is never changed.
+/// The reason why a database can't be opened. A file that is not ours is never changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenFailure {
     /// The setting is no URL of an SQLite file.

@@ -1,10 +1,10 @@
-//! Which file an open database is.
+//! The identity of the file of an open database.
 
 use std::{io, os::unix::fs::MetadataExt, path::Path, sync::Arc};
 
 use tokio::task::spawn_blocking;
 
-/// Which file it is, whatever its name: a deleted one stays readable, and swallows writes.
+/// The file itself, whatever its name: a deleted one stays readable, and swallows writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileIdentity {
     device: u64,

@@ -9,7 +9,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::error::{OpenFailure, one_line};
 
-/// Where sqlx notes which of our migrations have run. Not its default, `_sqlx_migrations`, by which a file would
+/// The table in which sqlx notes our migrations that have run. Not its default, `_sqlx_migrations`, by which a file would
 /// look like that of any other program that uses sqlx.
 const MIGRATIONS_TABLE: &str = "aside_migrations";
 

@@ -1,4 +1,4 @@
-//! Whether the database can serve: the same file as at the start, and it answers.
+//! The readiness of the database: the same file as at the start, and it answers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
     file::FileIdentity,
 };
 
-/// How long all of [`Database::ready`] may take. Past it, the database counts as not answering.
+/// Longest time for all of [`Database::ready`]. Past it, the database counts as not answering.
 const READY_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The last user, and with it the pages on the way there.

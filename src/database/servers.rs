@@ -1,4 +1,4 @@
-//! Which memcached servers serve this database: one list for all processes, as each must forget what any of
+//! The memcached servers of this database: one list for all processes, as each must forget what any of
 //! them writes.
 
 use std::{
@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use super::{Database, Unwritten, error::one_line};
 use crate::cache::{PLACES_MAX, Places};
 
-/// How a list without any server is written.
+/// A list without any server, as it is written.
 const NONE: &str = "none";
 
 /// The list in force, as a process has joined it.
@@ -22,7 +22,7 @@ const NONE: &str = "none";
 pub struct Serving {
     /// The servers by their places.
     pub servers: Vec<String>,
-    /// Which list it is; another number is another list.
+    /// The number of the list; another number is another list.
     pub list: i64,
     /// Held for as long as the process serves alone.
     _alone: Option<File>,

@@ -1,4 +1,4 @@
-//! How slow queries are made: by a collation that sleeps inside SQLite.
+//! Queries made slow: by a collation that sleeps inside SQLite.
 
 use std::{cell::Cell, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// The statement sleeps in slices, and can be interrupted after each: at most this long after its deadline.
 const SLICE_MAX: Duration = Duration::from_millis(10);
 
-/// How slow a query is made: this many sleeps of this length.
+/// The slowness of a query: this many sleeps of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slowness {
     pub(super) slices: i64,
@@ -47,7 +47,7 @@ impl Slowness {
 }
 
 thread_local! {
-    /// When the statement began that this thread, a connection's own, is running.
+    /// The beginning of the statement that this thread, a connection's own, is running.
     static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 

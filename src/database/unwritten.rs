@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::{code, one_line, sqlite_code};
 
-/// How long a write waits for its turn and for another's lock on the file. Past it, it fails as unavailable.
+/// Longest wait of a write for its turn and for another's lock on the file. Past it, it fails as unavailable.
 pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
 
 /// A write was not made. Nothing of it is in the database.

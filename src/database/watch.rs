@@ -22,7 +22,7 @@ impl Database {
 }
 
 impl Watch {
-    /// Whether anything was committed since the last look. <https://sqlite.org/pragma.html#pragma_data_version>
+    /// True if anything was committed since the last look. <https://sqlite.org/pragma.html#pragma_data_version>
     ///
     /// # Errors
     /// If the database can't be read; a new watch must be begun then.

@@ -16,7 +16,7 @@ const POLL_PAUSE: Duration = Duration::from_millis(100);
 
 /// Follows the log for ever. While the database can't be read, entries of the memory live out their few seconds.
 ///
-/// Where another list of servers is in force, those of this process are used no longer: nobody tells them anything.
+/// Once another list of servers is in force, those of this process are used no longer: nobody tells them anything.
 pub(super) async fn follow(log: &Log, servers: Option<&dyn Servers>) {
     let (mut heard, mut watch) = (log.heard, None);
     loop {

@@ -55,12 +55,12 @@ impl Log {
         Ok((log, Notes(noted)))
     }
 
-    /// Which list of servers this process uses.
+    /// The number of the list of servers that this process uses.
     pub(super) fn list(&self) -> i64 {
         self.serving.list
     }
 
-    /// Whether it is the list of the database.
+    /// True if it is the list of the database.
     pub(super) fn is_in_force(&self) -> bool {
         !self.is_superseded.load(Ordering::Relaxed)
     }

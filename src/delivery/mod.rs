@@ -66,7 +66,7 @@ impl Delivery {
         Self { log, forget, all, _tasks: Arc::new(Tasks(tasks.abort_handle())) }
     }
 
-    /// Whether the list of servers that this process uses is still that of the database.
+    /// Checks that the list of servers which this process uses is still that of the database.
     ///
     /// # Errors
     /// [`NotReady::OtherServers`].
@@ -107,7 +107,7 @@ impl Delivery {
         task.await.unwrap_or_else(|_| Err(Unwritten::Failed("it panicked".to_owned())))
     }
 
-    /// How many changes some server has not forgotten yet.
+    /// Counts the changes that some server has not forgotten yet.
     ///
     /// # Errors
     /// If the database can't be read.

@@ -1,4 +1,4 @@
-//! Where a key lives and why, and what is there, told without touching it.
+//! Explanations of a key, without touching it: where it lives and why, and what is there.
 
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub struct ServerPlace {
     pub score: u32,
     /// Why the key lives here, or does not.
     pub why: String,
-    /// What is there; absent if it was not asked or gave no answer.
+    /// The entry there; absent if it was not asked or gave no answer.
     #[serde(flatten)]
     pub entry: Option<Explanation>,
     /// Why it gave none.

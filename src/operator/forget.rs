@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::{Operator, Parts};
 use crate::memcached::Emptied;
 
-/// How long it may take to forget everything. Past it the answer says that it may not be all.
+/// Longest time to forget everything. Past it the answer says that it may not be all.
 const FORGET_ALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Not everything could be forgotten: a server is away, does not list its keys, or took too long.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::per_cent;
 use crate::metrics::{CacheMetrics, LoadResult, Outcome};
 
-/// What became of the gets since the start: `gets` is the sum of `hits`, `stale`, `misses` and `bypasses`.
+/// The gets since the start by their outcome: `gets` is the sum of `hits`, `stale`, `misses` and `bypasses`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// All of them.
@@ -27,7 +27,7 @@ pub struct Ledger {
     pub hit_rate: Option<f64>,
     /// Loads that were begun, however they ended.
     pub loads: u64,
-    /// Those of them that gave no answer.
+    /// Loads among them that gave no answer.
     pub loads_failed: u64,
 }
 

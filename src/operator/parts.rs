@@ -14,10 +14,11 @@ use crate::{
 /// The figures of all servers, in the order of the setting.
 pub(super) type Figures = Arc<[Result<ServerFigures, InspectError>]>;
 
-/// How long it is known whether the database is ready. Probes come every few seconds, each from its own place.
+/// Time for which a look whether the database is ready is shared. Probes come every few seconds, each from its own
+/// place.
 const READY_FOR: Duration = Duration::from_millis(250);
 
-/// How long figures are shared: a server is asked at most once in this time.
+/// Time for which figures are shared: a server is asked at most once in this time.
 const FIGURES_FOR: Duration = Duration::from_secs(1);
 
 /// The parts of a running service that a person may ask about.

@@ -13,7 +13,7 @@ pub struct ServerRow {
     /// `in service`, `out of service` or `starting`, as this process sees it; absent if it does not use the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
-    /// What it counts.
+    /// Its figures.
     #[serde(flatten)]
     pub figures: ServerFigures,
     /// `get_hits` of all gets, in per cent; absent before the first.

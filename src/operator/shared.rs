@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
-/// What was seen last. Clones share it.
+/// The result of the last look. Clones share it.
 ///
 /// For what anybody may ask without a token: however often that happens, there is one look at a time, and then
 /// none for a while.
@@ -20,7 +20,7 @@ impl<T: Clone + Send + 'static> Shared<T> {
         Self { kept_for, last: Arc::default() }
     }
 
-    /// What was seen just now, or what `look` sees; `None` if it panics. Whoever comes during a look waits for it.
+    /// The result of the last look, or of `look`; `None` if that panics. A caller who comes during a look waits for it.
     pub(super) async fn look(&self, look: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let mut last = self.last.clone().lock_owned().await;
         if let Some((at, seen)) = &*last

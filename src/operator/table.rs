@@ -6,7 +6,7 @@ use humantime::format_duration;
 
 use super::{ServerRow, per_cent};
 
-/// What one line of the table says of a server.
+/// The cell of a server in one line of the table.
 type Cell = fn(&ServerRow) -> Option<String>;
 
 /// The lines of the table.

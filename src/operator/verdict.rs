@@ -22,7 +22,7 @@ pub struct Evidence {
     /// Gets that the cache answered, fresh or stale.
     answered: u64,
     bypasses: u64,
-    /// Of all servers that told of themselves; `None` if there was none.
+    /// The sums over all servers that told of themselves; `None` if there was none.
     stored: Option<Stored>,
 }
 

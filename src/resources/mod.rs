@@ -23,7 +23,7 @@ pub struct Definition {
     pub space: &'static str,
     /// The sentence that is said of a thing that does not exist; `None` if there is every thing.
     pub absent: Option<&'static str>,
-    /// How long entries live, and how much the source may be asked.
+    /// The lives of its entries, and the limits of its source.
     pub policy: Policy,
     /// Makes the source, which may be in the database.
     pub open: fn(&Database) -> AnySource,

@@ -11,7 +11,7 @@ use crate::{
     resources::{AnySource, Definition},
 };
 
-/// How long the calculation takes.
+/// The time that the calculation takes.
 const EFFORT: Duration = Duration::from_secs(5);
 
 /// The first part of every key.

@@ -1,4 +1,4 @@
-//! What a client sets of a user, and what it may be.
+//! The part of a user that a client sets, and its rules.
 
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Deserializer};
@@ -64,7 +64,7 @@ impl From<Profile> for ProfileChange {
     }
 }
 
-/// Whether this can be a user's name: 1 to 200 characters, one of them visible, none of them a control character or one
+/// True if this can be a user's name: 1 to 200 characters, one of them visible, none of them a control character or one
 /// that turns the direction of the text around it, no space at either end.
 pub fn is_name(name: &str) -> bool {
     let is_visible = |character: char| {
@@ -78,8 +78,8 @@ pub fn is_name(name: &str) -> bool {
         })
 }
 
-/// Whether this is an address by RFC 5321, in ASCII, unquoted, at a name and not at an IP address. Whether it reaches
-/// anybody only a letter can tell.
+/// True if this is an address by RFC 5321, in ASCII, unquoted, at a name and not at an IP address. Only a letter can
+/// tell if it reaches anybody.
 fn is_email(email: &str) -> bool {
     let options = Options::default().with_required_tld().without_domain_literal();
     let options = options.without_display_text();
