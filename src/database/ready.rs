@@ -33,7 +33,7 @@ pub enum NotReady {
     #[error("database is corrupt")]
     Corrupt,
     /// Another list of memcached servers is in force, which this process does not use.
-    #[error("another list of memcached servers was adopted")]
+    #[error("list of memcached servers was replaced by another")]
     OtherServers,
     /// Any other error, such as a table that is missing.
     #[error("database answers with an error")]
