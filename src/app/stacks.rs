@@ -6,7 +6,7 @@ use super::StartError;
 use crate::{
     cache::{Fallback, InFlight, Memory, Origin, Policy, Servers, Store, forget, stack_counted},
     config::StackSettings,
-    database::{Database, Serving},
+    database::Database,
     delivery::{Delivery, Log},
     memcached::{Address, Memcached},
     metrics::Metrics,
@@ -58,11 +58,16 @@ impl Stacks {
     pub async fn open(settings: &StackSettings, metrics: &Metrics) -> Result<Self, StartError> {
         let definitions = definitions(policy(settings)?);
         warn_of_slow_queries(settings);
-        let servers = servers(&settings.servers.memcached)?;
+        let mut servers = servers(&settings.servers.memcached)?;
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
-        let serving = serve(&database, &servers, settings.adopt_servers).await?;
-        let servers = in_places(servers, &serving);
+        let names: Vec<_> = servers.iter().map(Address::to_string).collect();
+        let serving = database.serve(&names, settings.adopt_servers).await;
+        let serving = serving.map_err(|error| StartError::Setting(error.to_string()))?;
+        // In the order of their places.
+        let place =
+            |server: &Address| serving.servers.iter().position(|it| *it == server.to_string());
+        servers.sort_by_key(place);
         let memory = if servers.is_empty() {
             tracing::info!("no memcached is set: entries are kept in this process only");
             Memory::new(MEMORY_BYTES_MAX, Duration::MAX, Origin::Memory)
@@ -106,26 +111,6 @@ fn served<T: Store>(
         Resource { definition, source, cache, metrics }
     };
     definitions.into_iter().map(serve).collect()
-}
-
-/// Joins the processes that have these servers.
-async fn serve(
-    database: &Database,
-    servers: &[Address],
-    adopt: bool,
-) -> Result<Serving, StartError> {
-    let names: Vec<_> = servers.iter().map(Address::to_string).collect();
-    let serving = database.serve(&names, adopt).await;
-    serving.map_err(|error| StartError::Setting(error.to_string()))
-}
-
-/// The servers in the order of their places.
-fn in_places(mut servers: Vec<Address>, serving: &Serving) -> Vec<Address> {
-    servers.sort_by_key(|server| {
-        let name = server.to_string();
-        serving.servers.iter().position(|served| *served == name)
-    });
-    servers
 }
 
 fn policy(settings: &StackSettings) -> Result<Policy, StartError> {

@@ -28,8 +28,7 @@ pub(super) async fn create(
     State(context): State<Arc<Context>>,
     Input(profile): Input<Profile>,
 ) -> Response {
-    let begun_at = Instant::now();
-    answer(begun_at, StatusCode::CREATED, context.users.create(profile).await)
+    answer(StatusCode::CREATED, context.users.clone().create(profile)).await
 }
 
 /// Changes all fields of a user.
@@ -75,10 +74,9 @@ async fn update(
     headers: &HeaderMap,
     change: ProfileChange,
 ) -> Response {
-    let begun_at = Instant::now();
     match target(uri, headers) {
         Ok((id, expected)) => {
-            answer(begun_at, StatusCode::OK, context.users.update(id, change, expected).await)
+            answer(StatusCode::OK, context.users.clone().update(id, change, expected)).await
         }
         Err(problem) => problem.into_response(),
     }
@@ -90,20 +88,24 @@ pub(super) async fn delete(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let begun_at = Instant::now();
     match target(&uri, &headers) {
         Ok((id, expected)) => {
-            answer(begun_at, StatusCode::NO_CONTENT, context.users.delete(id, expected).await)
+            answer(StatusCode::NO_CONTENT, context.users.clone().delete(id, expected)).await
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-/// The answer to a write that was begun then.
-fn answer(begun_at: Instant, status: StatusCode, write: Result<Written, WriteError>) -> Response {
-    let Written { user, key, is_forgotten } = match write {
-        Ok(written) => written,
-        Err(error) => return refused(&error).into_response(),
+/// Makes a write, in a task of its own: a client that leaves ends it no more.
+async fn answer(
+    status: StatusCode,
+    write: impl Future<Output = Result<Written, WriteError>> + Send + 'static,
+) -> Response {
+    let begun_at = Instant::now();
+    let Written { user, key, is_forgotten } = match tokio::spawn(write).await {
+        Ok(Ok(written)) => written,
+        Ok(Err(error)) => return refused(&error).into_response(),
+        Err(_) => return Problem::Internal.into_response(),
     };
     let mut response = status.into_response();
     if let Some(user) = user {

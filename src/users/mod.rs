@@ -2,7 +2,6 @@
 
 mod error;
 mod profile;
-mod rows;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,15 @@
-//! Writes: the row is changed, its entry is forgotten, and then the write is acknowledged.
+//! Writes: the row and its line in the log are committed in one transaction, the entry is forgotten, and then the write
+//! is acknowledged.
 
-use super::{Profile, ProfileChange, User, WriteError, rows};
-use crate::{
-    cache::Key,
-    database::{Database, Outdated, Unwritten},
-    delivery::Delivery,
-};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::{Profile, ProfileChange, SPACE, User, WriteError};
+use crate::{cache::Key, database::Database, delivery::Delivery};
+
+const COLUMNS: &str = "id, name, email, created_at, updated_at";
+
+/// The time of a change, as the columns have it.
+const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
 /// The users as they are written. Clones share the database.
 #[derive(Clone)]
@@ -25,7 +29,8 @@ pub struct Written {
     pub is_forgotten: bool,
 }
 
-/// Each write goes on to its end even if its caller leaves.
+/// A write that is dropped half-way may be committed, and its entry then lives until the change is delivered: each is
+/// for a task of its own, which goes on when a client leaves.
 impl Users {
     /// The users in `database`, whose entries `delivery` forgets.
     pub fn new(database: Database, delivery: Delivery) -> Self {
@@ -36,23 +41,49 @@ impl Users {
     ///
     /// # Errors
     /// [`WriteError`]; nothing was written.
-    pub async fn create(&self, profile: Profile) -> Result<Written, WriteError> {
-        let database = self.database.clone();
-        self.carry_out(async move { rows::create(&database, profile).await }).await
+    pub async fn create(self, profile: Profile) -> Result<Written, WriteError> {
+        let change = ProfileChange::from(profile);
+        change.check()?;
+        let mut transaction = self.database.begin().await?;
+        let insert = format!(
+            "INSERT INTO users (name, email, created_at, updated_at)
+             VALUES (?1, ?2, {NOW}, {NOW}) RETURNING {COLUMNS}"
+        );
+        let user: User = sqlx::query_as(sqlx::AssertSqlSafe(insert))
+            .bind(change.name)
+            .bind(change.email)
+            .fetch_one(&mut *transaction)
+            .await?;
+        self.finish(transaction, user.id, Some(user)).await
     }
 
-    /// Changes a user, if `expected` says of the present version that it is the one to be changed.
+    /// Changes a user, if `expected` says of the present version that it is the one to be changed. What is there already
+    /// is no change: `updated_at` stays.
     ///
     /// # Errors
     /// [`WriteError`]; nothing was written.
     pub async fn update(
-        &self,
+        self,
         id: i64,
         change: ProfileChange,
-        expected: impl Fn(&User) -> bool + Send + 'static,
+        expected: impl Fn(&User) -> bool + Send,
     ) -> Result<Written, WriteError> {
-        let database = self.database.clone();
-        self.carry_out(async move { rows::update(&database, id, change, expected).await }).await
+        change.check()?;
+        let mut transaction = self.database.begin().await?;
+        find(&mut transaction, id, expected).await?;
+        let update = format!(
+            "UPDATE users SET name = coalesce(?2, name), email = coalesce(?3, email),
+             updated_at = CASE WHEN name = coalesce(?2, name) AND email = coalesce(?3, email)
+                 THEN updated_at ELSE max({NOW}, updated_at) END
+             WHERE id = ?1 RETURNING {COLUMNS}"
+        );
+        let user: User = sqlx::query_as(sqlx::AssertSqlSafe(update))
+            .bind(id)
+            .bind(change.name)
+            .bind(change.email)
+            .fetch_one(&mut *transaction)
+            .await?;
+        self.finish(transaction, id, Some(user)).await
     }
 
     /// Deletes a user, if `expected` says of the present version that it is the one to be deleted.
@@ -60,27 +91,35 @@ impl Users {
     /// # Errors
     /// [`WriteError`]; nothing was written.
     pub async fn delete(
-        &self,
+        self,
         id: i64,
-        expected: impl Fn(&User) -> bool + Send + 'static,
+        expected: impl Fn(&User) -> bool + Send,
     ) -> Result<Written, WriteError> {
-        let database = self.database.clone();
-        self.carry_out(async move { rows::delete(&database, id, expected).await }).await
+        let mut transaction = self.database.begin().await?;
+        find(&mut transaction, id, expected).await?;
+        sqlx::query("DELETE FROM users WHERE id = ?1").bind(id).execute(&mut *transaction).await?;
+        self.finish(transaction, id, None).await
     }
 
-    /// Writes and forgets, in a task of its own: a client that leaves ends neither.
-    async fn carry_out(
-        &self,
-        write: impl Future<Output = Result<(Option<User>, Outdated), WriteError>> + Send + 'static,
+    async fn finish(
+        self,
+        transaction: Transaction<'static, Sqlite>,
+        id: i64,
+        user: Option<User>,
     ) -> Result<Written, WriteError> {
-        let delivery = self.delivery.clone();
-        let task = tokio::spawn(async move {
-            let (user, outdated) = write.await?;
-            let key = outdated.change.key.clone();
-            let is_forgotten = delivery.carry_out(outdated).await;
-            Ok(Written { user, key, is_forgotten })
-        });
-        let panicked = |_| Err(Unwritten::Failed("it panicked".to_owned()).into());
-        task.await.unwrap_or_else(panicked)
+        let key = Key::numbered(SPACE, id);
+        let outdated = self.database.commit(transaction, key.clone()).await?;
+        Ok(Written { user, key, is_forgotten: self.delivery.carry_out(outdated).await })
     }
+}
+
+async fn find(
+    connection: &mut SqliteConnection,
+    id: i64,
+    expected: impl Fn(&User) -> bool,
+) -> Result<(), WriteError> {
+    let select = format!("SELECT {COLUMNS} FROM users WHERE id = ?1");
+    let select = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(id);
+    let user: User = select.fetch_optional(connection).await?.ok_or(WriteError::NoSuchUser)?;
+    if expected(&user) { Ok(()) } else { Err(WriteError::Changed) }
 }

@@ -1,16 +1,33 @@
 //! A write and its line in the log: both, or neither.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Place, far};
 use crate::{
-    cache::Source,
+    cache::{Memory, Origin, Source, forget},
     database::Database,
-    users::{Profile, ProfileChange, User, UserSource, WriteError, rows},
+    delivery::{Delivery, Log},
+    users::{Profile, ProfileChange, User, UserSource, Users, WriteError},
 };
 
 fn named(name: &str) -> ProfileChange {
     ProfileChange { name: Some(name.to_owned()), email: None }
+}
+
+/// The users of a process that has no memcached.
+async fn users(database: &Database) -> Users {
+    let memory = Memory::new(1 << 20, Duration::MAX, Origin::Memory);
+    let serving = database.serve(&[], false).await.unwrap();
+    let opened = Log::open(database.clone(), serving, memory.clone(), ["user"].into()).await;
+    let (log, notes) = opened.unwrap();
+    let delivery = Delivery::start(Arc::new(log), notes, forget(memory), None);
+    Users::new(database.clone(), delivery)
+}
+
+/// The keys in the log.
+async fn changed(database: &Database) -> Vec<String> {
+    let changes = database.changes(0, i64::MAX).await.unwrap().changes;
+    changes.into_iter().map(|change| change.key.to_string()).collect()
 }
 
 async fn user(database: &Database, id: i64) -> User {
@@ -22,25 +39,25 @@ async fn user(database: &Database, id: i64) -> User {
 async fn a_write_that_fails_changes_nothing() {
     let place = Place::new();
     let database = place.open(Duration::ZERO, 1).await;
+    let users = users(&database).await;
     let copy = Profile { name: "Ada".to_owned(), email: user(&database, 1).await.email };
-    let taken = rows::create(&database, copy).await.unwrap_err();
-    assert_eq!(taken, WriteError::EmailTaken);
-    rows::update(&database, 2, named("Ada"), |_| false).await.unwrap_err();
-    rows::delete(&database, 99_999, |_| true).await.unwrap_err();
-    assert_eq!(database.extent().await.unwrap().last, 0);
+    assert_eq!(users.clone().create(copy).await, Err(WriteError::EmailTaken));
+    users.clone().update(2, named("Ada"), |_| false).await.unwrap_err();
+    users.delete(99_999, |_| true).await.unwrap_err();
+    assert_eq!(changed(&database).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn a_write_is_in_the_log_under_the_key_of_its_entry() {
     let place = Place::new();
     let database = place.open(Duration::ZERO, 1).await;
-    let (renamed, outdated) = rows::update(&database, 2, named("Ada"), |_| true).await.unwrap();
-    assert_eq!(renamed, Some(user(&database, 2).await));
-    assert_eq!((outdated.change.position, outdated.change.key.as_str()), (1, "user:2"));
-    let (_, outdated) = rows::delete(&database, 2, |_| true).await.unwrap();
-    assert_eq!((outdated.change.position, outdated.change.key.as_str()), (2, "user:2"));
+    let users = users(&database).await;
+    let renamed = users.clone().update(2, named("Ada"), |_| true).await.unwrap();
+    assert_eq!(renamed.user, Some(user(&database, 2).await));
+    assert!(renamed.is_forgotten);
+    users.clone().delete(3, |_| true).await.unwrap();
     let profile = Profile { name: "Ada".to_owned(), email: "ada@example.com".to_owned() };
-    let (created, outdated) = rows::create(&database, profile).await.unwrap();
-    assert_eq!(outdated.change.key.as_str(), format!("user:{}", created.unwrap().id));
-    assert_eq!(database.extent().await.unwrap().last, 3);
+    let created = users.create(profile).await.unwrap();
+    assert_eq!(changed(&database).await, ["user:2", "user:3", created.key.as_str()]);
+    assert_eq!(created.key.as_str(), format!("user:{}", created.user.unwrap().id));
 }
