@@ -125,24 +125,14 @@ impl Database {
         Ok(page(rows, last))
     }
 
-    /// Counts the changes that are not forgotten by every server yet.
+    /// Counts the changes that some of the servers at `places` have not forgotten yet.
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn missing(&self) -> Result<u64, sqlx::Error> {
-        let select = "SELECT count(*) FROM changes WHERE missing <> 0";
-        let count: i64 = sqlx::query_scalar(select).fetch_one(&self.log).await?;
-        Ok(count.unsigned_abs())
-    }
-
-    /// Counts the changes that the server at `place` has not forgotten yet.
-    ///
-    /// # Errors
-    /// If the database can't be read.
-    pub async fn missed_at(&self, place: u16) -> Result<u64, sqlx::Error> {
+    pub async fn missing(&self, places: Places) -> Result<u64, sqlx::Error> {
         let select = "SELECT count(*) FROM changes WHERE missing <> 0 AND missing & ?1 <> 0";
-        let bit = Places::only(place).bits();
-        let count: i64 = sqlx::query_scalar(select).bind(bit).fetch_one(&self.log).await?;
+        let count: i64 =
+            sqlx::query_scalar(select).bind(places.bits()).fetch_one(&self.log).await?;
         Ok(count.unsigned_abs())
     }
 

@@ -112,6 +112,6 @@ impl Delivery {
     /// # Errors
     /// If the database can't be read.
     pub async fn missing(&self) -> Result<u64, sqlx::Error> {
-        self.log.database.missing().await
+        self.log.database.missing(self.all).await
     }
 }

@@ -54,11 +54,9 @@ async fn sweep_once(
         }
         deliver(log, servers, place, due).await?;
     }
-    if log.database.missing().await? > missed_max {
-        for place in log.places().without(servers.in_service()).numbers() {
-            if log.database.missed_at(place).await? > missed_max {
-                give_up(log, place).await;
-            }
+    for place in log.places().without(servers.in_service()).numbers() {
+        if log.database.missing(Places::only(place)).await? > missed_max {
+            give_up(log, place).await;
         }
     }
     Ok(())

@@ -39,10 +39,10 @@ async fn a_change_is_missed_by_each_server_until_that_one_has_forgotten_it() {
     assert_eq!(missed(&database).await, [vec![change.clone()], vec![change.clone()]]);
     record(&database, 1, &change).await;
     assert_eq!(missed(&database).await, [vec![change.clone()], vec![]]);
-    assert_eq!(database.missing().await.unwrap(), 1);
+    assert_eq!(database.missing(Places::from_bits(-1)).await.unwrap(), 1);
     record(&database, 0, &change).await;
     assert_eq!(missed(&database).await, [vec![], vec![]]);
-    assert_eq!(database.missing().await.unwrap(), 0);
+    assert_eq!(database.missing(Places::from_bits(-1)).await.unwrap(), 0);
     // Those who follow the log hear of it all the same.
     assert_eq!(database.changes(0, i64::MAX).await.unwrap().changes, [change]);
 }
@@ -84,7 +84,11 @@ async fn the_log_is_pruned_behind_what_is_forgotten_everywhere() {
     assert_eq!(kept, 5_000, "half of the last 10,000");
     let page = database.missed(0, 0, i64::MAX).await.unwrap();
     assert_eq!((&page.changes[0], page.changes.len(), page.is_full), (&left, 1_000, true));
-    assert_eq!(database.missed_at(1).await.unwrap(), 10_001, "none that is missed is removed");
+    assert_eq!(
+        database.missing(Places::only(1)).await.unwrap(),
+        10_001,
+        "none that is missed is removed"
+    );
 }
 
 #[tokio::test]

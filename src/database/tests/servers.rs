@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{Place, change};
-use crate::database::{Database, ServingError};
+use crate::{
+    cache::Places,
+    database::{Database, ServingError},
+};
 
 async fn serve(database: &Database, servers: &str, adopt: bool) -> Result<Vec<String>, String> {
     let servers: Vec<_> = servers.split_terminator(',').map(str::to_owned).collect();
@@ -71,9 +74,9 @@ async fn a_process_with_the_old_list_records_nothing_and_its_changes_are_for_the
     serve(&database, "b:1,c:1", true).await.unwrap();
     let outdated = change(&database, 1).await;
     assert_eq!(outdated.list, 2);
-    database.record(1, crate::cache::Places::only(0), &[1]).await.unwrap();
-    assert_eq!(database.missed_at(0).await.unwrap(), 1);
-    assert_eq!(database.missed_at(1).await.unwrap(), 1);
+    database.record(1, Places::only(0), &[1]).await.unwrap();
+    assert_eq!(database.missing(Places::only(0)).await.unwrap(), 1);
+    assert_eq!(database.missing(Places::only(1)).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -85,11 +88,18 @@ async fn a_server_that_missed_too_much_is_told_nothing_until_it_was_emptied() {
     database.give_up(1, 1).await.unwrap();
     assert_eq!(database.empty_to(1).await.unwrap(), Some(1));
     assert_eq!(
-        (database.missed_at(0).await.unwrap(), database.missed_at(1).await.unwrap()),
+        (
+            database.missing(Places::only(0)).await.unwrap(),
+            database.missing(Places::only(1)).await.unwrap()
+        ),
         (1, 0)
     );
     change(&database, 2).await;
-    assert_eq!(database.missed_at(1).await.unwrap(), 1, "what comes after it is told of");
+    assert_eq!(
+        database.missing(Places::only(1)).await.unwrap(),
+        1,
+        "what comes after it is told of"
+    );
 }
 
 #[tokio::test]
