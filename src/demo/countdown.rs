@@ -12,13 +12,8 @@ pub(super) struct Countdown {
 
 impl Countdown {
     /// A countdown from `from_s` seconds.
-    pub(super) fn new(walk: &Walk, from_s: u32) -> Self {
-        let target = if walk.is_terminal() {
-            ProgressDrawTarget::stdout()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(Some(from_s.into()), target);
+    pub(super) fn new(from_s: u32) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(from_s.into()), ProgressDrawTarget::stdout());
         // Without this template the bar would have its own.
         if let Ok(style) = ProgressStyle::with_template("   {bar:30} {msg}") {
             bar.set_style(style);
@@ -31,12 +26,9 @@ impl Countdown {
         if self.told_s.replace(left_s) == Some(left_s) {
             return Ok(());
         }
-        if !walk.is_terminal() {
-            return walk.line(format_args!("{left_s} s left"));
-        }
         self.bar.set_position(left_s.into());
         self.bar.set_message(format!("{left_s} s left"));
-        Ok(())
+        if self.bar.is_hidden() { walk.line(format_args!("{left_s} s left")) } else { Ok(()) }
     }
 }
 

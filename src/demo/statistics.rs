@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{LIFE_S, Stop, Walk, draw, tidied};
+use super::{LIFE_S, Stop, Walk, item::stored};
 use crate::{
     cache::Key,
     memcached::{Inspector, Memcached},
@@ -19,7 +19,7 @@ const GETS_EACH: usize = 2;
 const MISSES: usize = 5;
 
 /// What is done, or was counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Counts {
     sets: u64,
     hits: u64,
@@ -30,24 +30,11 @@ struct Counts {
 ///
 /// # Errors
 /// [`Stop`].
-pub async fn statistics(
-    walk: &mut Walk,
-    memcached: &Memcached,
-    inspector: &Inspector,
-) -> Result<(), Stop> {
-    let keys: Vec<_> = (0..SETS + MISSES).map(|_| draw()).collect();
-    let steps = steps(walk, memcached, inspector, &keys).await;
-    tidied(steps, memcached, &keys).await
-}
-
-async fn steps(
-    walk: &mut Walk,
-    memcached: &Memcached,
-    inspector: &Inspector,
-    keys: &[Key],
-) -> Result<(), Stop> {
-    let (set, unset) = keys.split_at(SETS.min(keys.len()));
-    let servers = inspector.servers().len();
+pub async fn statistics(walk: &mut Walk, inspector: &Inspector) -> Result<(), Stop> {
+    let set: Vec<_> = (0..SETS).map(|_| walk.draw()).collect();
+    let unset: Vec<_> = (0..MISSES).map(|_| walk.draw()).collect();
+    let addresses = inspector.servers();
+    let servers = addresses.len();
     walk.step("ask each server for its counters")?;
     let before = figures(inspector).await?;
     walk.same(
@@ -58,28 +45,27 @@ async fn steps(
     walk.step(format_args!(
         "set {SETS} keys, get each {GETS_EACH} times, and get {MISSES} that nobody has set"
     ))?;
-    let done = work(memcached, set, unset).await?;
-    walk.same(counts_of(set, unset, |_| true).told(), done.told())?;
+    let done = work(&walk.memcached, &set, &unset).await?;
+    walk.same(counts_of(&set, &unset, |_| true).told(), done.told())?;
 
     let after = figures(inspector).await?;
-    for ((address, before), after) in inspector.servers().iter().zip(&before).zip(&after) {
-        let least = counts_of(set, unset, |key| memcached.home(key) == Some(address));
+    for ((address, before), after) in addresses.iter().zip(&before).zip(&after) {
+        let least = counts_of(&set, &unset, |key| walk.memcached.home(key) == Some(address));
         let grown = Counts::grown(before, after);
         walk.step(format_args!("ask {address} again: others may have used it, too"))?;
         let expected = format!("at least {} more", least.told());
         walk.verdict(expected, format_args!("{} more", grown.told()), grown.reach(least))?;
     }
 
-    let rows =
-        inspector.servers().iter().zip(&after).map(|(address, figures)| {
-            ServerRow::new(address.to_string(), None, Ok(figures.clone()))
-        });
+    let rows = addresses.iter().zip(&after);
+    let rows = rows
+        .map(|(address, figures)| ServerRow::new(address.to_string(), None, Ok(figures.clone())));
     walk.print(format_args!("\n{}", table(&rows.collect::<Vec<_>>())))?;
     let verdict = Evidence::of_servers(&after).verdict();
     walk.print(format_args!("\nverdict by memcached alone: {verdict}\n"))
 }
 
-/// What each server counts, in the order of the setting. All of them must tell.
+/// The figures of each server, in the order of the setting. All of them must tell.
 async fn figures(inspector: &Inspector) -> Result<Vec<ServerFigures>, Stop> {
     let figures = inspector.statistics(|_| true).await.into_iter().zip(inspector.servers());
     let told = figures.map(|(figures, address)| {
@@ -88,12 +74,12 @@ async fn figures(inspector: &Inspector) -> Result<Vec<ServerFigures>, Stop> {
     told.collect()
 }
 
-/// Sets and gets the keys; what came of it.
+/// Sets and gets the keys, and counts what came of it.
 async fn work(memcached: &Memcached, set: &[Key], unset: &[Key]) -> Result<Counts, Stop> {
     let value = || r#"{"greeting":"hello"}"#.into();
-    let mut done = Counts::default();
+    let mut done = Counts { sets: 0, hits: 0, misses: 0 };
     for kept in join_all(set.iter().map(|key| memcached.keep(key, value(), LIFE_S))).await {
-        done.sets += u64::from(super::item::stored(kept)? == "stored");
+        done.sets += u64::from(stored(kept)? == "stored");
     }
     let gets = std::iter::repeat_n(set, GETS_EACH).flatten().chain(unset);
     for read in join_all(gets.map(|key| memcached.read(key, None))).await {
@@ -105,11 +91,11 @@ async fn work(memcached: &Memcached, set: &[Key], unset: &[Key]) -> Result<Count
     Ok(done)
 }
 
-/// What the work with those of the keys that `are_meant` ought to count.
+/// The counts of the work with those of the keys that `are_meant`.
 fn counts_of(set: &[Key], unset: &[Key], are_meant: impl Fn(&Key) -> bool) -> Counts {
-    let count = |keys: &[Key]| keys.iter().filter(|key| are_meant(key)).map(|_| 1).sum::<u64>();
+    let count = |keys: &[Key]| keys.iter().filter(|key| are_meant(key)).count() as u64;
     let sets = count(set);
-    Counts { sets, hits: (0..GETS_EACH).map(|_| sets).sum(), misses: count(unset) }
+    Counts { sets, hits: sets * GETS_EACH as u64, misses: count(unset) }
 }
 
 impl Counts {

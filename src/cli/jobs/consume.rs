@@ -1,17 +1,17 @@
 //! `aside jobs consume`: works the warm-up queue until told to stop.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use clap::Args;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::progress::Progress;
 use crate::{
     app::{self, Stacks},
-    cli::output::refuse,
+    cli::{
+        client::{FAILURE, Failed},
+        signals::Signals,
+    },
     config::{LogFormat, QueueSettings, StackSettings, pause},
     jobs::{Attempt, Queue, WarmUp, Worker},
     metrics::Metrics,
@@ -40,48 +40,28 @@ pub(in crate::cli) struct Consume {
 }
 
 impl Consume {
-    pub(super) async fn run(&self) -> ExitCode {
-        if let Err(invalid) = telemetry::start(self.log_format) {
-            return refuse(&invalid.to_string());
-        }
-        let queue = match app::queue(&self.queue, &self.stacks.database) {
-            Ok(queue) => queue,
-            Err(error) => return refuse(&error.to_string()),
-        };
-        let stacks = match Stacks::open(&self.stacks, &Metrics::default()).await {
-            Ok(stacks) => stacks,
-            Err(error) => return refuse(&error.to_string()),
-        };
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return refuse("signals can't be received");
-        };
-        let mut stop = async move || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
+    pub(super) async fn run(&self) -> Result<(), Failed> {
+        telemetry::start(self.log_format).map_err(Failed::refused)?;
+        let queue = app::queue(&self.queue, &self.stacks.database).map_err(Failed::refused)?;
+        let stacks = Stacks::open(&self.stacks, &Metrics::default()).await;
+        let users = stacks.map_err(Failed::refused)?.users;
+        let mut signals = Signals::receive()?;
         let progress = Arc::new(Progress::start(queue.place()));
-        let observer = {
-            let progress = progress.clone();
-            Arc::new(move |attempt: &Attempt| progress.attempt(attempt))
-        };
-        let warm_up = WarmUp::new(stacks.users, self.delay, observer);
-        let mut worker = Worker::start(queue.clone(), warm_up);
+        let observer = progress.clone();
+        let observer = Arc::new(move |attempt: &Attempt| observer.attempt(attempt));
+        let mut worker = Worker::start(queue.clone(), WarmUp::new(users, self.delay, observer));
         tokio::select! {
-            () = stop() => {}
+            _ = signals.next() => {}
             () = watch(&queue, &progress) => {}
         }
         progress.stopping();
         // The job under way ends by the deadline of its query. A second signal does not wait for it.
-        let code = tokio::select! {
-            () = worker.ended() => ExitCode::SUCCESS,
-            () = stop() => ExitCode::FAILURE,
+        let ended = tokio::select! {
+            () = worker.ended() => Ok(()),
+            _ = signals.next() => Err(Failed::Told(FAILURE)),
         };
         progress.end();
-        code
+        ended
     }
 }
 
