@@ -47,13 +47,8 @@ const CARRY_OVER: &str = "INSERT INTO aside_jobs (message)
 pub(super) struct SqliteFile {
     options: SqliteConnectOptions,
     path: Arc<Path>,
-    opened: Mutex<Option<Opened>>,
-}
-
-/// The file that was opened, and the connections to it.
-struct Opened {
-    file: FileIdentity,
-    pool: SqlitePool,
+    /// The file that was opened, and the connections to it.
+    opened: Mutex<Option<(FileIdentity, SqlitePool)>>,
 }
 
 impl SqliteFile {
@@ -114,7 +109,7 @@ impl Engine for SqliteFile {
     async fn pool(&self) -> Result<SqlitePool, QueueError> {
         let mut opened = self.opened.lock().await;
         let file = FileIdentity::of(&self.path).await;
-        if let Some(Opened { file: before, pool }) = &*opened {
+        if let Some((before, pool)) = &*opened {
             if file.is_ok_and(|file| file == *before) {
                 return Ok(pool.clone());
             }
@@ -131,7 +126,7 @@ impl Engine for SqliteFile {
         let file = FileIdentity::of(&self.path).await.map_err(unavailable)?;
         // None of the connections creates the file.
         let pool = writer_pool(CONNECTIONS_MAX, WAIT).connect_lazy_with(self.options.clone());
-        Ok(opened.insert(Opened { file, pool }).pool.clone())
+        Ok(opened.insert((file, pool)).1.clone())
     }
 }
 

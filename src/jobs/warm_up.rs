@@ -1,12 +1,6 @@
-//! What a job does: loads its user into the cache.
+//! The work of a job: its user is loaded into the cache.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tower::ServiceExt;
@@ -55,23 +49,20 @@ pub enum Outcome {
 pub type Observer = Arc<dyn Fn(&Attempt) + Send + Sync>;
 
 /// Loads users into a cache, one after the other, at a set pace.
-#[derive(Clone)]
 pub struct WarmUp {
     users: Cache<i64>,
     delay: Duration,
     observer: Observer,
-    failures_in_a_row: Arc<AtomicU32>,
 }
 
 impl WarmUp {
     /// Loads into `users`, rests for `delay` after each, and tells `observer`.
     pub fn new(users: Cache<i64>, delay: Duration, observer: Observer) -> Self {
-        Self { users, delay, observer, failures_in_a_row: Arc::default() }
+        Self { users, delay, observer }
     }
 
-    /// The rest after the job that has just ended.
-    pub(super) fn rest(&self) -> Duration {
-        let failures = self.failures_in_a_row.load(Ordering::Relaxed);
+    /// The rest after a job, with so many failed ones in a row up to it.
+    pub(super) fn rest(&self, failures: u32) -> Duration {
         let longer = match failures {
             0 => Duration::ZERO,
             _ => doubled(REST_FIRST, failures - 1).min(REST_MAX),
@@ -83,11 +74,6 @@ impl WarmUp {
     pub(super) async fn attempt(&self, user: Option<i64>, number: i64) -> Outcome {
         let begun_at = Instant::now();
         let outcome = self.outcome(user, number).await;
-        if matches!(outcome, Outcome::Warmed { .. }) {
-            self.failures_in_a_row.store(0, Ordering::Relaxed);
-        } else {
-            self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
-        }
         let attempt = Attempt { user, number, outcome, took: begun_at.elapsed() };
         (self.observer)(&attempt);
         attempt.outcome
@@ -117,7 +103,7 @@ pub(super) fn pause(first: Duration, number: i64) -> Duration {
 }
 
 /// `first`, doubled so many times; at most a day.
-fn doubled(first: Duration, times: u32) -> Duration {
+pub(super) fn doubled(first: Duration, times: u32) -> Duration {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     first.saturating_mul(2_u32.saturating_pow(times)).min(DAY)
 }
