@@ -117,11 +117,11 @@ pub struct StackSettings {
     pub query_timeout: Duration,
 
     /// Queries that run at once
-    #[arg(long, env = "ASIDE_MAX_QUERIES", default_value_t = 8, value_parser = queries, value_name = "COUNT")]
+    #[arg(long, env = "ASIDE_MAX_QUERIES", default_value_t = 8, value_parser = count(1, QUERIES_MAX), value_name = "COUNT")]
     pub max_queries: usize,
 
     /// Loads that may wait for one of those, if their turn comes in time; the rest get 503 and Retry-After
-    #[arg(long, env = "ASIDE_MAX_WAITING", default_value_t = 256, value_parser = waiting, value_name = "COUNT")]
+    #[arg(long, env = "ASIDE_MAX_WAITING", default_value_t = 256, value_parser = count(0, WAITING_MAX), value_name = "COUNT")]
     pub max_waiting: usize,
 }
 
@@ -298,24 +298,19 @@ fn per_address(text: &str) -> Result<PerAddress, String> {
         "all" => Ok(PerAddress::All),
         count => {
             let parsed = count.parse().ok().filter(|count| (1..=PER_ADDRESS_MAX).contains(count));
-            let takes =
-                || format!("it takes half, all, or a whole number from 1 to {PER_ADDRESS_MAX}");
-            parsed.map(PerAddress::AtMost).ok_or_else(takes)
+            parsed.map(PerAddress::AtMost).ok_or_else(|| {
+                format!("it takes half, all, or a whole number from 1 to {PER_ADDRESS_MAX}")
+            })
         }
     }
 }
 
-fn queries(text: &str) -> Result<usize, String> {
-    count(text, 1, QUERIES_MAX)
-}
-
-fn waiting(text: &str) -> Result<usize, String> {
-    count(text, 0, WAITING_MAX)
-}
-
-fn count(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    let parsed = text.parse().ok().filter(|count| (least..=most).contains(count));
-    parsed.ok_or_else(|| format!("it takes a whole number from {least} to {most}"))
+/// Takes a whole number from `least` to `most`.
+fn count(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| {
+        let parsed = text.parse().ok().filter(|count| (least..=most).contains(count));
+        parsed.ok_or_else(|| format!("it takes a whole number from {least} to {most}"))
+    }
 }
 
 #[cfg(test)]
