@@ -1,6 +1,6 @@
 //! `aside demo`: walk-throughs in the terminal, against a real memcached.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use clap::Subcommand;
 use tokio::runtime::Builder;
@@ -16,11 +16,9 @@ use crate::{
     memcached::{Address, State},
 };
 
-/// The shortest TTL of a walk-through: an item of one second may be gone with the next tick of memcached's clock.
-const TTL_MIN: Duration = Duration::from_secs(2);
-
-/// The longest TTL that somebody is kept waiting for.
-const TTL_MAX: Duration = Duration::from_secs(60);
+/// The TTLs of a walk-through, in seconds: an item of one second may be gone with the next tick of memcached's clock,
+/// and nobody waits for longer than a minute.
+const TTL_S: RangeInclusive<u32> = 2..=60;
 
 /// Added to the number of the signal that ended a process, its exit status, as shells have it.
 const SIGNALLED: u8 = 128;
@@ -31,16 +29,16 @@ pub(super) enum DemoCommand {
     /// Set a value with a TTL, and count down until memcached has dropped it
     Ttl {
         /// How long the value is kept, in whole seconds from 2s to 1m
-        #[arg(long, default_value = "5s", value_parser = ttl, value_name = "DURATION")]
-        ttl: Duration,
+        #[arg(long, default_value = "5s", value_parser = ttl_s, value_name = "DURATION")]
+        ttl: u32,
         #[command(flatten)]
         servers: ServerSettings,
     },
     /// Create, read, update, delete and expire a value
     Lifecycle {
         /// How long the last value is kept, in whole seconds from 2s to 1m
-        #[arg(long, default_value = "5s", value_parser = ttl, value_name = "DURATION")]
-        ttl: Duration,
+        #[arg(long, default_value = "5s", value_parser = ttl_s, value_name = "DURATION")]
+        ttl: u32,
         #[command(flatten)]
         servers: ServerSettings,
     },
@@ -59,15 +57,9 @@ pub(super) enum DemoCommand {
         servers: ServerSettings,
     },
     /// Log a made-up user in, read the session, and log out
-    Sessions {
-        #[command(flatten)]
-        servers: ServerSettings,
-    },
+    Sessions(ServerSettings),
     /// Set and get some keys, and compare the counters of each server before and after
-    Stats {
-        #[command(flatten)]
-        servers: ServerSettings,
-    },
+    Stats(ServerSettings),
 }
 
 impl DemoCommand {
@@ -83,8 +75,8 @@ impl DemoCommand {
             Self::Speedup { servers, .. } => {
                 (servers, "The same lookup without the cache and with it")
             }
-            Self::Sessions { servers } => (servers, "A session from log-in to log-out"),
-            Self::Stats { servers } => (servers, "What memcached counts"),
+            Self::Sessions(servers) => (servers, "A session from log-in to log-out"),
+            Self::Stats(servers) => (servers, "What memcached counts"),
         };
         let inspector = inspector(servers)?;
         let memcached = connect(&inspector).await;
@@ -97,11 +89,11 @@ impl DemoCommand {
         let servers: Vec<_> = inspector.servers().iter().map(Address::to_string).collect();
         walk.begin(format_args!("{title}; memcached at {}", servers.join(", ")))?;
         let walked = match self {
-            Self::Ttl { ttl, .. } => demo::ttl(walk, seconds(ttl)).await,
-            Self::Lifecycle { ttl, .. } => demo::lifecycle(walk, seconds(ttl)).await,
+            Self::Ttl { ttl, .. } => demo::ttl(walk, ttl).await,
+            Self::Lifecycle { ttl, .. } => demo::lifecycle(walk, ttl).await,
             Self::Speedup { user, slow_query, .. } => demo::speedup(walk, user, slow_query).await,
-            Self::Sessions { .. } => demo::sessions(walk).await,
-            Self::Stats { .. } => demo::statistics(walk, &inspector).await,
+            Self::Sessions(_) => demo::sessions(walk).await,
+            Self::Stats(_) => demo::statistics(walk, &inspector).await,
         };
         walk.tidied(walked).await?;
         if walk.end()? { Ok(()) } else { Err(Failed::Told(FAILURE)) }
@@ -118,14 +110,11 @@ impl From<Stop> for Failed {
     }
 }
 
-/// A TTL that a walk-through can show.
-fn ttl(text: &str) -> Result<Duration, String> {
-    let ttl = config::ttl(text).ok().filter(|ttl| (TTL_MIN..=TTL_MAX).contains(ttl));
+/// Seconds that a walk-through can show.
+fn ttl_s(text: &str) -> Result<u32, String> {
+    let ttl = config::ttl(text).ok().and_then(|ttl| u32::try_from(ttl.as_secs()).ok());
+    let ttl = ttl.filter(|ttl_s| TTL_S.contains(ttl_s));
     ttl.ok_or_else(|| "it takes whole seconds from 2s to 1m".to_owned())
-}
-
-fn seconds(ttl: Duration) -> u32 {
-    u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// The command that starts a memcached at `address`.

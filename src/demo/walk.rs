@@ -111,13 +111,9 @@ impl Walk {
     }
 
     /// Ends a step of which `expected` and `saw` ought to be the same.
-    pub(super) fn same(
-        &mut self,
-        expected: impl AsRef<str>,
-        saw: impl AsRef<str>,
-    ) -> Result<(), Stop> {
-        let (expected, saw) = (expected.as_ref(), saw.as_ref());
-        self.verdict(expected, saw, expected == saw)
+    pub(super) fn same(&mut self, expected: impl Display, saw: impl Display) -> Result<(), Stop> {
+        let is_same = expected.to_string() == saw.to_string();
+        self.verdict(expected, saw, is_same)
     }
 
     /// Ends a step; `holds` is true if what it `saw` is what it `expected`.
