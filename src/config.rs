@@ -51,7 +51,7 @@ pub struct Settings {
     )]
     pub api_token: Option<Token>,
 
-    /// Where the queue of jobs is.
+    /// The queue of jobs.
     #[command(flatten)]
     pub queue: QueueSettings,
 
@@ -83,7 +83,7 @@ pub struct StackSettings {
     #[arg(long, env = "ASIDE_DATABASE", default_value = "sqlite://aside.db", value_name = "URL")]
     pub database: String,
 
-    /// Where the cache is.
+    /// The cache.
     #[command(flatten)]
     pub servers: ServerSettings,
 
@@ -144,7 +144,7 @@ pub struct ServerSettings {
     pub memcached_timeout: Duration,
 }
 
-/// Where the queue of jobs is: all that those need who only put jobs on it.
+/// The address of the queue of jobs: all that is needed to put jobs on it.
 #[derive(Args, Clone, Debug)]
 pub struct QueueAddress {
     /// Queue of jobs: sqlite://PATH, postgres://..., redis://... (rediss:// for TLS); without it, an SQLite
@@ -156,7 +156,7 @@ pub struct QueueAddress {
 /// Settings of the queue of jobs, for those who work it.
 #[derive(Args, Clone, Debug)]
 pub struct QueueSettings {
-    /// Where it is.
+    /// Its address.
     #[command(flatten)]
     pub address: QueueAddress,
 
@@ -185,7 +185,7 @@ impl Token {
         &self.0
     }
 
-    /// Whether it can stand in a header after `Bearer` (`token68` of RFC 9110 §11.2).
+    /// True if it can stand in a header after `Bearer` (`token68` of RFC 9110 §11.2).
     pub fn is_sound(&self) -> bool {
         let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         !self.0.is_empty() && self.0.bytes().all(sound)
@@ -198,7 +198,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How many of all connections one address may have.
+/// The share of all connections that one address may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PerAddress {
     /// Half of them, rounded up: one client leaves room for the others.
@@ -209,7 +209,7 @@ pub enum PerAddress {
     All,
 }
 
-/// How the log is written.
+/// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// A line for people.
@@ -236,19 +236,19 @@ const PER_ADDRESS_MAX: u64 = 1_000_000;
 /// Most loads that may wait; each is a request that holds its connection.
 const WAITING_MAX: usize = 100_000;
 
-/// Where a service listens.
+/// The address that a service listens on.
 ///
 /// # Errors
-/// What it takes.
+/// A text that says what it takes.
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     let takes = "it takes an IP address and a port, such as 127.0.0.1:8080";
     text.parse().map_err(|_| takes.to_owned())
 }
 
-/// How long something lives, from a second to thirty days: memcached counts in whole seconds.
+/// The life of something, from a second to thirty days: memcached counts in whole seconds.
 ///
 /// # Errors
-/// What it takes.
+/// A text that says what it takes.
 pub(crate) fn ttl(text: &str) -> Result<Duration, String> {
     seconds(text, Duration::from_secs(1), LIFE_MAX, "1s to 30d")
 }
@@ -256,7 +256,7 @@ pub(crate) fn ttl(text: &str) -> Result<Duration, String> {
 /// As [`ttl`], but it may be nothing at all.
 ///
 /// # Errors
-/// What it takes.
+/// A text that says what it takes.
 pub(crate) fn life(text: &str) -> Result<Duration, String> {
     seconds(text, Duration::ZERO, LIFE_MAX, "0s to 30d")
 }
@@ -268,7 +268,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 /// A rest or a grace: from nothing to an hour.
 ///
 /// # Errors
-/// What it takes.
+/// A text that says what it takes.
 pub(crate) fn pause(text: &str) -> Result<Duration, String> {
     duration(text, Duration::ZERO, TIMEOUT_MAX, "0s to 1h")
 }

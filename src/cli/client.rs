@@ -18,7 +18,7 @@ pub(super) const FAILURE: u8 = 1;
 
 /// Why a command came to nothing, in one line.
 pub(super) enum Failed {
-    /// What was asked for makes no sense, or can't be begun: exit status 2.
+    /// It makes no sense, or can't be begun: exit status 2.
     Refused(String),
     /// It could not be done, or there is nothing: exit status 1.
     Failure(String),

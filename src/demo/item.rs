@@ -13,7 +13,7 @@ use crate::{
 /// Between two looks at an item that is about to run out.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
-/// How far from its TTL an item may be dropped: memcached counts whole seconds, and its clock ticks once in each.
+/// The most that an item may be dropped before or after its TTL: memcached counts whole seconds, and its clock ticks once in each.
 const TTL_SLACK: Duration = Duration::from_secs(1);
 
 impl Walk {

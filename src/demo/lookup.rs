@@ -14,7 +14,7 @@ use crate::{
 
 /// One lookup and how long it took.
 pub(super) struct Lookup {
-    /// Where the answer came from, in the words of `X-Cache` and `Cache-Status`, or why there is none.
+    /// The origin of the answer in the words of `X-Cache` and `Cache-Status`, or why there is none.
     pub(super) outcome: String,
     pub(super) body: Option<Bytes>,
     pub(super) took: Duration,

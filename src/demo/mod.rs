@@ -22,6 +22,6 @@ pub use self::{
     walk::{Interrupt, Stop, Walk},
 };
 
-/// How long what is stored lives where its end is not what is shown, in seconds: what a walk-through that was killed
-/// leaves behind is gone after that.
+/// The life of an item whose end is not what is shown, in seconds. After it, what a walk-through that was killed has
+/// left behind is gone.
 const LIFE_S: u32 = 60;

@@ -10,7 +10,7 @@ use crate::{
     sessions::{Login, Session, SessionError, SessionId, Sessions},
 };
 
-/// Characters of an id that are shown: whoever knows all of it is logged in.
+/// Characters of an id that are shown: a reader who knew all of it would be logged in.
 const SHOWN: usize = 4;
 
 /// Characters of a key that are shown.

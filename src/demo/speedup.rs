@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::{
     LIFE_S, Stop, Walk,
     lookup::{Lookup, median, ms},
-    walk::SPACE,
 };
 use crate::{
     cache::{Cache, Directives, Get, Key, LoadError, Policy, Source, stack},
@@ -19,21 +18,20 @@ use crate::{
 /// Lookups of each kind; their medians are compared.
 const ROUNDS: usize = 3;
 
-/// What a load may take besides the slowness of its query.
+/// The longest that a load may take besides the slowness of its query.
 const LOAD_SLACK: Duration = Duration::from_secs(5);
 
-/// The users under keys of the walk's own, so that no service finds what this database says of them.
+/// A user under a key of the walk's own, so that no service finds what this database says of them.
 struct Apart {
     users: Users,
-    /// Added to an id, which keeps two ids apart.
-    offset: i64,
+    key: Key,
 }
 
 impl Source for Apart {
     type Id = i64;
 
-    fn key(&self, id: &i64) -> Key {
-        Key::numbered(SPACE, id.wrapping_add(self.offset))
+    fn key(&self, _: &i64) -> Key {
+        self.key.clone()
     }
 
     async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
@@ -51,8 +49,7 @@ pub async fn speedup(walk: &mut Walk, user: i64, slow_query: Duration) -> Result
     let folder = tempfile::tempdir().map_err(failed)?;
     let url = format!("sqlite://{}", folder.path().join("aside.db").display());
     let database = walk.wait(Database::open(&url, slow_query, 1)).await?.map_err(failed)?;
-    let apart = Apart { users: Users::new(database), offset: fastrand::i64(..) };
-    walk.removes(apart.key(&user));
+    let apart = Apart { users: Users::new(database), key: walk.draw() };
     let policy = Policy {
         ttl: Duration::from_secs(LIFE_S.into()),
         stale_while_revalidate: Duration::ZERO,
@@ -153,7 +150,7 @@ mod tests {
             let took_ms = if matches!(served, Served::Hit { .. }) { hit_ms } else { 10 };
             async move {
                 sleep(Duration::from_millis(took_ms)).await;
-                let key = Key::numbered(SPACE, 1);
+                let key = Key::numbered("demo", 1);
                 let account =
                     Account { key, served, detail: None, lookup: Duration::ZERO, load: None };
                 Ok(Answer { body: Some(Bytes::from_static(b"{}")), age_s: 0, account })

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The first part of every key but those of sessions.
-pub(super) const SPACE: &str = "aside:demo";
+const SPACE: &str = "aside:demo";
 
 /// SIGPIPE, by which a program ends whose reader has gone.
 const PIPE: u8 = 13;
@@ -28,7 +28,7 @@ pub type Interrupt = BoxFuture<'static, u8>;
 /// Tells what is done, step by step.
 pub struct Walk {
     pub(super) memcached: Memcached,
-    /// What something may be stored under.
+    /// Keys that it may have stored something under.
     keys: Vec<Key>,
     out: Box<dyn Write + Send>,
     interrupt: Fuse<Interrupt>,

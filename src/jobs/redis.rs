@@ -13,10 +13,10 @@ use super::{
     storage::{Answer, Job, Next, Report, Storage, milliseconds},
 };
 
-/// How long a connection may take to be made. Past it, the operation fails.
+/// The longest that a connection may take to be made. Past it, the operation fails.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
-/// How long the server may take to answer. Past it, the operation fails, and the connection is given up.
+/// The longest that the server may take to answer. Past it, the operation fails, and the connection is given up.
 const ANSWER_WAIT: Duration = Duration::from_secs(4);
 
 const OPERATIONS: &str = include_str!("redis.lua");

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::users::{FileIdentity, writer_pool};
 
-/// How long opening a new file is tried while others do the same.
+/// The longest that opening a new file is tried while others do the same.
 const OPEN_WAIT: Duration = Duration::from_secs(4);
 
 /// Pause before a locked file is tried again.
@@ -64,7 +64,7 @@ impl SqliteFile {
         Self { options, path, opened: Mutex::new(None) }
     }
 
-    /// Creates the file and its table if need be, whoever else is doing the same.
+    /// Creates the file and its table if need be, also while others do the same.
     async fn create(&self) -> Result<(), sqlx::Error> {
         let give_up = Instant::now() + OPEN_WAIT;
         loop {

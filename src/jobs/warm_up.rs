@@ -18,25 +18,25 @@ const REST_MAX: Duration = Duration::from_secs(10);
 /// neither the database nor the attempts of all jobs are spent on an outage.
 const REST_FIRST: Duration = Duration::from_millis(100);
 
-/// How one attempt at a job ended.
+/// One attempt at a job.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The user that was to be loaded; `None` if the message did not say.
     pub user: Option<i64>,
-    /// Which attempt at it this was, from 1.
+    /// Its number among the attempts at this job, from 1.
     pub number: i64,
-    /// How it ended.
+    /// Its end.
     pub outcome: Outcome,
-    /// How long it took.
+    /// The time that it took.
     pub took: Duration,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The user is in the cache, or its absence is.
     Warmed {
-        /// Whether there is such a user.
+        /// True if there is such a user.
         found: bool,
     },
     /// It failed and will be tried again.

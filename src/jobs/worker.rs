@@ -16,7 +16,7 @@ use super::{
     warm_up::{Outcome, WarmUp, doubled, pause},
 };
 
-/// How long a worker without jobs lets pass between two looks for some.
+/// Between two looks of a worker that finds no job.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Pause after the queue was found to be away; doubled each time.
@@ -25,10 +25,10 @@ const AWAY_FIRST: Duration = Duration::from_millis(250);
 /// The longest pause while the queue is away.
 const AWAY_MAX: Duration = Duration::from_secs(5);
 
-/// How often jobs that are done for long are removed.
+/// Between two removals of jobs that are done for long.
 const PRUNE_PAUSE: Duration = Duration::from_secs(10);
 
-/// How often a worker says within a lease that it lives. One time may fail, and another be late.
+/// Times within a lease that a worker says that it lives. One time may fail, and another be late.
 const BEATS: u32 = 3;
 
 /// A worker. It ends with [`ended`](Worker::ended), or at once when this is dropped; its job then is another's
@@ -103,7 +103,7 @@ async fn work_one(queue: &Queue, warm_up: &WarmUp, failures: &mut u32) -> Result
             *failures = if matches!(outcome, Outcome::Warmed { .. }) { 0 } else { failures.saturating_add(1) };
             let next = match &outcome {
                 Outcome::Warmed { .. } => Next::Done,
-                Outcome::Failed(_) => Next::Retry(pause(queue.timing().retry, job.attempt)),
+                Outcome::Failed(_) => Next::Retry(pause(queue.timing.retry, job.attempt)),
                 Outcome::Dead(error) => Next::Dead(error),
             };
             queue.note(&job, next).await?;
@@ -115,7 +115,7 @@ async fn work_one(queue: &Queue, warm_up: &WarmUp, failures: &mut u32) -> Result
 
 /// Says that the worker lives. Ends when the job is another's nevertheless.
 async fn lost(queue: &Queue, job: &Job) {
-    let lease = queue.timing().lease;
+    let lease = queue.timing.lease;
     loop {
         sleep(lease / BEATS).await;
         // If the queue is away, the job may still be done by the time that it is back.

@@ -1,4 +1,4 @@
-//! The id of a session: a secret, as whoever knows it is logged in.
+//! The id of a session: a secret, as a client that knows it is logged in.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ impl SessionId {
         &self.0
     }
 
-    /// Where the session is kept: `session:` and the SHA-256 of the id's text in hexadecimal, so that a look
+    /// The key of the session: `session:` and the SHA-256 of the id's text in hexadecimal, so that a look
     /// into memcached shows no id.
     pub(crate) fn key(&self) -> Key {
         Key::hashed("session", &Sha256::digest(self.0.as_bytes()).into())

@@ -19,7 +19,7 @@ use crate::{
     config::{self, ServerSettings},
 };
 
-/// What is done with the cache.
+/// A command about the servers.
 #[derive(Debug, Subcommand)]
 pub(super) enum CacheCommand {
     /// Store a value

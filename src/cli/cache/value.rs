@@ -10,7 +10,7 @@ use crate::cli::client::Failed;
 /// refuses the new value and removes the old one.
 const VALUE_BYTES_MAX: usize = 1_000_000;
 
-/// What an argument says where the value is on standard input: Linux takes no argument of more than 128 KiB.
+/// The argument where the value is on standard input: Linux takes no argument of more than 128 KiB.
 const STANDARD_INPUT: &str = "-";
 
 /// The value itself, wherever it is. No more is read of it than shows that it is too long.

@@ -21,7 +21,7 @@ use crate::{
 /// Pause between two looks at how many jobs are left.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
-/// What to work on, and how fast.
+/// The queue to work, and the pace.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Consume {
     /// How long to rest after each job

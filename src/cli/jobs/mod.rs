@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use self::{consume::Consume, produce::Produce};
 use super::client::{Failed, block_on};
 
-/// What to do with the queue.
+/// A command about the queue.
 #[derive(Debug, Subcommand)]
 pub(super) enum Jobs {
     /// Put users on the queue, to be loaded into the cache

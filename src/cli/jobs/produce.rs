@@ -19,7 +19,7 @@ const USERS_MAX: u64 = 1_000_000;
 /// Users that are put on the queue at once.
 const BATCH: usize = 10_000;
 
-/// Which users, and which queue.
+/// The users, and the queue that they are put on.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Produce {
     /// Ids of users

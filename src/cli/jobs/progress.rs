@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::jobs::{ATTEMPTS_MAX, Attempt, Outcome};
 
-/// How often the bar moves while nothing else happens.
+/// Between two movements of the bar while nothing else happens.
 const TICK: Duration = Duration::from_millis(200);
 
 /// The message of the bar while no attempt has ended since the queue was found empty.

@@ -26,7 +26,7 @@ const CURRENT: &str = "/sessions/current";
 
 /// The routes of this noun.
 ///
-/// The current session needs no token: a browser has none, and whoever has the cookie knows an id, which nobody
+/// The current session needs no token: a browser has none, and one that has the cookie knows an id, which nobody
 /// can guess. It is closed where nobody may use sessions at all.
 pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
     Router::new()
@@ -39,7 +39,7 @@ pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
 /// A session as its own user sees it.
 #[derive(Serialize)]
 pub(super) struct Shown<'a> {
-    /// A secret: whoever knows it is logged in.
+    /// A secret: a client that knows it is logged in.
     id: &'a str,
     #[serde(flatten)]
     session: Session,
@@ -71,8 +71,8 @@ async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
 
 /// Shows a session, which lives anew from now.
 ///
-/// Only the cookie that named it is renewed: who follows a link to somebody else's session must not be logged in as
-/// them.
+/// Only the cookie that named it is renewed: a user who follows a link to somebody else's session must not be
+/// logged in as them.
 pub(super) async fn show(
     State(context): State<Arc<Context>>,
     uri: Uri,
