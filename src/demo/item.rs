@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, sleep};
 
-use super::{Stop, Walk, countdown::Countdown};
+use super::{Stop, Walk};
 use crate::{
     cache::{Key, StoreError},
     memcached::Kept,
@@ -62,7 +63,7 @@ impl Walk {
         self.step(format_args!("read {key} every {pause_ms} ms until memcached has dropped it"))?;
         let ttl = Duration::from_secs(ttl_s.into());
         let (least, most) = (ttl.saturating_sub(TTL_SLACK), ttl + TTL_SLACK);
-        let mut countdown = Countdown::new(ttl_s);
+        let countdown = countdown(ttl_s);
         let mut lived = Duration::ZERO;
         let is_gone = loop {
             let asked_at = Instant::now();
@@ -72,7 +73,7 @@ impl Walk {
                 break false;
             }
             if let Some(left_s) = kept.left_s {
-                countdown.show(self, left_s)?;
+                self.count_down(&countdown, left_s)?;
             }
             self.wait(sleep(LOOK_PAUSE)).await?;
         };
@@ -90,6 +91,27 @@ impl Walk {
         let expected = format!("gone after {} to {} s", least.as_secs(), most.as_secs());
         self.verdict(expected, saw, holds)
     }
+
+    /// memcached says that `left_s` seconds are left: the bar shows it, or a line says it if it is news.
+    fn count_down(&mut self, bar: &ProgressBar, left_s: u32) -> Result<(), Stop> {
+        let left = format!("{left_s} s left");
+        if bar.is_hidden() && bar.message() != left {
+            self.line(&left)?;
+        }
+        bar.set_position(left_s.into());
+        bar.set_message(left);
+        Ok(())
+    }
+}
+
+/// A bar for the seconds that are left of `from_s`. It is hidden where there is no terminal, and goes when it is dropped.
+fn countdown(from_s: u32) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(from_s.into()), ProgressDrawTarget::stdout());
+    // Without this template the bar would have its own.
+    if let Ok(style) = ProgressStyle::with_template("   {bar:30} {msg}") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// The outcome of a set in a word.

@@ -3,7 +3,6 @@
 //! Each step says what it does, what it expected and what it saw. What a walk-through stores lies under keys of its
 //! own, which nobody else uses, lives for a minute at most, and is removed at the end, however that comes.
 
-mod countdown;
 mod item;
 mod lifecycle;
 mod lookup;

@@ -12,7 +12,6 @@ use super::{
     redis::RedisServer,
     sqlite::SqliteFile,
     storage::{Answer, Counts, Job, Next, Report, Storage},
-    table::Table,
 };
 
 /// Dead jobs that a [`Report`] tells of, the latest first.
@@ -63,8 +62,8 @@ impl Queue {
     /// again until it succeeds.
     pub fn new(address: &Address, timing: Timing, limits: Limits) -> Self {
         let storage: Arc<dyn Storage> = match address {
-            Address::Sqlite(options) => Arc::new(Table(SqliteFile::new(options))),
-            Address::Postgres(options) => Arc::new(Table(PostgresDatabase::new(options))),
+            Address::Sqlite(options) => Arc::new(SqliteFile::new(options)),
+            Address::Postgres(options) => Arc::new(PostgresDatabase::new(options)),
             Address::Redis(client) => Arc::new(RedisServer::new(client)),
         };
         let place = address.to_string().into();

@@ -48,11 +48,11 @@ impl RedisServer {
     }
 
     /// Does `operation`. The connection is not used again if that fails: it may be lost.
-    async fn run<T, A>(&self, operation: &str, arguments: A) -> Result<T, QueueError>
-    where
-        T: FromRedisValue,
-        A: ToRedisArgs,
-    {
+    async fn run<T: FromRedisValue>(
+        &self,
+        operation: &str,
+        arguments: impl ToRedisArgs,
+    ) -> Result<T, QueueError> {
         let mut connection = self.connection().await?;
         let mut run = redis::cmd("EVAL");
         run.arg(OPERATIONS).arg(KEYS.len()).arg(&KEYS).arg(operation).arg(arguments);

@@ -141,25 +141,25 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::jobs::{Address, storage::Storage, table::Table};
+    use crate::jobs::{Address, storage::Storage};
 
-    fn table_in(folder: &TempDir) -> Table<SqliteFile> {
+    fn file_in(folder: &TempDir) -> SqliteFile {
         let url = format!("sqlite://{}", folder.path().join("queue.db").display());
         let Ok(Address::Sqlite(options)) = url.parse() else { panic!("{url} is an address") };
-        Table(SqliteFile::new(&options))
+        SqliteFile::new(&options)
     }
 
     #[tokio::test]
     async fn a_push_into_a_file_that_is_removed_meanwhile_is_not_acknowledged() {
         let folder = tempfile::tempdir().unwrap();
-        let table = table_in(&folder);
-        let pool = table.0.pool().await.unwrap();
+        let file = file_in(&folder);
+        let pool = file.pool().await.unwrap();
         let lock = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        let mut push = table.push(&[1], 10);
+        let mut push = file.push(&[1], 10);
         // It has found the file in its place and waits for the lock. (If it has not come so far, what
         // follows holds as well.)
         timeout(WAIT / 10, &mut push).await.unwrap_err();
-        std::fs::remove_file(&*table.0.path).unwrap();
+        std::fs::remove_file(&*file.path).unwrap();
         lock.rollback().await.unwrap();
         assert_eq!(push.await, Err(gone()));
     }
@@ -167,10 +167,10 @@ mod tests {
     #[tokio::test]
     async fn every_connection_waits_for_the_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let table = table_in(&folder);
-        table.push(&[1], 10).await.unwrap();
+        let file = file_in(&folder);
+        file.push(&[1], 10).await.unwrap();
         for _ in 0..CONNECTIONS_MAX {
-            let pool = table.0.pool().await.unwrap();
+            let pool = file.pool().await.unwrap();
             let mut connection = pool.acquire().await.unwrap().detach();
             // 2 is FULL.
             let level: i64 =

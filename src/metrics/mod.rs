@@ -33,7 +33,6 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 /// All instruments of the process, and the registry that writes them out.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
     gets: Family<Labels<2>, Counter>,
     loads: Family<Labels<2>, Counter>,
     loads_running: Family<Labels<1>, Gauge>,
@@ -46,6 +45,7 @@ pub struct Metrics {
     failures: Family<ServerLabel, Counter>,
     crosstalk: Family<ServerLabel, Counter>,
     in_service: Family<ServerLabel, Gauge>,
+    registry: Registry,
 }
 
 /// From 25 µs to 0.8 s: what a hit may take.
@@ -63,8 +63,9 @@ fn batch_histogram() -> Histogram {
     Histogram::new(exponential_buckets(1.0, 2.0, 9))
 }
 
-/// Registers a `metric` that `help` explains, and returns it.
-fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+/// Registers a metric that `help` explains, and returns it.
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
@@ -85,46 +86,34 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("aside");
         let all = &mut registry;
-        let help = "Answers by what the cache did; each get is one";
-        let gets = add(all, "cache_gets", help, Family::default());
-        let loads = add(all, "loads", "Loads from the source by result", Family::default());
-        let help = "Loads that occupy the source now";
-        let loads_running = add(all, "loads_running", help, Family::default());
-        let fills = add(all, "fills", "Values offered to the store by result", Family::default());
-        let jobs = add(all, "jobs", "Attempts at jobs of the queue by result", Family::default());
-        let help = "Time from the request to the answer of a hit";
-        let hit_seconds = add_seconds(all, "hit", help, hit_histogram);
-        let help = "Time of a load, its wait for a permit included";
-        let load_seconds = add_seconds(all, "load", help, load_histogram);
-        let open = add(all, "connections_open", "HTTP connections that are open", Gauge::default());
-        let help = "HTTP connections that were refused, as too many were open";
-        let refused = add(all, "connections_refused", help, Counter::default());
-        let edge = Arc::new(EdgeCounters { open, refused });
-
-        let all = registry.sub_registry_with_prefix("memcached");
-        let help = "Operations that shared one round trip";
-        let batches = Histograms::new_with_constructor(batch_histogram);
-        let batch_size = add(all, "batch_size", help, batches);
-        let help = "Round trips and connection attempts that failed";
-        let failures = add(all, "failures", help, Family::default());
-        let help = "Replies that nobody had asked for; the connection was dropped";
-        let crosstalk = add(all, "crosstalk", help, Family::default());
-        let help = "1 while the server is used, 0 while its breaker is open";
-        let in_service = add(all, "in_service", help, Family::default());
+        let hit = "Time from the request to the answer of a hit";
+        let load = "Time of a load, its wait for a permit included";
+        let refused = "HTTP connections that were refused, as too many were open";
+        let failures = "Round trips and connection attempts that failed";
+        let crosstalk = "Replies that nobody had asked for; the connection was dropped";
+        let in_service = "1 while the server is used, 0 while its breaker is open";
         Self {
+            gets: add(all, "cache_gets", "Answers by what the cache did; each get is one"),
+            loads: add(all, "loads", "Loads from the source by result"),
+            loads_running: add(all, "loads_running", "Loads that occupy the source now"),
+            fills: add(all, "fills", "Values offered to the store by result"),
+            jobs: add(all, "jobs", "Attempts at jobs of the queue by result"),
+            hit_seconds: add_seconds(all, "hit", hit, hit_histogram),
+            load_seconds: add_seconds(all, "load", load, load_histogram),
+            edge: Arc::new(EdgeCounters {
+                open: add(all, "connections_open", "HTTP connections that are open"),
+                refused: add(all, "connections_refused", refused),
+            }),
+            batch_size: {
+                let family = Histograms::new_with_constructor(batch_histogram);
+                let help = "Operations that shared one round trip";
+                all.register("memcached_batch_size", help, family.clone());
+                family
+            },
+            failures: add(all, "memcached_failures", failures),
+            crosstalk: add(all, "memcached_crosstalk", crosstalk),
+            in_service: add(all, "memcached_in_service", in_service),
             registry,
-            gets,
-            loads,
-            loads_running,
-            fills,
-            jobs,
-            hit_seconds,
-            load_seconds,
-            edge,
-            batch_size,
-            failures,
-            crosstalk,
-            in_service,
         }
     }
 }

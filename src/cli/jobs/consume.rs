@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use clap::Args;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use super::progress::Progress;
 use crate::{
@@ -67,13 +67,11 @@ impl Consume {
 
 /// Looks for ever how many jobs are left.
 async fn watch(queue: &Queue, progress: &Progress) {
-    let mut looks = interval(LOOK_PAUSE);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        looks.tick().await;
         // If the queue is away, the worker says so.
         if let Ok(counts) = queue.counts().await {
             progress.left(counts.waiting + counts.running + counts.retrying);
         }
+        sleep(LOOK_PAUSE).await;
     }
 }
