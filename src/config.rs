@@ -51,7 +51,7 @@ pub struct Settings {
     )]
     pub api_token: Option<Token>,
 
-    /// Where the queue of jobs is.
+    /// The queue of jobs.
     #[command(flatten)]
     pub queue: QueueSettings,
 
@@ -83,7 +83,7 @@ pub struct StackSettings {
     #[arg(long, env = "ASIDE_DATABASE", default_value = "sqlite://aside.db", value_name = "URL")]
     pub database: String,
 
-    /// Where the cache is.
+    /// The cache.
     #[command(flatten)]
     pub servers: ServerSettings,
 
@@ -117,11 +117,11 @@ pub struct StackSettings {
     pub query_timeout: Duration,
 
     /// Queries that run at once
-    #[arg(long, env = "ASIDE_MAX_QUERIES", default_value_t = 8, value_parser = queries, value_name = "COUNT")]
+    #[arg(long, env = "ASIDE_MAX_QUERIES", default_value_t = 8, value_parser = count(1, QUERIES_MAX), value_name = "COUNT")]
     pub max_queries: usize,
 
     /// Loads that may wait for one of those, if their turn comes in time; the rest get 503 and Retry-After
-    #[arg(long, env = "ASIDE_MAX_WAITING", default_value_t = 256, value_parser = waiting, value_name = "COUNT")]
+    #[arg(long, env = "ASIDE_MAX_WAITING", default_value_t = 256, value_parser = count(0, WAITING_MAX), value_name = "COUNT")]
     pub max_waiting: usize,
 }
 
@@ -144,7 +144,7 @@ pub struct ServerSettings {
     pub memcached_timeout: Duration,
 }
 
-/// Where the queue of jobs is: all that those need who only put jobs on it.
+/// The address of the queue of jobs: all that is needed to put jobs on it.
 #[derive(Args, Clone, Debug)]
 pub struct QueueAddress {
     /// Queue of jobs: sqlite://PATH, postgres://..., redis://... (rediss:// for TLS); without it, an SQLite
@@ -156,7 +156,7 @@ pub struct QueueAddress {
 /// Settings of the queue of jobs, for those who work it.
 #[derive(Args, Clone, Debug)]
 pub struct QueueSettings {
-    /// Where it is.
+    /// Its address.
     #[command(flatten)]
     pub address: QueueAddress,
 
@@ -185,7 +185,7 @@ impl Token {
         &self.0
     }
 
-    /// Whether it can stand in a header after `Bearer` (`token68` of RFC 9110 §11.2).
+    /// True if it can stand in a header after `Bearer` (`token68` of RFC 9110 §11.2).
     pub fn is_sound(&self) -> bool {
         let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         !self.0.is_empty() && self.0.bytes().all(sound)
@@ -198,7 +198,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// How many of all connections one address may have.
+/// The share of all connections that one address may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PerAddress {
     /// Half of them, rounded up: one client leaves room for the others.
@@ -209,7 +209,7 @@ pub enum PerAddress {
     All,
 }
 
-/// How the log is written.
+/// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// A line for people.
@@ -236,19 +236,19 @@ const PER_ADDRESS_MAX: u64 = 1_000_000;
 /// Most loads that may wait; each is a request that holds its connection.
 const WAITING_MAX: usize = 100_000;
 
-/// Where a service listens.
+/// The address that a service listens on.
 ///
 /// # Errors
-/// What it takes.
+/// A text that says what it takes.
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     let takes = "it takes an IP address and a port, such as 127.0.0.1:8080";
     text.parse().map_err(|_| takes.to_owned())
 }
 
-/// How long something lives, from a second to thirty days: memcached counts in whole seconds.
+/// The life of something, from a second to thirty days: memcached counts in whole seconds.
 ///
 /// # Errors
-/// What it takes.
+/// A text that says what it takes.
 pub(crate) fn ttl(text: &str) -> Result<Duration, String> {
     seconds(text, Duration::from_secs(1), LIFE_MAX, "1s to 30d")
 }
@@ -256,7 +256,7 @@ pub(crate) fn ttl(text: &str) -> Result<Duration, String> {
 /// As [`ttl`], but it may be nothing at all.
 ///
 /// # Errors
-/// What it takes.
+/// A text that says what it takes.
 pub(crate) fn life(text: &str) -> Result<Duration, String> {
     seconds(text, Duration::ZERO, LIFE_MAX, "0s to 30d")
 }
@@ -268,7 +268,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 /// A rest or a grace: from nothing to an hour.
 ///
 /// # Errors
-/// What it takes.
+/// A text that says what it takes.
 pub(crate) fn pause(text: &str) -> Result<Duration, String> {
     duration(text, Duration::ZERO, TIMEOUT_MAX, "0s to 1h")
 }
@@ -298,24 +298,19 @@ fn per_address(text: &str) -> Result<PerAddress, String> {
         "all" => Ok(PerAddress::All),
         count => {
             let parsed = count.parse().ok().filter(|count| (1..=PER_ADDRESS_MAX).contains(count));
-            let takes =
-                || format!("it takes half, all, or a whole number from 1 to {PER_ADDRESS_MAX}");
-            parsed.map(PerAddress::AtMost).ok_or_else(takes)
+            parsed.map(PerAddress::AtMost).ok_or_else(|| {
+                format!("it takes half, all, or a whole number from 1 to {PER_ADDRESS_MAX}")
+            })
         }
     }
 }
 
-fn queries(text: &str) -> Result<usize, String> {
-    count(text, 1, QUERIES_MAX)
-}
-
-fn waiting(text: &str) -> Result<usize, String> {
-    count(text, 0, WAITING_MAX)
-}
-
-fn count(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    let parsed = text.parse().ok().filter(|count| (least..=most).contains(count));
-    parsed.ok_or_else(|| format!("it takes a whole number from {least} to {most}"))
+/// Takes a whole number from `least` to `most`.
+fn count(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| {
+        let parsed = text.parse().ok().filter(|count| (least..=most).contains(count));
+        parsed.ok_or_else(|| format!("it takes a whole number from {least} to {most}"))
+    }
 }
 
 #[cfg(test)]

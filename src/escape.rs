@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-/// Whether a terminal obeys this character instead of showing it: a control character, a line separator, or one that
+/// True if a terminal obeys this character instead of showing it: a control character, a line separator, or one that
 /// turns the direction of what follows.
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
@@ -10,7 +10,7 @@ pub fn is_obeyed(character: char) -> bool {
         || is_bidirectional_control(character)
 }
 
-/// Whether this is one of Unicode's `Bidi_Control`, which can make a text look like another.
+/// True if this is one of Unicode's `Bidi_Control`, which can make a text look like another.
 pub fn is_bidirectional_control(character: char) -> bool {
     matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -34,16 +34,15 @@ pub struct InvalidLevels(String);
 /// [`InvalidLevels`].
 pub fn start(format: LogFormat) -> Result<(), InvalidLevels> {
     let registry = tracing_subscriber::registry().with(levels()?);
+    let layer = layer().with_writer(io::stderr);
     // A second start, as in tests that run several services in one process, keeps the first.
     let _ = match format {
         LogFormat::Text => {
-            let layer = layer().with_target(false).with_ansi(has_colours());
-            registry.with(layer.fmt_fields(EscapedFields).with_writer(io::stderr)).try_init()
+            let layer = layer.with_target(false).with_ansi(has_colours());
+            registry.with(layer.fmt_fields(EscapedFields)).try_init()
         }
         // JSON escapes what it quotes.
-        LogFormat::Json => {
-            registry.with(layer().json().flatten_event(true).with_writer(io::stderr)).try_init()
-        }
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     Ok(())
 }

@@ -1,8 +1,10 @@
-//! Asking the memcached servers from a command, and how that can fail.
+//! Asking the memcached servers from a command, and how a command can fail.
 
-use std::{future::Future, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
-use super::output::{Unwritten, complain, refuse};
+use tokio::runtime::Builder;
+
+use super::output::{REFUSED, Unwritten, complain};
 use crate::{
     app,
     cache::NoBacklog,
@@ -11,12 +13,17 @@ use crate::{
     metrics::Metrics,
 };
 
+/// Exit status of a command that could not do what was asked for.
+pub(super) const FAILURE: u8 = 1;
+
 /// Why a command came to nothing, in one line.
 pub(super) enum Failed {
-    /// What was asked for makes no sense: exit status 2.
+    /// It makes no sense, or can't be begun: exit status 2.
     Refused(String),
     /// It could not be done, or there is nothing: exit status 1.
     Failure(String),
+    /// It was told already; only the exit status is left to say.
+    Told(u8),
 }
 
 impl From<Unwritten> for Failed {
@@ -26,27 +33,28 @@ impl From<Unwritten> for Failed {
 }
 
 impl Failed {
+    /// Refuses for this reason.
+    pub(super) fn refused(why: impl ToString) -> Self {
+        Self::Refused(why.to_string())
+    }
+
     /// Says why.
     pub(super) fn told(self) -> ExitCode {
-        match self {
-            Self::Refused(why) => refuse(&why),
-            Self::Failure(why) => {
-                complain(&why);
-                ExitCode::FAILURE
-            }
-        }
+        let (why, code) = match self {
+            Self::Refused(why) => (why, REFUSED),
+            Self::Failure(why) => (why, FAILURE),
+            Self::Told(code) => return code.into(),
+        };
+        complain(&why);
+        code.into()
     }
 }
 
 /// Looks at the servers of `settings`, which must name some.
 pub(super) fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> {
-    match app::inspector(settings) {
-        Ok(Some(inspector)) => Ok(inspector),
-        Ok(None) => Err(Failed::Refused(
-            "invalid value 'none' for '--memcached <SERVERS>': a client needs a server".to_owned(),
-        )),
-        Err(error) => Err(Failed::Refused(error.to_string())),
-    }
+    let inspector = app::inspector(settings).map_err(Failed::refused)?;
+    let none = "invalid value 'none' for '--memcached <SERVERS>': a client needs a server";
+    inspector.ok_or_else(|| Failed::refused(none))
 }
 
 /// Connects to the servers, and waits until it is known of each whether it can be reached.
@@ -63,9 +71,16 @@ pub(super) async fn connect(inspector: &Inspector) -> Memcached {
     memcached
 }
 
-pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+/// Carries out a command on the runtime that `threads` builds.
+pub(super) fn block_on(
+    mut threads: Builder,
+    command: impl Future<Output = Result<(), Failed>>,
+) -> Result<(), Failed> {
+    let runtime = threads.enable_all().build();
     let runtime =
-        runtime.map_err(|error| Failed::Failure(format!("no runtime can be started: {error}")))?;
-    runtime.block_on(command)
+        runtime.map_err(|error| Failed::refused(format!("no threads can be started: {error}")))?;
+    let done = runtime.block_on(command);
+    // A query that can't be interrupted must not hold up the end of the process.
+    runtime.shutdown_background();
+    done
 }

@@ -1,48 +1,44 @@
 //! `aside demo`: walk-throughs in the terminal, against a real memcached.
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use clap::Subcommand;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Builder;
 
 use super::{
-    client::{Failed, block_on, connect, inspector},
+    client::{FAILURE, Failed, block_on, connect, inspector},
     output::Unwritten,
+    signals::Signals,
 };
 use crate::{
     config::{self, ServerSettings},
-    demo::{self, Interrupt, Lookups, Stop, Walk},
+    demo::{self, Interrupt, Stop, Walk},
     memcached::{Address, State},
 };
 
-/// The shortest TTL of a walk-through: an item of one second may be gone with the next tick of memcached's clock.
-const TTL_MIN: Duration = Duration::from_secs(2);
-
-/// The longest TTL that somebody is kept waiting for.
-const TTL_MAX: Duration = Duration::from_secs(60);
+/// The TTLs of a walk-through, in seconds: an item of one second may be gone with the next tick of memcached's clock,
+/// and nobody waits for longer than a minute.
+const TTL_S: RangeInclusive<u32> = 2..=60;
 
 /// Added to the number of the signal that ended a process, its exit status, as shells have it.
 const SIGNALLED: u8 = 128;
 
-/// SIGPIPE, by which a program ends whose reader has gone.
-const PIPE: u8 = 13;
-
-/// What is walked through. Every key that it stores is its own, and is removed at the end.
+/// The walk-throughs. Every key that it stores is its own, and is removed at the end.
 #[derive(Debug, Subcommand)]
 pub(super) enum DemoCommand {
     /// Set a value with a TTL, and count down until memcached has dropped it
     Ttl {
         /// How long the value is kept, in whole seconds from 2s to 1m
-        #[arg(long, default_value = "5s", value_parser = ttl, value_name = "DURATION")]
-        ttl: Duration,
+        #[arg(long, default_value = "5s", value_parser = ttl_s, value_name = "DURATION")]
+        ttl: u32,
         #[command(flatten)]
         servers: ServerSettings,
     },
     /// Create, read, update, delete and expire a value
     Lifecycle {
         /// How long the last value is kept, in whole seconds from 2s to 1m
-        #[arg(long, default_value = "5s", value_parser = ttl, value_name = "DURATION")]
-        ttl: Duration,
+        #[arg(long, default_value = "5s", value_parser = ttl_s, value_name = "DURATION")]
+        ttl: u32,
         #[command(flatten)]
         servers: ServerSettings,
     },
@@ -61,93 +57,64 @@ pub(super) enum DemoCommand {
         servers: ServerSettings,
     },
     /// Log a made-up user in, read the session, and log out
-    Sessions {
-        #[command(flatten)]
-        servers: ServerSettings,
-    },
+    Sessions(ServerSettings),
     /// Set and get some keys, and compare the counters of each server before and after
-    Stats {
-        #[command(flatten)]
-        servers: ServerSettings,
-    },
+    Stats(ServerSettings),
 }
 
 impl DemoCommand {
-    pub(super) fn run(self) -> ExitCode {
-        block_on(self.walk()).unwrap_or_else(Failed::told)
+    pub(super) fn run(self) -> Result<(), Failed> {
+        block_on(Builder::new_current_thread(), self.walk())
     }
 
     /// Walks, if every server can be reached: a key may live on any of them.
-    async fn walk(self) -> Result<ExitCode, Failed> {
-        let inspector = inspector(self.servers())?;
-        let memcached = connect(&inspector).await;
-        for (address, state) in memcached.states() {
-            if state != State::InService {
-                let start = start_of(address);
-                let away = format!("memcached at {address} does not answer; start it: {start}");
-                return Err(Failed::Failure(away));
+    async fn walk(self) -> Result<(), Failed> {
+        let (servers, title) = match &self {
+            Self::Ttl { servers, .. } => (servers, "A value that memcached drops by itself"),
+            Self::Lifecycle { servers, .. } => (servers, "A value from its creation to its end"),
+            Self::Speedup { servers, .. } => {
+                (servers, "The same lookup without the cache and with it")
             }
-        }
-        let walk = &mut Walk::to_stdout(
-            interrupt()
-                .map_err(|error| Failed::Failure(format!("signals can't be received: {error}")))?,
-        );
-        let walked = async {
-            walk.begin(self.title(inspector.servers()))?;
-            match self {
-                Self::Ttl { ttl, .. } => demo::ttl(walk, &memcached, seconds(ttl)).await,
-                Self::Lifecycle { ttl, .. } => {
-                    demo::lifecycle(walk, &memcached, seconds(ttl)).await
-                }
-                Self::Speedup { user, slow_query, .. } => {
-                    demo::speedup(walk, &memcached, Lookups { user, slow_query }).await
-                }
-                Self::Sessions { .. } => demo::sessions(walk, &memcached).await,
-                Self::Stats { .. } => demo::statistics(walk, &memcached, &inspector).await,
-            }?;
-            walk.end()
+            Self::Sessions(servers) => (servers, "A session from log-in to log-out"),
+            Self::Stats(servers) => (servers, "What memcached counts"),
         };
-        match walked.await {
-            Ok(true) => Ok(ExitCode::SUCCESS),
-            Ok(false) => Ok(ExitCode::FAILURE),
-            Err(Stop::Unread) => Ok(ExitCode::from(SIGNALLED + PIPE)),
-            Err(Stop::Interrupted(signal)) => Ok(ExitCode::from(SIGNALLED.saturating_add(signal))),
-            Err(Stop::Unwritten(error)) => Err(Unwritten(error).into()),
-            Err(Stop::Failed(why)) => Err(Failed::Failure(why)),
+        let inspector = inspector(servers)?;
+        let memcached = connect(&inspector).await;
+        if let Some((address, _)) = memcached.states().find(|(_, it)| *it != State::InService) {
+            let start = start_of(address);
+            let away = format!("memcached at {address} does not answer; start it: {start}");
+            return Err(Failed::Failure(away));
         }
-    }
-
-    fn servers(&self) -> &ServerSettings {
-        match self {
-            Self::Ttl { servers, .. }
-            | Self::Lifecycle { servers, .. }
-            | Self::Speedup { servers, .. }
-            | Self::Sessions { servers }
-            | Self::Stats { servers } => servers,
-        }
-    }
-
-    fn title(&self, servers: &[Address]) -> String {
-        let title = match self {
-            Self::Ttl { .. } => "A value that memcached drops by itself",
-            Self::Lifecycle { .. } => "A value from its creation to its end",
-            Self::Speedup { .. } => "The same lookup without the cache and with it",
-            Self::Sessions { .. } => "A session from log-in to log-out",
-            Self::Stats { .. } => "What memcached counts",
+        let walk = &mut Walk::to_stdout(memcached, interrupt(Signals::receive()?));
+        let servers: Vec<_> = inspector.servers().iter().map(Address::to_string).collect();
+        walk.begin(format_args!("{title}; memcached at {}", servers.join(", ")))?;
+        let walked = match self {
+            Self::Ttl { ttl, .. } => demo::ttl(walk, ttl).await,
+            Self::Lifecycle { ttl, .. } => demo::lifecycle(walk, ttl).await,
+            Self::Speedup { user, slow_query, .. } => demo::speedup(walk, user, slow_query).await,
+            Self::Sessions(_) => demo::sessions(walk).await,
+            Self::Stats(_) => demo::statistics(walk, &inspector).await,
         };
-        let servers: Vec<_> = servers.iter().map(Address::to_string).collect();
-        format!("{title}; memcached at {}", servers.join(", "))
+        walk.tidied(walked).await?;
+        if walk.end()? { Ok(()) } else { Err(Failed::Told(FAILURE)) }
     }
 }
 
-/// A TTL that a walk-through can show.
-fn ttl(text: &str) -> Result<Duration, String> {
-    let ttl = config::ttl(text).ok().filter(|ttl| (TTL_MIN..=TTL_MAX).contains(ttl));
+impl From<Stop> for Failed {
+    fn from(why: Stop) -> Self {
+        match why {
+            Stop::Signalled(signal) => Self::Told(SIGNALLED.saturating_add(signal)),
+            Stop::Unwritten(error) => Unwritten(error).into(),
+            Stop::Failed(why) => Self::Failure(why),
+        }
+    }
+}
+
+/// Seconds that a walk-through can show.
+fn ttl_s(text: &str) -> Result<u32, String> {
+    let ttl = config::ttl(text).ok().and_then(|ttl| u32::try_from(ttl.as_secs()).ok());
+    let ttl = ttl.filter(|ttl_s| TTL_S.contains(ttl_s));
     ttl.ok_or_else(|| "it takes whole seconds from 2s to 1m".to_owned())
-}
-
-fn seconds(ttl: Duration) -> u32 {
-    u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// The command that starts a memcached at `address`.
@@ -158,15 +125,7 @@ fn start_of(address: &Address) -> String {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-fn interrupt() -> io::Result<Interrupt> {
-    let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()];
-    let number = |kind: SignalKind| u8::try_from(kind.as_raw_value()).unwrap_or(u8::MAX);
-    let (mut interrupted, mut terminated) = (signal(interrupt)?, signal(terminate)?);
-    Ok(Box::pin(async move {
-        tokio::select! {
-            _ = interrupted.recv() => number(interrupt),
-            _ = terminated.recv() => number(terminate),
-        }
-    }))
+/// Waits for the first of `signals`.
+fn interrupt(mut signals: Signals) -> Interrupt {
+    Box::pin(async move { u8::try_from(signals.next().await.as_raw_value()).unwrap_or(u8::MAX) })
 }

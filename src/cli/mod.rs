@@ -9,24 +9,17 @@ mod manual;
 mod output;
 mod serve;
 mod service;
+mod signals;
 mod usage;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use self::{
-    cache::CacheCommand,
-    demo::DemoCommand,
-    healthcheck::Healthcheck,
-    jobs::Jobs,
-    manual::Completions,
-    output::{Unwritten, complain},
-    serve::serve,
-    usage::refuse_usage,
+    cache::CacheCommand, client::Failed, demo::DemoCommand, healthcheck::healthcheck, jobs::Jobs,
+    output::print, serve::serve, service::Service, usage::refused,
 };
 use crate::config::Settings;
 
@@ -48,7 +41,7 @@ enum Command {
     /// Serve HTTP (the default)
     Serve(Box<Settings>),
     /// Ask a running service whether it is alive; exit status 0 if it is
-    Healthcheck(Healthcheck),
+    Healthcheck(Service),
     /// A small client of the memcached servers
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -59,37 +52,36 @@ enum Command {
     #[command(subcommand)]
     Demo(DemoCommand),
     /// Print completions for a shell
-    Completions(Completions),
+    Completions {
+        /// Shell that they are for
+        shell: Shell,
+    },
     /// Print the manual page
     Man,
 }
 
 /// Runs the program as its arguments and its environment say.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return refuse_usage(&error),
-        Err(help) => return show(&help),
+    let done = match Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        Err(error) if error.use_stderr() => Err(refused(&error)),
+        // The help or the version that was asked for.
+        Err(help) => print(help.to_string()).map_err(Failed::from),
     };
-    match cli.command {
-        None => serve(&cli.settings),
-        Some(Command::Serve(settings)) => serve(&settings),
-        Some(Command::Healthcheck(check)) => check.run(),
-        Some(Command::Cache(command)) => command.run(),
-        Some(Command::Jobs(jobs)) => jobs.run(),
-        Some(Command::Demo(command)) => command.run(),
-        Some(Command::Completions(completions)) => completions.run(Cli::command()),
-        Some(Command::Man) => manual::man(Cli::command()),
-    }
+    done.map_or_else(Failed::told, |()| ExitCode::SUCCESS)
 }
 
-/// Shows the help or the version that was asked for.
-fn show(help: &clap::Error) -> ExitCode {
-    match help.print().and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&Unwritten::from(error).to_string());
-            ExitCode::FAILURE
+impl Cli {
+    fn run(self) -> Result<(), Failed> {
+        let Some(command) = self.command else { return serve(&self.settings) };
+        match command {
+            Command::Serve(settings) => serve(&settings),
+            Command::Healthcheck(service) => healthcheck(&service),
+            Command::Cache(command) => command.run(),
+            Command::Jobs(jobs) => jobs.run(),
+            Command::Demo(command) => command.run(),
+            Command::Completions { shell } => Ok(manual::completions(shell, Self::command())?),
+            Command::Man => Ok(manual::man(Self::command())?),
         }
-        _ => ExitCode::SUCCESS,
     }
 }

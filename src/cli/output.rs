@@ -1,9 +1,6 @@
-//! What a command writes: to standard output what was asked for, to standard error why it came to nothing.
+//! The output of a command: to standard output what was asked for, to standard error why it came to nothing.
 
-use std::{
-    io::{self, ErrorKind, Write, stderr, stdout},
-    process::ExitCode,
-};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 
 use crate::escape::Escaped;
 
@@ -32,10 +29,4 @@ pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), Unwritten> {
 pub(super) fn complain(why: &str) {
     // It may repeat what came from outside.
     let _ = writeln!(stderr(), "error: {}", Escaped(why));
-}
-
-/// Says in one line what is refused.
-pub(super) fn refuse(why: &str) -> ExitCode {
-    complain(why);
-    ExitCode::from(REFUSED)
 }

@@ -11,13 +11,13 @@ use ureq::{Agent, Body, http::Response};
 
 use crate::config::listen;
 
-/// How long a service may take to answer, all in all.
+/// The longest that a service may take to answer, all in all.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The longest body that is read; a longer one is no answer of ours.
 const BODY_BYTES_MAX: u64 = 1 << 20;
 
-/// Which service is asked.
+/// The service that is asked.
 #[derive(Args, Debug)]
 pub(super) struct Service {
     /// Address that the service listens on

@@ -1,26 +1,26 @@
-//! What clap says of a mistake, as this program says it.
+//! A mistake in the arguments, in one line instead of clap's many.
 
-use std::{env, process::ExitCode};
+use std::env;
 
 use clap::error::ErrorKind;
 
-use super::output::{REFUSED, refuse};
+use super::{client::Failed, output::REFUSED};
 
-/// What clap's text begins with where it stops to say what is wrong.
+/// The beginning of clap's text where it stops to say what is wrong.
 const ENDS: [&str; 2] = ["Usage:", "For more information"];
 
-/// Refuses a mistake in one line. Whoever names no subcommand where one is needed is shown them all.
-pub(super) fn refuse_usage(error: &clap::Error) -> ExitCode {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // To standard error; where that can't be written, nobody can be told so.
-        let _ = error.print();
-        return ExitCode::from(REFUSED);
-    }
+/// Refuses a mistake in one line. A caller who names no subcommand where one is needed is shown them all.
+pub(super) fn refused(error: &clap::Error) -> Failed {
     match (error.kind(), unreadable_variable()) {
-        (ErrorKind::InvalidUtf8, Some(name)) => {
-            refuse(&format!("the value of {name} is not UTF-8"))
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, _) => {
+            // To standard error; where that can't be written, nobody can be told so.
+            let _ = error.print();
+            Failed::Told(REFUSED)
         }
-        _ => refuse(&one_line(&error.to_string())),
+        (ErrorKind::InvalidUtf8, Some(name)) => {
+            Failed::Refused(format!("the value of {name} is not UTF-8"))
+        }
+        _ => Failed::Refused(one_line(&error.to_string())),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `lifecycle`: create, read, update, delete, expire.
 
-use super::{LIFE_S, Stop, Walk, draw, item::Item, tidied};
-use crate::memcached::Memcached;
+use super::{LIFE_S, Stop, Walk};
 
 const FIRST: &str = r#"{"version":1}"#;
 const SECOND: &str = r#"{"version":2}"#;
@@ -11,20 +10,14 @@ const LAST: &str = r#"{"version":3}"#;
 ///
 /// # Errors
 /// [`Stop`].
-pub async fn lifecycle(walk: &mut Walk, memcached: &Memcached, ttl_s: u32) -> Result<(), Stop> {
-    let key = &draw();
-    let item = Item { memcached, key };
-    let steps = async {
-        item.set(walk, "create", FIRST, LIFE_S).await?;
-        item.read(walk, Some(FIRST)).await?;
-        item.set(walk, "update", SECOND, LIFE_S).await?;
-        item.read(walk, Some(SECOND)).await?;
-        item.delete(walk).await?;
-        item.read(walk, None).await?;
-        let set = item.set(walk, "create", LAST, ttl_s).await?;
-        item.read(walk, Some(LAST)).await?;
-        item.expire(walk, ttl_s, set).await?;
-        item.read(walk, None).await
-    };
-    tidied(steps.await, memcached, std::slice::from_ref(key)).await
+pub async fn lifecycle(walk: &mut Walk, ttl_s: u32) -> Result<(), Stop> {
+    let key = &walk.draw();
+    walk.set("create", key, FIRST, LIFE_S).await?;
+    walk.read(key, Some(FIRST)).await?;
+    walk.set("update", key, SECOND, LIFE_S).await?;
+    walk.read(key, Some(SECOND)).await?;
+    walk.delete(key).await?;
+    walk.read(key, None).await?;
+    walk.outlive("create", key, LAST, ttl_s).await?;
+    walk.read(key, None).await
 }

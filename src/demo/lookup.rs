@@ -1,6 +1,6 @@
 //! One lookup through the stack, and how it is told.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -8,13 +8,15 @@ use tower::ServiceExt;
 
 use super::{Stop, Walk};
 use crate::{
-    cache::{Answer, Cache, Failure, Get, Served},
+    cache::{Cache, Get, Served},
     metrics::Outcome,
 };
 
 /// One lookup and how long it took.
 pub(super) struct Lookup {
-    pub(super) answer: Result<Answer, Failure>,
+    /// The origin of the answer in the words of `X-Cache` and `Cache-Status`, or why there is none.
+    pub(super) outcome: String,
+    pub(super) body: Option<Bytes>,
     pub(super) took: Duration,
 }
 
@@ -27,32 +29,33 @@ impl Lookup {
     ) -> Result<Self, Stop> {
         let begun_at = Instant::now();
         let answer = walk.wait(cache.clone().oneshot(get)).await?;
-        Ok(Self { answer, took: begun_at.elapsed() })
+        let took = begun_at.elapsed();
+        Ok(match answer {
+            Ok(answer) => Self { outcome: told(answer.account.served), body: answer.body, took },
+            Err(failure) => Self { outcome: failure.error.to_string(), body: None, took },
+        })
     }
+}
 
-    /// The answer in the words of `X-Cache` and `Cache-Status`.
-    pub(super) fn outcome(&self) -> String {
-        let answer = match &self.answer {
-            Ok(answer) => answer,
-            Err(failure) => return failure.error.to_string(),
-        };
-        let word = match answer.account.served.outcome() {
-            Outcome::Hit | Outcome::NegativeHit => "HIT",
-            Outcome::Stale => "STALE",
-            Outcome::Miss | Outcome::Collapsed => "MISS",
-            Outcome::Bypass => "BYPASS",
-        };
-        let stored = match answer.account.served {
-            Served::Forwarded { stored: Some(true), .. } => ", stored",
-            Served::Forwarded { stored: Some(false), .. } if word == "MISS" => ", not stored",
-            _ => "",
-        };
-        format!("{word}{stored}")
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.outcome, ms(self.took))
     }
+}
 
-    pub(super) fn body(&self) -> Option<&Bytes> {
-        self.answer.as_ref().ok()?.body.as_ref()
-    }
+fn told(served: Served) -> String {
+    let word = match served.outcome() {
+        Outcome::Hit | Outcome::NegativeHit => "HIT",
+        Outcome::Stale => "STALE",
+        Outcome::Miss | Outcome::Collapsed => "MISS",
+        Outcome::Bypass => "BYPASS",
+    };
+    let stored = match served {
+        Served::Forwarded { stored: Some(true), .. } => ", stored",
+        Served::Forwarded { stored: Some(false), .. } if word == "MISS" => ", not stored",
+        _ => "",
+    };
+    format!("{word}{stored}")
 }
 
 /// The time that half of the lookups took less than.

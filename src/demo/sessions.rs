@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{LIFE_S, Stop, Walk, item::text, tidied};
+use super::{LIFE_S, Stop, Walk, item::text};
 use crate::{
-    cache::Key,
     memcached::Memcached,
     sessions::{Login, Session, SessionError, SessionId, Sessions},
 };
 
-/// Characters of an id that are shown: whoever knows all of it is logged in.
+/// Characters of an id that are shown: a reader who knew all of it would be logged in.
 const SHOWN: usize = 4;
 
 /// Characters of a key that are shown.
@@ -28,24 +27,13 @@ const OLDER_S: u32 = 2;
 ///
 /// # Errors
 /// [`Stop`].
-pub async fn sessions(walk: &mut Walk, memcached: &Memcached) -> Result<(), Stop> {
+pub async fn sessions(walk: &mut Walk) -> Result<(), Stop> {
+    let memcached = walk.memcached.clone();
     let sessions = Sessions::new(Some(memcached.clone()), Duration::from_secs(LIFE_S.into()));
-    let mut keys = Vec::new();
-    let steps = steps(walk, memcached, &sessions, &mut keys).await;
-    tidied(steps, memcached, &keys).await
-}
-
-async fn steps(
-    walk: &mut Walk,
-    memcached: &Memcached,
-    sessions: &Sessions,
-    keys: &mut Vec<Key>,
-) -> Result<(), Stop> {
     let login = Login { user_id: 42, username: "Ada Lovelace".to_owned() };
     walk.step(format_args!("log {} in, for {LIFE_S} s from the last use", login.username))?;
     let (id, session) = sessions.create(login).await?;
-    let key = id.key();
-    keys.push(key.clone());
+    let key = walk.removes(id.key());
     let id_text = id.reveal();
     walk.verdict(
         "an id of 43 characters, 256 random bits",
@@ -62,55 +50,43 @@ async fn steps(
     let kept = kept.replace(id_text, "THE ID");
     walk.verdict(format_args!("{expected}, and not the id"), kept, holds)?;
 
-    renewed(walk, memcached, sessions, &id, &session).await?;
+    walk.step(format_args!("read the session when it is {OLDER_S} s old, which renews it"))?;
+    let mut before = left_s(&memcached, &id).await?;
+    while before.is_some_and(|left_s| left_s > LIFE_S - OLDER_S) {
+        walk.wait(sleep(LOOK_PAUSE)).await?;
+        before = left_s(&memcached, &id).await?;
+    }
+    let read = sessions.read(&id).await?;
+    let after = left_s(&memcached, &id).await?;
+    let lived = |left_s: Option<u32>| left_s.map_or("no".to_owned(), |left_s| left_s.to_string());
+    walk.verdict(
+        format_args!("{}; more time left than before", told(Some(&session))),
+        format_args!(
+            "{}; {} s left before, {} s after",
+            told(read.as_ref()),
+            lived(before),
+            lived(after)
+        ),
+        read == Some(session) && before.is_some() && after > before,
+    )?;
 
     walk.step("log out")?;
     let was_there = sessions.delete(&id).await?;
-    walk.same(
-        "the session is ended",
-        if was_there { "the session is ended" } else { "there was none" },
-    )?;
+    let saw = if was_there { "the session is ended" } else { "there was none" };
+    walk.same("the session is ended", saw)?;
 
     walk.step("read the session again")?;
-    let read = sessions.read(&id).await?;
-    walk.same(
-        "no such session",
-        read.map_or("no such session".to_owned(), |session| told(&session)),
-    )
+    walk.same(told(None), told(sessions.read(&id).await?.as_ref()))
 }
 
-/// Reads the session once it has grown older, which renews it.
-async fn renewed(
-    walk: &mut Walk,
-    memcached: &Memcached,
-    sessions: &Sessions,
-    id: &SessionId,
-    session: &Session,
-) -> Result<(), Stop> {
-    let left_s = async || {
-        let kept = memcached.read(&id.key(), None).await?;
-        Ok::<_, Stop>(kept.and_then(|kept| kept.left_s))
-    };
-    walk.step(format_args!("read the session when it is {OLDER_S} s old, which renews it"))?;
-    let mut before = left_s().await?;
-    while before.is_some_and(|left_s| left_s > LIFE_S - OLDER_S) {
-        walk.wait(sleep(LOOK_PAUSE)).await?;
-        before = left_s().await?;
-    }
-    let read = sessions.read(id).await?;
-    let after = left_s().await?;
-    let lived = |left_s: Option<u32>| left_s.map_or("no".to_owned(), |left_s| left_s.to_string());
-    let saw = read.as_ref().map_or("no such session".to_owned(), told);
-    walk.verdict(
-        format_args!("{}; more time left than before", told(session)),
-        format_args!("{saw}; {} s left before, {} s after", lived(before), lived(after)),
-        read.as_ref() == Some(session) && before.is_some() && after > before,
-    )
+/// Seconds that the session of `id` has to live; `None` if there is none.
+async fn left_s(memcached: &Memcached, id: &SessionId) -> Result<Option<u32>, Stop> {
+    Ok(memcached.read(&id.key(), None).await?.and_then(|kept| kept.left_s))
 }
 
 /// A session as it is shown: its JSON has no secret.
-fn told(session: &Session) -> String {
-    format!("{} is logged in", session.username)
+fn told(session: Option<&Session>) -> String {
+    session.map_or("no such session".to_owned(), |it| format!("{} is logged in", it.username))
 }
 
 /// The first `characters` of `text`.

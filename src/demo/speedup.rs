@@ -6,45 +6,33 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    LIFE_S, SPACE, Stop, Walk,
+    LIFE_S, Stop, Walk,
     lookup::{Lookup, median, ms},
-    tidied,
 };
 use crate::{
     cache::{Cache, Directives, Get, Key, LoadError, Policy, Source, stack},
     database::Database,
-    memcached::Memcached,
-    metrics::{Metrics, Outcome},
+    metrics::Metrics,
     users::UserSource,
 };
 
 /// Lookups of each kind; their medians are compared.
 const ROUNDS: usize = 3;
 
-/// What a load may take besides the slowness of its query.
+/// The longest that a load may take besides the slowness of its query.
 const LOAD_SLACK: Duration = Duration::from_secs(5);
 
-/// What is looked up.
-#[derive(Clone, Copy, Debug)]
-pub struct Lookups {
-    /// The id of the user, one of those that a new database is seeded with.
-    pub user: i64,
-    /// How slow the query is made.
-    pub slow_query: Duration,
-}
-
-/// The users under keys of the walk's own, so that no service finds what this database says of them.
+/// A user under a key of the walk's own, so that no service finds what this database says of them.
 struct Apart {
     users: UserSource,
-    /// Added to an id, which keeps two ids apart.
-    offset: i64,
+    key: Key,
 }
 
 impl Source for Apart {
     type Id = i64;
 
-    fn key(&self, id: &i64) -> Key {
-        Key::numbered(SPACE, id.wrapping_add(self.offset))
+    fn key(&self, _: &i64) -> Key {
+        self.key.clone()
     }
 
     async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
@@ -52,18 +40,17 @@ impl Source for Apart {
     }
 }
 
-/// Looks a user up without the cache and with it, through the stack that the service has, in a temporary database.
+/// Looks `user`, one of those that a new database is seeded with, up without the cache and with it, through the stack
+/// that the service has, in a temporary database whose query takes `slow_query`.
 ///
 /// # Errors
 /// [`Stop`].
-pub async fn speedup(walk: &mut Walk, memcached: &Memcached, lookups: Lookups) -> Result<(), Stop> {
-    let Lookups { user, slow_query } = lookups;
+pub async fn speedup(walk: &mut Walk, user: i64, slow_query: Duration) -> Result<(), Stop> {
     // Removed when this is dropped.
     let folder = tempfile::tempdir().map_err(failed)?;
     let url = format!("sqlite://{}", folder.path().join("aside.db").display());
     let database = walk.wait(Database::open(&url, slow_query, 1)).await?.map_err(failed)?;
-    let apart = Apart { users: UserSource::new(database), offset: fastrand::i64(..) };
-    let key = apart.key(&user);
+    let apart = Apart { users: UserSource::new(database), key: walk.draw() };
     let policy = Policy {
         ttl: Duration::from_secs(LIFE_S.into()),
         stale_while_revalidate: Duration::ZERO,
@@ -72,31 +59,28 @@ pub async fn speedup(walk: &mut Walk, memcached: &Memcached, lookups: Lookups) -
         loads_max: 1,
         ..Policy::default()
     };
-    let users = stack(apart, memcached.clone(), &policy, &Metrics::default().cache("demo"));
-    let steps = steps(walk, &users, user).await;
-    tidied(steps, memcached, &[key]).await
+    let metrics = Metrics::default().cache("demo");
+    let users = stack(apart, walk.memcached.clone(), &policy, &metrics);
+    steps(walk, &users, user).await
 }
 
 async fn steps(walk: &mut Walk, users: &Cache<i64>, user: i64) -> Result<(), Stop> {
-    let cached = Directives::default();
-    let uncached = Directives { no_store: true, ..cached };
+    let cached = Get { id: user, directives: Directives::default() };
+    let uncached = Get { id: user, directives: Directives { no_store: true, ..cached.directives } };
     walk.step(format_args!("look user {user} up {ROUNDS} times without the cache"))?;
-    let without = rounds(walk, users, Get { id: user, directives: uncached }).await?;
-    all(walk, &without, Outcome::Bypass, "BYPASS")?;
+    let without = rounds(walk, users, uncached, "BYPASS").await?;
 
     walk.step("look the user up with the cache, which is empty")?;
-    let filled = Lookup::make(walk, users, Get { id: user, directives: cached }).await?;
-    walk.same("MISS, stored", filled.outcome())?;
+    let filled = Lookup::make(walk, users, cached.clone()).await?;
+    walk.same("MISS, stored", &filled.outcome)?;
 
     walk.step(format_args!("look the user up {ROUNDS} times with the cache"))?;
-    let with = rounds(walk, users, Get { id: user, directives: cached }).await?;
-    all(walk, &with, Outcome::Hit, "HIT")?;
+    let with = rounds(walk, users, cached, "HIT").await?;
 
     walk.step("compare the answers, and the medians of the times")?;
     let (slow, fast) = (median(&without), median(&with));
-    let mut bodies = without.iter().chain([&filled]).chain(&with).map(Lookup::body);
-    let first = bodies.next().flatten();
-    let is_same = first.is_some() && bodies.all(|body| body == first);
+    let mut bodies = without.iter().chain([&filled]).chain(&with).map(|lookup| &lookup.body);
+    let is_same = filled.body.is_some() && bodies.all(|body| *body == filled.body);
     walk.verdict(
         "the same user, sooner with the cache",
         compared(is_same, slow, fast),
@@ -104,25 +88,23 @@ async fn steps(walk: &mut Walk, users: &Cache<i64>, user: i64) -> Result<(), Sto
     )
 }
 
-async fn rounds(walk: &mut Walk, users: &Cache<i64>, get: Get<i64>) -> Result<Vec<Lookup>, Stop> {
+/// Ends a step by lookups of which each ought to be `wanted`.
+async fn rounds(
+    walk: &mut Walk,
+    users: &Cache<i64>,
+    get: Get<i64>,
+    wanted: &str,
+) -> Result<Vec<Lookup>, Stop> {
     let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
         rounds.push(Lookup::make(walk, users, get.clone()).await?);
     }
-    Ok(rounds)
-}
-
-/// Ends a step in which every answer ought to be `wanted`.
-fn all(walk: &mut Walk, rounds: &[Lookup], wanted: Outcome, word: &str) -> Result<(), Stop> {
-    let is_wanted = |lookup: &Lookup| {
-        lookup.answer.as_ref().is_ok_and(|answer| answer.account.served.outcome() == wanted)
-    };
-    let saw = rounds.iter().map(|lookup| format!("{} in {}", lookup.outcome(), ms(lookup.took)));
     walk.verdict(
-        format_args!("{word}, {ROUNDS} times"),
-        saw.collect::<Vec<_>>().join("; "),
-        rounds.iter().all(is_wanted),
-    )
+        format_args!("{wanted}, {ROUNDS} times"),
+        rounds.iter().map(Lookup::to_string).collect::<Vec<_>>().join("; "),
+        rounds.iter().all(|lookup| lookup.outcome == wanted),
+    )?;
+    Ok(rounds)
 }
 
 /// Both times, and what is gained.
@@ -169,7 +151,7 @@ mod tests {
             let took_ms = if matches!(served, Served::Hit { .. }) { hit_ms } else { 10 };
             async move {
                 sleep(Duration::from_millis(took_ms)).await;
-                let key = Key::numbered(SPACE, 1);
+                let key = Key::numbered("demo", 1);
                 let account =
                     Account { key, served, detail: None, lookup: Duration::ZERO, load: None };
                 Ok(Answer { body: Some(Bytes::from_static(b"{}")), age_s: 0, account })

@@ -2,24 +2,35 @@
 
 use std::{
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
 };
 
-use console::{StyledObject, style};
+use console::style;
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, Fuse},
+    future::{BoxFuture, Fuse, join_all},
 };
 
-use crate::cache::StoreError;
+use crate::{
+    cache::{Key, StoreError},
+    memcached::Memcached,
+};
+
+/// The first part of every key but those of sessions.
+const SPACE: &str = "aside:demo";
+
+/// SIGPIPE, by which a program ends whose reader has gone.
+const PIPE: u8 = 13;
 
 /// Resolves when somebody wants the walk to end, to the number of the signal that said so.
 pub type Interrupt = BoxFuture<'static, u8>;
 
 /// Tells what is done, step by step.
 pub struct Walk {
+    pub(super) memcached: Memcached,
+    /// Keys that it may have stored something under.
+    keys: Vec<Key>,
     out: Box<dyn Write + Send>,
-    is_terminal: bool,
     interrupt: Fuse<Interrupt>,
     steps: u32,
     differences: u32,
@@ -28,15 +39,12 @@ pub struct Walk {
 /// Why a walk ends before its last step.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
-    /// Whoever read it has gone away.
-    #[error("nobody reads this any more")]
-    Unread,
+    /// This signal has come, or would have, as nobody reads this any more.
+    #[error("ended by signal {0}")]
+    Signalled(u8),
     /// It can't be written, though somebody is there to read it.
     #[error("standard output can't be written: {0}")]
     Unwritten(io::Error),
-    /// This signal has come.
-    #[error("interrupted by signal {0}")]
-    Interrupted(u8),
     /// A step can't be made.
     #[error("{0}")]
     Failed(String),
@@ -45,7 +53,7 @@ pub enum Stop {
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Unread,
+            io::ErrorKind::BrokenPipe => Self::Signalled(PIPE),
             _ => Self::Unwritten(error),
         }
     }
@@ -64,50 +72,51 @@ impl From<StoreError> for Stop {
 impl Walk {
     /// A walk that is told on standard output: with colours and a live countdown to a terminal, in plain lines to
     /// anything else.
-    pub fn to_stdout(interrupt: Interrupt) -> Self {
-        let is_terminal = io::stdout().is_terminal();
-        Self::new(Box::new(io::stdout()), is_terminal, interrupt)
+    pub fn to_stdout(memcached: Memcached, interrupt: Interrupt) -> Self {
+        Self::new(memcached, Box::new(io::stdout()), interrupt)
     }
 
-    fn new(out: Box<dyn Write + Send>, is_terminal: bool, interrupt: Interrupt) -> Self {
-        Self { out, is_terminal, interrupt: interrupt.fuse(), steps: 0, differences: 0 }
+    fn new(memcached: Memcached, out: Box<dyn Write + Send>, interrupt: Interrupt) -> Self {
+        let interrupt = interrupt.fuse();
+        Self { memcached, keys: Vec::new(), out, interrupt, steps: 0, differences: 0 }
     }
 
-    /// Whether it is told to a terminal.
-    pub(super) fn is_terminal(&self) -> bool {
-        self.is_terminal
+    /// A key that nobody has, to be removed at the end.
+    pub(super) fn draw(&mut self) -> Key {
+        self.removes(Key::numbered(SPACE, fastrand::i64(0..i64::MAX)))
+    }
+
+    /// Has `key` removed at the end.
+    pub(super) fn removes(&mut self, key: Key) -> Key {
+        self.keys.push(key.clone());
+        key
     }
 
     /// Says what is walked through.
     ///
     /// # Errors
-    /// [`Stop::Unread`] and [`Stop::Unwritten`].
+    /// [`Stop`].
     pub fn begin(&mut self, title: impl Display) -> Result<(), Stop> {
-        let title = self.styled(title).bold();
-        Ok(writeln!(self.out, "{title}")?)
+        Ok(writeln!(self.out, "{}", style(title).bold())?)
     }
 
     /// Begins a step, which `does` says.
     pub(super) fn step(&mut self, does: impl Display) -> Result<(), Stop> {
         if let Some(signal) = (&mut self.interrupt).now_or_never() {
-            return Err(Stop::Interrupted(signal));
+            return Err(Stop::Signalled(signal));
         }
         self.steps += 1;
-        let number = self.styled(format!("{}.", self.steps)).bold();
+        let number = style(format!("{}.", self.steps)).bold();
         Ok(writeln!(self.out, "\n{number} {does}")?)
     }
 
     /// Ends a step of which `expected` and `saw` ought to be the same.
-    pub(super) fn same(
-        &mut self,
-        expected: impl AsRef<str>,
-        saw: impl AsRef<str>,
-    ) -> Result<(), Stop> {
-        let (expected, saw) = (expected.as_ref(), saw.as_ref());
-        self.verdict(expected, saw, expected == saw)
+    pub(super) fn same(&mut self, expected: impl Display, saw: impl Display) -> Result<(), Stop> {
+        let is_same = expected.to_string() == saw.to_string();
+        self.verdict(expected, saw, is_same)
     }
 
-    /// Ends a step; `holds` is whether what it `saw` is what it `expected`.
+    /// Ends a step; `holds` is true if what it `saw` is what it `expected`.
     pub(super) fn verdict(
         &mut self,
         expected: impl Display,
@@ -115,10 +124,10 @@ impl Walk {
         holds: bool,
     ) -> Result<(), Stop> {
         let verdict = if holds {
-            self.styled("ok").green()
+            style("ok").green()
         } else {
             self.differences += 1;
-            self.styled("differs").red()
+            style("differs").red()
         };
         self.line(format_args!("expected: {expected}"))?;
         self.line(format_args!("saw:      {saw}"))?;
@@ -139,43 +148,55 @@ impl Walk {
     pub(super) async fn wait<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Stop> {
         tokio::select! {
             biased;
-            signal = &mut self.interrupt => Err(Stop::Interrupted(signal)),
+            signal = &mut self.interrupt => Err(Stop::Signalled(signal)),
             value = future => Ok(value),
         }
     }
 
-    /// Says how many steps differ; whether none does.
+    /// Removes what was stored, whatever became of the walk, and returns that.
     ///
     /// # Errors
-    /// [`Stop::Unread`] and [`Stop::Unwritten`].
+    /// [`Stop`]; of two the first, which says why.
+    pub async fn tidied(&self, walked: Result<(), Stop>) -> Result<(), Stop> {
+        let removed = join_all(self.keys.iter().map(|key| self.memcached.remove(key))).await;
+        walked?;
+        Ok(removed.into_iter().try_for_each(|removed| removed.map(drop))?)
+    }
+
+    /// Says how many steps differ; true if none does.
+    ///
+    /// # Errors
+    /// [`Stop`].
     pub fn end(&mut self) -> Result<bool, Stop> {
         let Self { steps, differences, .. } = *self;
         let sum = match differences {
-            0 => self.styled(format!("all {steps} steps as expected")).green(),
-            1 => self.styled(format!("1 of {steps} steps differs")).red(),
-            _ => self.styled(format!("{differences} of {steps} steps differ")).red(),
+            0 => style(format!("all {steps} steps as expected")).green(),
+            1 => style(format!("1 of {steps} steps differs")).red(),
+            _ => style(format!("{differences} of {steps} steps differ")).red(),
         };
         writeln!(self.out, "\n{sum}")?;
         self.out.flush()?;
         Ok(differences == 0)
     }
-
-    /// `text`, to be given a style. `NO_COLOR` and the like are minded.
-    fn styled<T>(&self, text: T) -> StyledObject<T> {
-        style(text).force_styling(self.is_terminal && console::colors_enabled())
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::{
+        future::{pending, ready},
+        sync::Arc,
+        time::Duration,
+    };
 
     use super::*;
+    use crate::{cache::NoBacklog, metrics::Metrics};
 
     impl Walk {
         /// A walk that is told to nobody.
         pub(in crate::demo) fn untold(interrupt: Interrupt) -> Self {
-            Self::new(Box::new(io::sink()), false, interrupt)
+            let (metrics, backlog) = (Metrics::default(), Arc::new(NoBacklog));
+            let nowhere = Memcached::start(&[], Duration::ZERO, &metrics, backlog);
+            Self::new(nowhere, Box::new(io::sink()), interrupt)
         }
     }
 
@@ -195,8 +216,8 @@ mod tests {
     #[tokio::test]
     async fn a_signal_ends_a_wait_and_keeps_the_next_step_from_beginning() {
         let mut waiting = Walk::untold(Box::pin(ready(2)));
-        assert!(matches!(waiting.wait(pending::<()>()).await, Err(Stop::Interrupted(2))));
+        assert!(matches!(waiting.wait(pending::<()>()).await, Err(Stop::Signalled(2))));
         let mut stepping = Walk::untold(Box::pin(ready(15)));
-        assert!(matches!(stepping.step("one"), Err(Stop::Interrupted(15))));
+        assert!(matches!(stepping.step("one"), Err(Stop::Signalled(15))));
     }
 }

@@ -1,7 +1,7 @@
-//! Where a queue is: what `--queue` takes.
+//! The address of a queue: what `--queue` takes.
 
 use std::{
-    fmt, io,
+    fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -9,7 +9,7 @@ use std::{
 use redis::{Client, ConnectionAddr};
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 
-/// Where a queue is. What it prints leaves out the user and the password.
+/// The place of a queue. What it prints leaves out the user and the password.
 #[derive(Clone)]
 pub enum Address {
     /// An SQLite file.
@@ -33,69 +33,64 @@ impl Address {
     /// # Errors
     /// [`InvalidAddress`] if `database` is no URL of an SQLite file.
     pub fn beside(database: &str) -> Result<Self, InvalidAddress> {
-        let Self::Sqlite(_) = database.parse()? else { return Err(InvalidAddress) };
-        let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
-        format!("{place}-jobs").parse()
+        file(database).ok_or(InvalidAddress)?;
+        format!("{}-jobs", without_mode(database)).parse()
     }
 
-    /// Whether it is the file of the users' database, by whatever name, be they there or not.
+    /// True if it is the file of the users' database, by whatever name, be they there or not.
     pub fn is_file_of(&self, database: &str) -> bool {
-        let (Self::Sqlite(queue), Ok(Self::Sqlite(database))) = (self, database.parse()) else {
-            return false;
-        };
-        let (queue, database) = (queue.get_filename(), database.get_filename());
-        match (resolved(queue), resolved(database)) {
-            (Ok(queue), Ok(database)) => queue == database,
-            _ => queue == database,
-        }
+        let (Self::Sqlite(queue), Some(database)) = (self, file(database)) else { return false };
+        resolved(queue.get_filename()) == resolved(database.get_filename())
     }
 }
 
 /// The path without links. Of a file that is not there, its folder counts.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
-    path.canonicalize().or_else(|error| {
-        let name = path.file_name().ok_or(error)?;
+fn resolved(path: &Path) -> PathBuf {
+    let in_its_folder = || {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(folder.unwrap_or(Path::new(".")).canonicalize()?.join(name))
-    })
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    path.canonicalize().ok().or_else(in_its_folder).unwrap_or_else(|| path.to_owned())
 }
 
 impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let scheme = text.split_once(':').ok_or(InvalidAddress)?.0;
-        match scheme {
-            "sqlite" => file(text).map(Self::Sqlite),
-            "postgres" | "postgresql" => {
-                let options: PgConnectOptions = text.parse().map_err(|_| InvalidAddress)?;
-                Ok(Self::Postgres(Box::new(options)))
+        let address = match text.split_once(':') {
+            Some(("sqlite", _)) => file(text).map(Self::Sqlite),
+            Some(("postgres" | "postgresql", _)) => {
+                text.parse().ok().map(Box::new).map(Self::Postgres)
             }
-            "redis" | "rediss" => Client::open(text).map(Self::Redis).map_err(|_| InvalidAddress),
-            _ => Err(InvalidAddress),
-        }
+            Some(("redis" | "rediss", _)) => Client::open(text).ok().map(Self::Redis),
+            _ => None,
+        };
+        address.ok_or(InvalidAddress)
     }
 }
 
-/// SQLite takes an empty name for a temporary database, and parameters would contradict what is set for
-/// the file later.
-fn file(text: &str) -> Result<SqliteConnectOptions, InvalidAddress> {
-    let text = text.strip_suffix("?mode=rwc").unwrap_or(text);
-    let options = SqliteConnectOptions::from_str(text).map_err(|_| InvalidAddress)?;
+/// The file that `text` names. SQLite takes an empty name for a temporary database, and parameters would contradict
+/// what is set for the file later.
+fn file(text: &str) -> Option<SqliteConnectOptions> {
+    let place = without_mode(text);
+    let options = SqliteConnectOptions::from_str(place).ok()?;
     let name = options.get_filename().to_string_lossy();
     let is_file = !name.is_empty() && name != ":memory:" && !name.starts_with("file:");
-    if is_file && !text.contains('?') { Ok(options) } else { Err(InvalidAddress) }
+    (is_file && place.starts_with("sqlite:") && !place.contains('?')).then_some(options)
+}
+
+/// The usual parameter contradicts nothing.
+fn without_mode(text: &str) -> &str {
+    text.strip_suffix("?mode=rwc").unwrap_or(text)
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(options) => {
-                write!(
-                    f,
-                    "sqlite://{}",
-                    options.get_filename().display().to_string().escape_debug()
-                )
+                let path = options.get_filename().to_string_lossy();
+                write!(f, "sqlite://{}", path.escape_debug())
             }
             Self::Postgres(options) => {
                 let database = options.get_database().unwrap_or_default();

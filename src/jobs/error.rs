@@ -1,8 +1,8 @@
-//! Why the queue did not do it.
+//! The reasons why the queue did not do it.
 
 use std::time::Duration;
 
-/// How long an operation waits for a lock or a connection of a database. Past it, it fails. When the network has
+/// The longest that an operation waits for a lock or a connection of a database. Past it, it fails. When the network has
 /// swallowed all connections, it takes as many waits to find that out.
 pub(super) const WAIT: Duration = Duration::from_secs(2);
 

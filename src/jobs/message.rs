@@ -1,4 +1,4 @@
-//! What is on the queue: a user's id, as JSON.
+//! A message on the queue: a user's id, as JSON.
 
 /// The id in `message`; `None` if these bytes are no id of a user.
 pub(super) fn user(message: &[u8]) -> Option<i64> {

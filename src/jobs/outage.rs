@@ -4,37 +4,30 @@ use std::sync::{Mutex, PoisonError};
 
 use super::error::QueueError;
 
-/// Who finds out whether the queue is away. What a worker needs of it may fail while requests succeed, and the other
-/// way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A finder of an outage. What a worker needs of the queue may fail while requests succeed, and the other way round. A
+/// worker is the better witness: it tries by itself until the queue is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Finder {
     Request,
     Worker,
 }
 
-/// Whether the log tells that the queue is away, and whose word that is: only they take it back.
+/// The finder on whose word the log says that the queue is away: only that one takes it back.
 #[derive(Debug, Default)]
 pub(super) struct Outage(Mutex<Option<Finder>>);
 
 impl Outage {
-    /// `finder` could not use the queue at `place`.
-    pub(super) fn begin(&self, finder: Finder, place: &str, error: &QueueError) {
+    /// `finder` has used the queue at `place`, or could not.
+    pub(super) fn note(&self, finder: Finder, place: &str, error: Option<&QueueError>) {
         let mut said_by = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if said_by.is_none() {
-            tracing::warn!(queue = place, %error, "the queue of jobs is away");
-        } else {
-            tracing::debug!(queue = place, %error, "the queue of jobs is still away");
-        }
-        // A worker is the better witness: it tries by itself until the queue is back.
-        if *said_by != Some(Finder::Worker) {
-            *said_by = Some(finder);
-        }
-    }
-
-    /// `finder` could use the queue at `place`.
-    pub(super) fn end(&self, finder: Finder, place: &str) {
-        let mut said_by = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *said_by == Some(finder) {
+        if let Some(error @ QueueError::Unavailable(_)) = error {
+            if said_by.is_none() {
+                tracing::warn!(queue = place, %error, "the queue of jobs is away");
+            } else {
+                tracing::debug!(queue = place, %error, "the queue of jobs is still away");
+            }
+            *said_by = said_by.max(Some(finder));
+        } else if *said_by == Some(finder) {
             *said_by = None;
             tracing::info!(queue = place, "the queue of jobs is back");
         }

@@ -12,25 +12,24 @@ use super::{
     redis::RedisServer,
     sqlite::SqliteFile,
     storage::{Answer, Counts, Job, Next, Report, Storage},
-    table::Table,
 };
 
 /// Dead jobs that a [`Report`] tells of, the latest first.
 pub const DEAD_SHOWN_MAX: u32 = 20;
 
-/// How long one operation on the queue may take. Past it, the queue counts as unavailable.
+/// The longest that one operation on the queue may take. Past it, the queue counts as unavailable.
 const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 
-/// When a worker or a job is given up.
+/// The times after which a worker or a job is given up.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// How long a worker may be silent until its job is given to another; whole seconds, at least 3.
+    /// The longest that a worker may be silent. Past it, its job is given to another; whole seconds, at least 3.
     pub lease: Duration,
     /// Pause before the second attempt at a job; doubled with each further one.
     pub retry: Duration,
 }
 
-/// How much the queue holds.
+/// The most that the queue holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Jobs that may wait, for their first attempt or another one, 1,000,000. One more is refused as
@@ -50,32 +49,30 @@ impl Default for Limits {
 
 /// A queue of users to be loaded into the cache. Clones share its connections.
 #[derive(Clone)]
-pub struct Queue(Arc<Inner>);
-
-struct Inner {
-    storage: Box<dyn Storage>,
-    place: String,
-    timing: Timing,
+pub struct Queue {
+    storage: Arc<dyn Storage>,
+    place: Arc<str>,
+    pub(super) timing: Timing,
     limits: Limits,
-    outage: Outage,
+    outage: Arc<Outage>,
 }
 
 impl Queue {
-    /// The queue at `address`. Nothing is opened yet: that is done by whatever needs it first, again and
+    /// The queue at `address`. Nothing is opened yet: that is done by the operation that needs it first, again and
     /// again until it succeeds.
     pub fn new(address: &Address, timing: Timing, limits: Limits) -> Self {
-        let storage: Box<dyn Storage> = match address {
-            Address::Sqlite(options) => Box::new(Table(SqliteFile::new(options))),
-            Address::Postgres(options) => Box::new(Table(PostgresDatabase::new(options))),
-            Address::Redis(client) => Box::new(RedisServer::new(client)),
+        let storage: Arc<dyn Storage> = match address {
+            Address::Sqlite(options) => Arc::new(SqliteFile::new(options)),
+            Address::Postgres(options) => Arc::new(PostgresDatabase::new(options)),
+            Address::Redis(client) => Arc::new(RedisServer::new(client)),
         };
-        let place = address.to_string();
-        Self(Arc::new(Inner { storage, place, timing, limits, outage: Outage::default() }))
+        let place = address.to_string().into();
+        Self { storage, place, timing, limits, outage: Arc::default() }
     }
 
-    /// Where it is, without user and password.
+    /// Its address, without user and password.
     pub fn place(&self) -> &str {
-        &self.0.place
+        &self.place
     }
 
     /// Puts `users` on the queue, in their order, all or none. When this returns they are stored as safely
@@ -85,8 +82,7 @@ impl Queue {
     /// [`QueueError`]. After a deadline or a lost connection to PostgreSQL or Redis, or in a file that was
     /// moved away meanwhile, they may have been stored nevertheless.
     pub async fn push(&self, users: &[i64]) -> Result<(), QueueError> {
-        let waiting_max = self.0.limits.waiting_max;
-        self.told(Finder::Request, self.0.storage.push(users, waiting_max)).await
+        self.told(Finder::Request, self.storage.push(users, self.limits.waiting_max)).await
     }
 
     /// Jobs by state.
@@ -102,7 +98,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Unavailable`].
     pub async fn report(&self) -> Result<Report, QueueError> {
-        self.told(Finder::Request, self.0.storage.report(DEAD_SHOWN_MAX)).await
+        self.told(Finder::Request, self.storage.report(DEAD_SHOWN_MAX)).await
     }
 
     /// Removes the oldest of the done and dead jobs that are too many.
@@ -110,32 +106,23 @@ impl Queue {
     /// # Errors
     /// [`QueueError::Unavailable`]. The log is not told: jobs may be taken all the same.
     pub async fn prune(&self) -> Result<(), QueueError> {
-        let Limits { done_max, dead_max, .. } = self.0.limits;
-        within(self.0.storage.prune(done_max, dead_max)).await
+        within(self.storage.prune(self.limits.done_max, self.limits.dead_max)).await
     }
 
     /// Gives a worker the first job that is due, for as long as the lease.
     pub(super) async fn claim(&self) -> Result<Option<Job>, QueueError> {
-        self.told(Finder::Worker, self.0.storage.claim(self.0.timing.lease)).await
+        self.told(Finder::Worker, self.storage.claim(self.timing.lease)).await
     }
 
     /// Notes what becomes of a job. `false` if it is not the caller's any more.
     pub(super) async fn note(&self, job: &Job, next: Next<'_>) -> Result<bool, QueueError> {
-        self.told(Finder::Worker, self.0.storage.note(job, next)).await
-    }
-
-    pub(super) fn timing(&self) -> Timing {
-        self.0.timing
+        self.told(Finder::Worker, self.storage.note(job, next)).await
     }
 
     /// The outcome of an operation, once the log has it if it must.
     async fn told<T>(&self, finder: Finder, operation: Answer<'_, T>) -> Result<T, QueueError> {
-        let Inner { outage, place, .. } = &*self.0;
         let outcome = within(operation).await;
-        match &outcome {
-            Ok(_) | Err(QueueError::Full) => outage.end(finder, place),
-            Err(error) => outage.begin(finder, place, error),
-        }
+        self.outage.note(finder, &self.place, outcome.as_ref().err());
         outcome
     }
 }

@@ -13,10 +13,10 @@ use super::{
     storage::{Answer, Job, Next, Report, Storage, milliseconds},
 };
 
-/// How long a connection may take to be made. Past it, the operation fails.
+/// The longest that a connection may take to be made. Past it, the operation fails.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
-/// How long the server may take to answer. Past it, the operation fails, and the connection is given up.
+/// The longest that the server may take to answer. Past it, the operation fails, and the connection is given up.
 const ANSWER_WAIT: Duration = Duration::from_secs(4);
 
 const OPERATIONS: &str = include_str!("redis.lua");
@@ -48,11 +48,11 @@ impl RedisServer {
     }
 
     /// Does `operation`. The connection is not used again if that fails: it may be lost.
-    async fn run<T, A>(&self, operation: &str, arguments: A) -> Result<T, QueueError>
-    where
-        T: FromRedisValue,
-        A: ToRedisArgs,
-    {
+    async fn run<T: FromRedisValue>(
+        &self,
+        operation: &str,
+        arguments: impl ToRedisArgs,
+    ) -> Result<T, QueueError> {
         let mut connection = self.connection().await?;
         let mut run = redis::cmd("EVAL");
         run.arg(OPERATIONS).arg(KEYS.len()).arg(&KEYS).arg(operation).arg(arguments);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::database::{FileIdentity, writer_pool};
 
-/// How long opening a new file is tried while others do the same.
+/// The longest that opening a new file is tried while others do the same.
 const OPEN_WAIT: Duration = Duration::from_secs(4);
 
 /// Pause before a locked file is tried again.
@@ -47,13 +47,8 @@ const CARRY_OVER: &str = "INSERT INTO aside_jobs (message)
 pub(super) struct SqliteFile {
     options: SqliteConnectOptions,
     path: Arc<Path>,
-    opened: Mutex<Option<Opened>>,
-}
-
-/// The file that was opened, and the connections to it.
-struct Opened {
-    file: FileIdentity,
-    pool: SqlitePool,
+    /// The file that was opened, and the connections to it.
+    opened: Mutex<Option<(FileIdentity, SqlitePool)>>,
 }
 
 impl SqliteFile {
@@ -69,7 +64,7 @@ impl SqliteFile {
         Self { options, path, opened: Mutex::new(None) }
     }
 
-    /// Creates the file and its table if need be, whoever else is doing the same.
+    /// Creates the file and its table if need be, also while others do the same.
     async fn create(&self) -> Result<(), sqlx::Error> {
         let give_up = Instant::now() + OPEN_WAIT;
         loop {
@@ -114,7 +109,7 @@ impl Engine for SqliteFile {
     async fn pool(&self) -> Result<SqlitePool, QueueError> {
         let mut opened = self.opened.lock().await;
         let file = FileIdentity::of(&self.path).await;
-        if let Some(Opened { file: before, pool }) = &*opened {
+        if let Some((before, pool)) = &*opened {
             if file.is_ok_and(|file| file == *before) {
                 return Ok(pool.clone());
             }
@@ -131,7 +126,7 @@ impl Engine for SqliteFile {
         let file = FileIdentity::of(&self.path).await.map_err(unavailable)?;
         // None of the connections creates the file.
         let pool = writer_pool(CONNECTIONS_MAX, WAIT).connect_lazy_with(self.options.clone());
-        Ok(opened.insert(Opened { file, pool }).pool.clone())
+        Ok(opened.insert((file, pool)).1.clone())
     }
 }
 
@@ -146,25 +141,25 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::jobs::{Address, storage::Storage, table::Table};
+    use crate::jobs::{Address, storage::Storage};
 
-    fn table_in(folder: &TempDir) -> Table<SqliteFile> {
+    fn file_in(folder: &TempDir) -> SqliteFile {
         let url = format!("sqlite://{}", folder.path().join("queue.db").display());
         let Ok(Address::Sqlite(options)) = url.parse() else { panic!("{url} is an address") };
-        Table(SqliteFile::new(&options))
+        SqliteFile::new(&options)
     }
 
     #[tokio::test]
     async fn a_push_into_a_file_that_is_removed_meanwhile_is_not_acknowledged() {
         let folder = tempfile::tempdir().unwrap();
-        let table = table_in(&folder);
-        let pool = table.0.pool().await.unwrap();
+        let file = file_in(&folder);
+        let pool = file.pool().await.unwrap();
         let lock = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        let mut push = table.push(&[1], 10);
+        let mut push = file.push(&[1], 10);
         // It has found the file in its place and waits for the lock. (If it has not come so far, what
         // follows holds as well.)
         timeout(WAIT / 10, &mut push).await.unwrap_err();
-        std::fs::remove_file(&*table.0.path).unwrap();
+        std::fs::remove_file(&*file.path).unwrap();
         lock.rollback().await.unwrap();
         assert_eq!(push.await, Err(gone()));
     }
@@ -172,10 +167,10 @@ mod tests {
     #[tokio::test]
     async fn every_connection_waits_for_the_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let table = table_in(&folder);
-        table.push(&[1], 10).await.unwrap();
+        let file = file_in(&folder);
+        file.push(&[1], 10).await.unwrap();
         for _ in 0..CONNECTIONS_MAX {
-            let pool = table.0.pool().await.unwrap();
+            let pool = file.pool().await.unwrap();
             let mut connection = pool.acquire().await.unwrap().detach();
             // 2 is FULL.
             let level: i64 =

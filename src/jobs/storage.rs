@@ -1,4 +1,4 @@
-//! What a queue needs of the place that it is kept in.
+//! A place that a queue is kept in, and what it needs of that.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{
 pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, QueueError>>;
 
 /// A place that keeps jobs, in the order in which they were pushed. Each method opens or creates the place if
-/// need be, whoever else is doing the same, and is done whole or not at all.
+/// need be, also while others do the same, and is done whole or not at all.
 pub(super) trait Storage: Send + Sync {
     /// Stores a job for each of `users`, or fails as full if more than `waiting_max` would wait then.
     fn push<'a>(&'a self, users: &'a [i64], waiting_max: u64) -> Answer<'a, ()>;
@@ -33,8 +33,8 @@ pub(super) trait Storage: Send + Sync {
     fn prune(&self, done_max: u64, dead_max: u64) -> Answer<'_, ()>;
 }
 
-/// A job that a worker has claimed. Its id and the number of the attempt are the claim: whoever takes the job
-/// after the lease has another number.
+/// A job that a worker has claimed. Its id and the number of the attempt are the claim: a worker that takes the
+/// job after the lease has another number.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: String,
@@ -42,7 +42,7 @@ pub(super) struct Job {
     pub(super) attempt: i64,
 }
 
-/// What becomes of a claimed job.
+/// The next state of a claimed job.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Next<'a> {
     /// Its worker goes on with it, and has it for so long from now.
@@ -72,7 +72,7 @@ pub(super) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX).min(1 << 42)
 }
 
-/// How many jobs there are in each state.
+/// Numbers of jobs in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Nobody has tried them yet, or their worker has died.
@@ -92,7 +92,7 @@ pub struct Counts {
 pub struct Dead {
     /// The user that was to be loaded; nobody if the message did not say.
     pub user: Option<i64>,
-    /// How often it was tried.
+    /// The number of times that it was tried.
     pub attempts: i64,
     /// Why the last attempt failed: one line, at most 200 characters.
     pub error: String,

@@ -38,10 +38,7 @@ pub(super) trait Engine: Send + Sync {
     fn pool(&self) -> impl Future<Output = Result<Pool<Self::Db>, QueueError>> + Send;
 }
 
-/// The queue in the table.
-pub(super) struct Table<E>(pub(super) E);
-
-impl<E: Engine> Storage for Table<E>
+impl<E: Engine> Storage for E
 where
     for<'c> &'c mut <E::Db as Database>::Connection: Executor<'c, Database = E::Db>,
     <E::Db as Database>::Arguments: IntoArguments<E::Db>,
@@ -52,7 +49,7 @@ where
 {
     fn push<'a>(&'a self, users: &'a [i64], waiting_max: u64) -> Answer<'a, ()> {
         Box::pin(async move {
-            let mut transaction = self.0.pool().await?.begin_with(E::BEGIN).await?;
+            let mut transaction = self.pool().await?.begin_with(E::BEGIN).await?;
             let waiting = "SELECT count(*) FROM aside_jobs WHERE state = 'queued'";
             let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *transaction).await?;
             if waiting.unsigned_abs() + users.len() as u64 > waiting_max {
@@ -65,7 +62,7 @@ where
             sqlx::query(push).bind(format!("{users:?}")).execute(&mut *transaction).await?;
             transaction.commit().await?;
             // A file that was removed can still be written to, and forgets it all when it is closed.
-            self.0.pool().await.map(|_| ())
+            self.pool().await.map(|_| ())
         })
     }
 
@@ -86,7 +83,7 @@ where
             ));
             let claim = sqlx::query_as(claim).bind(milliseconds(lease));
             // All rows, although there is one at most: SQLite has committed when it says that there is no other.
-            let mut claimed = claim.fetch_all(&self.0.pool().await?).await?;
+            let mut claimed = claim.fetch_all(&self.pool().await?).await?;
             Ok(claimed.pop().map(|(id, message, attempt)| Job { id, message, attempt }))
         })
     }
@@ -101,7 +98,7 @@ where
             ));
             let note = sqlx::query_as(note).bind(job.id.clone()).bind(job.attempt);
             let note = note.bind(state.to_owned()).bind(after_ms).bind(error);
-            let noted: Vec<(i64,)> = note.fetch_all(&self.0.pool().await?).await?;
+            let noted: Vec<(i64,)> = note.fetch_all(&self.pool().await?).await?;
             Ok(!noted.is_empty())
         })
     }
@@ -120,7 +117,7 @@ where
             let last_dead = "SELECT message, attempts, error FROM aside_jobs WHERE state = 'dead'
                 ORDER BY due DESC, id DESC LIMIT $1";
             let last_dead = sqlx::query_as(last_dead).bind(i64::from(shown_max));
-            let pool = self.0.pool().await?;
+            let pool = self.pool().await?;
             let counts = sqlx::query_as(counts).fetch_one(&pool).await?;
             Ok(Report::of(counts, last_dead.fetch_all(&pool).await?))
         })
@@ -133,7 +130,7 @@ where
             for (state, kept_max) in [("done", done_max), ("dead", dead_max)] {
                 let kept_max = i64::try_from(kept_max).unwrap_or(i64::MAX);
                 let prune = sqlx::query(prune).bind(state.to_owned()).bind(kept_max);
-                prune.bind(PRUNED_MAX).execute(&self.0.pool().await?).await?;
+                prune.bind(PRUNED_MAX).execute(&self.pool().await?).await?;
             }
             Ok(())
         })

@@ -1,12 +1,6 @@
-//! What a job does: loads its user into the cache.
+//! The work of a job: its user is loaded into the cache.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tower::ServiceExt;
@@ -27,25 +21,25 @@ const REST_MAX: Duration = Duration::from_secs(10);
 /// neither the database nor the attempts of all jobs are spent on an outage.
 const REST_FIRST: Duration = Duration::from_millis(100);
 
-/// How one attempt at a job ended.
+/// One attempt at a job.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The user that was to be loaded; `None` if the message did not say.
     pub user: Option<i64>,
-    /// Which attempt at it this was, from 1.
+    /// Its number among the attempts at this job, from 1.
     pub number: i64,
-    /// How it ended.
+    /// Its end.
     pub outcome: Outcome,
-    /// How long it took.
+    /// The time that it took.
     pub took: Duration,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The user is in the cache, or its absence is.
     Warmed {
-        /// Whether there is such a user.
+        /// True if there is such a user.
         found: bool,
     },
     /// It failed and will be tried again.
@@ -58,23 +52,20 @@ pub enum Outcome {
 pub type Observer = Arc<dyn Fn(&Attempt) + Send + Sync>;
 
 /// Loads users into a cache, one after the other, at a set pace.
-#[derive(Clone)]
 pub struct WarmUp {
     resources: Resources,
     delay: Duration,
     observer: Observer,
-    failures_in_a_row: Arc<AtomicU32>,
 }
 
 impl WarmUp {
     /// Loads into `resources`, rests for `delay` after each, and tells `observer`.
     pub fn new(resources: Resources, delay: Duration, observer: Observer) -> Self {
-        Self { resources, delay, observer, failures_in_a_row: Arc::default() }
+        Self { resources, delay, observer }
     }
 
-    /// The rest after the job that has just ended.
-    pub(super) fn rest(&self) -> Duration {
-        let failures = self.failures_in_a_row.load(Ordering::Relaxed);
+    /// The rest after a job, with so many failed ones in a row up to it.
+    pub(super) fn rest(&self, failures: u32) -> Duration {
         let longer = match failures {
             0 => Duration::ZERO,
             _ => doubled(REST_FIRST, failures - 1).min(REST_MAX),
@@ -86,11 +77,6 @@ impl WarmUp {
     pub(super) async fn attempt(&self, user: Option<i64>, number: i64) -> Outcome {
         let begun_at = Instant::now();
         let outcome = self.outcome(user, number).await;
-        if matches!(outcome, Outcome::Warmed { .. }) {
-            self.failures_in_a_row.store(0, Ordering::Relaxed);
-        } else {
-            self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
-        }
         let attempt = Attempt { user, number, outcome, took: begun_at.elapsed() };
         (self.observer)(&attempt);
         attempt.outcome
@@ -123,7 +109,7 @@ pub(super) fn pause(first: Duration, number: i64) -> Duration {
 }
 
 /// `first`, doubled so many times; at most a day.
-fn doubled(first: Duration, times: u32) -> Duration {
+pub(super) fn doubled(first: Duration, times: u32) -> Duration {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     first.saturating_mul(2_u32.saturating_pow(times)).min(DAY)
 }

@@ -13,10 +13,10 @@ use super::{
     message,
     queue::Queue,
     storage::{Job, Next},
-    warm_up::{Outcome, WarmUp, pause},
+    warm_up::{Outcome, WarmUp, doubled, pause},
 };
 
-/// How long a worker without jobs lets pass between two looks for some.
+/// Between two looks of a worker that finds no job.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Pause after the queue was found to be away; doubled each time.
@@ -25,10 +25,10 @@ const AWAY_FIRST: Duration = Duration::from_millis(250);
 /// The longest pause while the queue is away.
 const AWAY_MAX: Duration = Duration::from_secs(5);
 
-/// How often jobs that are done for long are removed.
+/// Between two removals of jobs that are done for long.
 const PRUNE_PAUSE: Duration = Duration::from_secs(10);
 
-/// How often a worker says within a lease that it lives. One time may fail, and another be late.
+/// Times within a lease that a worker says that it lives. One time may fail, and another be late.
 const BEATS: u32 = 3;
 
 /// A worker. It ends with [`ended`](Worker::ended), or at once when this is dropped; its job then is another's
@@ -68,7 +68,8 @@ impl Drop for Worker {
 }
 
 async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>) {
-    let mut away = AWAY_FIRST;
+    // In a row: looks at a queue that is away, and jobs that failed.
+    let (mut outages, mut failures) = (0_u32, 0_u32);
     let mut prune_at = Instant::now();
     while !*stopped.borrow() {
         if Instant::now() >= prune_at {
@@ -76,15 +77,14 @@ async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>)
             // If the queue is away, the next claim finds that out as well.
             let _ = queue.prune().await;
         }
-        let rest = match work_one(&queue, &warm_up).await {
+        let rest = match work_one(&queue, &warm_up, &mut failures).await {
             Ok(is_done) => {
-                away = AWAY_FIRST;
-                if is_done { warm_up.rest() } else { LOOK_PAUSE }
+                outages = 0;
+                if is_done { warm_up.rest(failures) } else { LOOK_PAUSE }
             }
             Err(_) => {
-                let pause = away;
-                away = (away * 2).min(AWAY_MAX);
-                pause
+                outages = outages.saturating_add(1);
+                doubled(AWAY_FIRST, outages - 1).min(AWAY_MAX)
             }
         };
         tokio::select! {
@@ -95,14 +95,15 @@ async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>)
 }
 
 /// Works one job, if there is one. If its end can't be noted it is another's after the lease.
-async fn work_one(queue: &Queue, warm_up: &WarmUp) -> Result<bool, QueueError> {
+async fn work_one(queue: &Queue, warm_up: &WarmUp, failures: &mut u32) -> Result<bool, QueueError> {
     let Some(job) = queue.claim().await? else { return Ok(false) };
     let attempt = warm_up.attempt(message::user(&job.message), job.attempt);
     tokio::select! {
         outcome = attempt => {
+            *failures = if matches!(outcome, Outcome::Warmed { .. }) { 0 } else { failures.saturating_add(1) };
             let next = match &outcome {
                 Outcome::Warmed { .. } => Next::Done,
-                Outcome::Failed(_) => Next::Retry(pause(queue.timing().retry, job.attempt)),
+                Outcome::Failed(_) => Next::Retry(pause(queue.timing.retry, job.attempt)),
                 Outcome::Dead(error) => Next::Dead(error),
             };
             queue.note(&job, next).await?;
@@ -114,7 +115,7 @@ async fn work_one(queue: &Queue, warm_up: &WarmUp) -> Result<bool, QueueError> {
 
 /// Says that the worker lives. Ends when the job is another's nevertheless.
 async fn lost(queue: &Queue, job: &Job) {
-    let lease = queue.timing().lease;
+    let lease = queue.timing.lease;
     loop {
         sleep(lease / BEATS).await;
         // If the queue is away, the job may still be done by the time that it is back.

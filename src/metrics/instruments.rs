@@ -1,4 +1,4 @@
-//! What each part of the service counts with.
+//! The instruments that each part of the service counts with.
 
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
 
@@ -34,17 +34,17 @@ impl CacheMetrics {
         self.fills[result as usize].inc();
     }
 
-    /// How many gets had this outcome.
+    /// The number of gets with this outcome.
     pub fn gets(&self, outcome: Outcome) -> u64 {
         self.gets[outcome as usize].get()
     }
 
-    /// How many loads ended so.
+    /// The number of loads that ended so.
     pub fn loads(&self, result: LoadResult) -> u64 {
         self.loads[result as usize].get()
     }
 
-    /// How many fills ended so.
+    /// The number of fills that ended so.
     pub fn fills(&self, result: FillResult) -> u64 {
         self.fills[result as usize].get()
     }

@@ -20,7 +20,7 @@ macro_rules! labels {
 }
 
 labels! {
-    /// What one get was, for the ledger: each get is exactly one of these.
+    /// The kind of one get, for the ledger: each get is exactly one of these.
     Outcome {
         /// A fresh entry.
         Hit = "hit",
@@ -38,7 +38,7 @@ labels! {
 }
 
 labels! {
-    /// How one load ended.
+    /// The end of one load.
     LoadResult {
         /// There is such a thing.
         Found = "found",
@@ -58,7 +58,7 @@ labels! {
 }
 
 labels! {
-    /// How one fill ended.
+    /// The end of one fill.
     FillResult {
         /// Stored.
         Stored = "stored",
@@ -74,7 +74,7 @@ labels! {
 }
 
 labels! {
-    /// How one attempt at a job ended.
+    /// The end of one attempt at a job.
     JobResult {
         /// Done.
         Done = "done",

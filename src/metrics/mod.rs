@@ -7,14 +7,14 @@ mod labels;
 use std::{fmt, sync::Arc};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
+    encoding::text,
     metrics::{
         counter::Counter,
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
-    registry::{Registry, Unit},
+    registry::{Metric, Registry, Unit},
 };
 
 pub use self::{
@@ -22,54 +22,30 @@ pub use self::{
     labels::{FillResult, JobResult, LoadResult, Outcome},
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct JobLabel {
-    result: &'static str,
-}
+/// Labels of a series, each a name and a value of a closed set.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabels {
-    source: &'static str,
-    result: &'static str,
-}
+/// The label of a memcached server, which the setting names.
+type ServerLabel = [(&'static str, String); 1];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    source: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceLabel {
-    source: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServerLabel {
-    server: String,
-}
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// All instruments of the process, and the registry that writes them out.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
-    gets: Family<OutcomeLabels, Counter>,
-    loads: Family<ResultLabels, Counter>,
-    loads_running: Family<SourceLabel, Gauge>,
-    fills: Family<ResultLabels, Counter>,
-    jobs: Family<JobLabel, Counter>,
-    hit_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
-    load_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
-    servers: ServerFamilies,
+    gets: Family<Labels<2>, Counter>,
+    loads: Family<Labels<2>, Counter>,
+    loads_running: Family<Labels<1>, Gauge>,
+    fills: Family<Labels<2>, Counter>,
+    jobs: Family<Labels<1>, Counter>,
+    hit_seconds: Histograms<Labels<1>>,
+    load_seconds: Histograms<Labels<1>>,
     edge: Arc<EdgeCounters>,
-}
-
-#[derive(Clone, Debug)]
-struct ServerFamilies {
-    batch_size: Family<ServerLabel, Histogram, fn() -> Histogram>,
+    batch_size: Histograms<ServerLabel>,
     failures: Family<ServerLabel, Counter>,
     crosstalk: Family<ServerLabel, Counter>,
     in_service: Family<ServerLabel, Gauge>,
+    registry: Registry,
 }
 
 /// From 25 µs to 0.8 s: what a hit may take.
@@ -87,96 +63,84 @@ fn batch_histogram() -> Histogram {
     Histogram::new(exponential_buckets(1.0, 2.0, 9))
 }
 
+/// Registers a metric that `help` explains, and returns it.
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// Registers a histogram of seconds for each source.
+fn add_seconds(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    histogram: fn() -> Histogram,
+) -> Histograms<Labels<1>> {
+    let family = Histograms::new_with_constructor(histogram);
+    registry.register_with_unit(name, help, Unit::Seconds, family.clone());
+    family
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("aside");
-        let gets = Family::default();
-        registry.register(
-            "cache_gets",
-            "Answers by what the cache did; each get is one",
-            gets.clone(),
-        );
-        let loads = Family::default();
-        registry.register("loads", "Loads from the source by result", loads.clone());
-        let loads_running = Family::default();
-        let help = "Loads that occupy the source now";
-        registry.register("loads_running", help, loads_running.clone());
-        let fills = Family::default();
-        registry.register("fills", "Values offered to the store by result", fills.clone());
-        let jobs = Family::default();
-        registry.register("jobs", "Attempts at jobs of the queue by result", jobs.clone());
-        let hit_seconds = Family::new_with_constructor(hit_histogram as fn() -> Histogram);
-        let help = "Time from the request to the answer of a hit";
-        registry.register_with_unit("hit", help, Unit::Seconds, hit_seconds.clone());
-        let load_seconds = Family::new_with_constructor(load_histogram as fn() -> Histogram);
-        let help = "Time of a load, its wait for a permit included";
-        registry.register_with_unit("load", help, Unit::Seconds, load_seconds.clone());
-        let servers = ServerFamilies::registered(&mut registry);
-        let edge = Arc::<EdgeCounters>::default();
-        let help = "HTTP connections that are open";
-        registry.register("connections_open", help, edge.open.clone());
-        let help = "HTTP connections that were refused, as too many were open";
-        registry.register("connections_refused", help, edge.refused.clone());
+        let all = &mut registry;
+        let hit = "Time from the request to the answer of a hit";
+        let load = "Time of a load, its wait for a permit included";
+        let refused = "HTTP connections that were refused, as too many were open";
+        let failures = "Round trips and connection attempts that failed";
+        let crosstalk = "Replies that nobody had asked for; the connection was dropped";
+        let in_service = "1 while the server is used, 0 while its breaker is open";
         Self {
+            gets: add(all, "cache_gets", "Answers by what the cache did; each get is one"),
+            loads: add(all, "loads", "Loads from the source by result"),
+            loads_running: add(all, "loads_running", "Loads that occupy the source now"),
+            fills: add(all, "fills", "Values offered to the store by result"),
+            jobs: add(all, "jobs", "Attempts at jobs of the queue by result"),
+            hit_seconds: add_seconds(all, "hit", hit, hit_histogram),
+            load_seconds: add_seconds(all, "load", load, load_histogram),
+            edge: Arc::new(EdgeCounters {
+                open: add(all, "connections_open", "HTTP connections that are open"),
+                refused: add(all, "connections_refused", refused),
+            }),
+            batch_size: {
+                let family = Histograms::new_with_constructor(batch_histogram);
+                let help = "Operations that shared one round trip";
+                all.register("memcached_batch_size", help, family.clone());
+                family
+            },
+            failures: add(all, "memcached_failures", failures),
+            crosstalk: add(all, "memcached_crosstalk", crosstalk),
+            in_service: add(all, "memcached_in_service", in_service),
             registry,
-            gets,
-            loads,
-            loads_running,
-            fills,
-            jobs,
-            hit_seconds,
-            load_seconds,
-            servers,
-            edge,
         }
-    }
-}
-
-impl ServerFamilies {
-    fn registered(registry: &mut Registry) -> Self {
-        let families = Self {
-            batch_size: Family::new_with_constructor(batch_histogram as fn() -> Histogram),
-            failures: Family::default(),
-            crosstalk: Family::default(),
-            in_service: Family::default(),
-        };
-        let registry = registry.sub_registry_with_prefix("memcached");
-        let help = "Operations that shared one round trip";
-        registry.register("batch_size", help, families.batch_size.clone());
-        let help = "Round trips and connection attempts that failed";
-        registry.register("failures", help, families.failures.clone());
-        let help = "Replies that nobody had asked for; the connection was dropped";
-        registry.register("crosstalk", help, families.crosstalk.clone());
-        let help = "1 while the server is used, 0 while its breaker is open";
-        registry.register("in_service", help, families.in_service.clone());
-        families
     }
 }
 
 impl Metrics {
     /// The instruments of the stack in front of one source. All series exist from the start, at zero.
     pub fn cache(&self, source: &'static str) -> CacheMetrics {
-        let counter = |family: &Family<ResultLabels, Counter>, result| {
-            family.get_or_create_owned(&ResultLabels { source, result })
+        let of_source = [("source", source)];
+        let counter = |family: &Family<Labels<2>, Counter>, name, word| {
+            family.get_or_create_owned(&[("source", source), (name, word)])
         };
+        let gets = Outcome::ALL.iter().map(|case| counter(&self.gets, "outcome", case.word()));
+        let loads = LoadResult::ALL.iter().map(|case| counter(&self.loads, "result", case.word()));
+        let fills = FillResult::ALL.iter().map(|case| counter(&self.fills, "result", case.word()));
         CacheMetrics {
-            gets: Outcome::ALL
-                .iter()
-                .map(|outcome| OutcomeLabels { source, outcome: outcome.word() })
-                .map(|labels| self.gets.get_or_create_owned(&labels))
-                .collect(),
-            loads: LoadResult::ALL.iter().map(|case| counter(&self.loads, case.word())).collect(),
-            loads_running: self.loads_running.get_or_create_owned(&SourceLabel { source }),
-            fills: FillResult::ALL.iter().map(|case| counter(&self.fills, case.word())).collect(),
-            hit_seconds: self.hit_seconds.get_or_create_owned(&SourceLabel { source }),
-            load_seconds: self.load_seconds.get_or_create_owned(&SourceLabel { source }),
+            gets: gets.collect(),
+            loads: loads.collect(),
+            fills: fills.collect(),
+            loads_running: self.loads_running.get_or_create_owned(&of_source),
+            hit_seconds: self.hit_seconds.get_or_create_owned(&of_source),
+            load_seconds: self.load_seconds.get_or_create_owned(&of_source),
         }
     }
 
     /// The instruments of the jobs that this process works. All series exist from now on, at zero.
     pub fn jobs(&self) -> JobMetrics {
-        let counter =
-            |case: &JobResult| self.jobs.get_or_create_owned(&JobLabel { result: case.word() });
+        let counter = |case: &JobResult| self.jobs.get_or_create_owned(&[("result", case.word())]);
         JobMetrics { jobs: JobResult::ALL.iter().map(counter).collect() }
     }
 
@@ -187,12 +151,12 @@ impl Metrics {
 
     /// The instruments of one memcached server.
     pub fn server(&self, name: &str) -> ServerMetrics {
-        let label = ServerLabel { server: name.to_owned() };
+        let label = [("server", name.to_owned())];
         ServerMetrics {
-            batch_size: self.servers.batch_size.get_or_create_owned(&label),
-            failures: self.servers.failures.get_or_create_owned(&label),
-            crosstalk: self.servers.crosstalk.get_or_create_owned(&label),
-            in_service: self.servers.in_service.get_or_create_owned(&label),
+            batch_size: self.batch_size.get_or_create_owned(&label),
+            failures: self.failures.get_or_create_owned(&label),
+            crosstalk: self.crosstalk.get_or_create_owned(&label),
+            in_service: self.in_service.get_or_create_owned(&label),
         }
     }
 

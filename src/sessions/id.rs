@@ -1,4 +1,4 @@
-//! The id of a session: a secret, as whoever knows it is logged in.
+//! The id of a session: a secret, as a client that knows it is logged in.
 
 use std::fmt;
 
@@ -9,9 +9,6 @@ use crate::cache::Key;
 
 /// Random bytes of an id: 256 bits, so that none is ever guessed or drawn twice.
 const ID_BYTES: usize = 32;
-
-/// Characters of an id as it is written.
-const ID_CHARACTERS: usize = 43;
 
 /// The id of a session, as unpadded base64url. It is written to no log: there is no `Display`, and `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,12 +27,9 @@ impl SessionId {
 
     /// The id that `text` writes; `None` if it writes none. An id has one spelling.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; ID_BYTES];
-        // The length comes first: decoding into a place of another size would panic. What follows refuses a
-        // foreign character, and a last one whose two spare bits are set.
-        let sound = text.len() == ID_CHARACTERS
-            && BASE64URL_NOPAD.decode_mut(text.as_bytes(), &mut bytes).is_ok();
-        sound.then(|| Self(text.to_owned()))
+        // This refuses a foreign character, and a last one whose two spare bits are set.
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        (bytes.len() == ID_BYTES).then(|| Self(text.to_owned()))
     }
 
     /// The secret itself, for the one who is logged in.
@@ -43,7 +37,7 @@ impl SessionId {
         &self.0
     }
 
-    /// Where the session is kept: `session:` and the SHA-256 of the id's text in hexadecimal, so that a look
+    /// The key of the session: `session:` and the SHA-256 of the id's text in hexadecimal, so that a look
     /// into memcached shows no id.
     pub(crate) fn key(&self) -> Key {
         Key::hashed("session", &Sha256::digest(self.0.as_bytes()).into())
@@ -67,7 +61,7 @@ mod tests {
         let ids: HashSet<_> = (0..1000).map(|_| SessionId::draw().unwrap().0).collect();
         assert_eq!(ids.len(), 1000);
         for id in ids {
-            assert_eq!(id.len(), ID_CHARACTERS);
+            assert_eq!(id.len(), 43);
             assert_eq!(SessionId::parse(&id).unwrap().reveal(), id);
         }
     }

@@ -20,17 +20,17 @@ use crate::{
     users::is_name,
 };
 
-/// How often an id is drawn until one's home server is in service. With one of two servers away, all of these
+/// Most ids drawn until one's home server is in service. With one of two servers away, all of these
 /// miss once in 2^64 log-ins; past it, the log-in fails as if all were away.
 const DRAWS_MAX: u32 = 64;
 
-/// Who logs in.
+/// A log-in.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// The id of a user, from 1.
     pub user_id: i64,
-    /// What the user is called meanwhile: 1 to 200 characters, as in a user's name.
+    /// The user's name meanwhile: 1 to 200 characters, as in a user's name.
     pub username: String,
 }
 

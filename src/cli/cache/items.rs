@@ -10,7 +10,7 @@ use crate::{
     cli::output::print,
     config::ServerSettings,
     escape::Escaped,
-    memcached::{Kept, Memcached},
+    memcached::Memcached,
 };
 
 /// Stores `value` under `key`, whatever is there; a load under way stores nothing any more.
@@ -20,58 +20,57 @@ pub(super) async fn set(
     value: Bytes,
     ttl: Duration,
 ) -> Result<(), Failed> {
-    let memcached = connect(servers, key).await?;
     let life_s = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
-    memcached.keep(key, value, life_s).await.map_err(|why| away(&memcached, key, why))
+    at_home(servers, key, async |memcached| memcached.keep(key, value, life_s).await).await
 }
 
 /// Prints the value of `key`: as it is to a file or a pipe, escaped to a terminal, which would obey it.
 pub(super) async fn get(servers: &ServerSettings, key: &Key) -> Result<(), Failed> {
-    let memcached = connect(servers, key).await?;
-    let kept = memcached.read(key, None).await.map_err(|why| away(&memcached, key, why))?;
-    match kept {
-        None => Err(Failed::Failure(format!("nothing is stored under {key}"))),
-        Some(Kept { value, .. }) if value.is_empty() => {
-            Err(Failed::Failure(format!("{key} is being loaded: its value is empty")))
-        }
-        Some(Kept { value, .. }) if std::io::stdout().is_terminal() => {
-            Ok(print(format!("{}\n", for_terminal(&value)))?)
-        }
-        Some(Kept { value, .. }) => Ok(print(value)?),
+    let kept = at_home(servers, key, async |memcached| memcached.read(key, None).await).await?;
+    let nothing = || Failed::Failure(format!("nothing is stored under {key}"));
+    let value = kept.ok_or_else(nothing)?.value;
+    if value.is_empty() {
+        return Err(Failed::Failure(format!("{key} is being loaded: its value is empty")));
     }
+    let is_terminal = std::io::stdout().is_terminal();
+    Ok(if is_terminal { print(format!("{}\n", for_terminal(&value))) } else { print(value) }?)
 }
 
 /// Deletes `key`, on its second choice as well, where an entry of the cache may have stood in.
 pub(super) async fn delete(servers: &ServerSettings, key: &Key) -> Result<(), Failed> {
-    let memcached = connect(servers, key).await?;
-    let was_there = memcached.remove(key).await.map_err(|why| away(&memcached, key, why))?;
-    memcached.forget(key).await.map_err(|_| {
+    let delete = async |memcached: &Memcached| {
+        Ok((memcached.remove(key).await?, memcached.forget(key).await))
+    };
+    let (was_there, forgotten) = at_home(servers, key, delete).await?;
+    forgotten.map_err(|_| {
         Failed::Failure(format!("{key} may be left on its second choice of server"))
     })?;
     Ok(print(if was_there { "deleted\n" } else { "was not there\n" })?)
 }
 
-/// Connects to the servers, of which that of `key` must be reached.
-async fn connect(servers: &ServerSettings, key: &Key) -> Result<Memcached, Failed> {
+/// Connects to the servers, and carries out `operation` if that of `key` can be reached.
+async fn at_home<T>(
+    servers: &ServerSettings,
+    key: &Key,
+    operation: impl AsyncFnOnce(&Memcached) -> Result<T, StoreError>,
+) -> Result<T, Failed> {
     let memcached = client::connect(&inspector(servers)?).await;
-    if memcached.reaches(key) {
-        Ok(memcached)
+    let done = if memcached.reaches(key) {
+        operation(&memcached).await
     } else {
-        Err(away(&memcached, key, StoreError::Unavailable))
-    }
-}
-
-fn away(memcached: &Memcached, key: &Key, why: StoreError) -> Failed {
-    let home = memcached.home(key).map(|address| format!(" at {address}")).unwrap_or_default();
-    Failed::Failure(match why {
-        StoreError::Refused => format!("memcached{home} refused"),
-        StoreError::NoAnswer | StoreError::Unavailable => {
-            format!("memcached{home} does not answer")
-        }
+        Err(StoreError::Unavailable)
+    };
+    done.map_err(|why| {
+        let why = match why {
+            StoreError::Refused => "refused",
+            StoreError::NoAnswer | StoreError::Unavailable => "does not answer",
+        };
+        let home = memcached.home(key).map(|address| format!(" at {address}")).unwrap_or_default();
+        Failed::Failure(format!("memcached{home} {why}"))
     })
 }
 
-/// What a terminal would obey, and what is no UTF-8, as escapes; all else as it is.
+/// A value in which all that a terminal would obey, and all that is no UTF-8, is an escape.
 fn for_terminal(value: &[u8]) -> String {
     let mut text = String::with_capacity(value.len());
     for chunk in value.utf8_chunks() {

@@ -5,9 +5,10 @@ mod items;
 mod stats;
 mod value;
 
-use std::{process::ExitCode, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use tokio::runtime::Builder;
 
 use super::{
     client::{Failed, block_on},
@@ -18,7 +19,7 @@ use crate::{
     config::{self, ServerSettings},
 };
 
-/// What is done with the cache.
+/// A command about the servers.
 #[derive(Debug, Subcommand)]
 pub(super) enum CacheCommand {
     /// Store a value
@@ -68,29 +69,25 @@ pub(super) struct OneKey {
 }
 
 impl CacheCommand {
-    pub(super) fn run(self) -> ExitCode {
-        let done = match self {
-            Self::Set { key, value, ttl, servers } => checked(&key).and_then(|key| {
-                let value = value::given(value)?;
-                block_on(items::set(&servers, &key, value, ttl))
-            }),
-            Self::Get(OneKey { key, servers }) => {
-                checked(&key).and_then(|key| block_on(items::get(&servers, &key)))
+    pub(super) fn run(self) -> Result<(), Failed> {
+        block_on(Builder::new_current_thread(), async {
+            match self {
+                Self::Set { key, value, ttl, servers } => {
+                    items::set(&servers, &checked(&key)?, value::given(value)?, ttl).await
+                }
+                Self::Get(OneKey { key, servers }) => items::get(&servers, &checked(&key)?).await,
+                Self::Delete(OneKey { key, servers }) => {
+                    items::delete(&servers, &checked(&key)?).await
+                }
+                Self::Stats { servers, service } => stats::print(&servers, &service).await,
+                Self::Explain { key, stale_while_revalidate, stale_if_error } => {
+                    let OneKey { key, servers } = key;
+                    let policy =
+                        Policy { stale_while_revalidate, stale_if_error, ..Policy::default() };
+                    explain::print(&servers, &checked(&key)?, policy).await
+                }
             }
-            Self::Delete(OneKey { key, servers }) => {
-                checked(&key).and_then(|key| block_on(items::delete(&servers, &key)))
-            }
-            Self::Stats { servers, service } => block_on(stats::print(&servers, &service)),
-            Self::Explain {
-                key: OneKey { key, servers },
-                stale_while_revalidate,
-                stale_if_error,
-            } => {
-                let policy = Policy { stale_while_revalidate, stale_if_error, ..Policy::default() };
-                checked(&key).and_then(|key| block_on(explain::print(&servers, &key, policy)))
-            }
-        };
-        done.map_or_else(Failed::told, |()| ExitCode::SUCCESS)
+        })
     }
 }
 

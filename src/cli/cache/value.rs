@@ -10,7 +10,7 @@ use crate::cli::client::Failed;
 /// refuses the new value and removes the old one.
 const VALUE_BYTES_MAX: usize = 1_000_000;
 
-/// What an argument says where the value is on standard input: Linux takes no argument of more than 128 KiB.
+/// The argument where the value is on standard input: Linux takes no argument of more than 128 KiB.
 const STANDARD_INPUT: &str = "-";
 
 /// The value itself, wherever it is. No more is read of it than shows that it is too long.
@@ -28,9 +28,7 @@ pub(super) fn given(argument: String) -> Result<Bytes, Failed> {
 
 fn read() -> Result<Vec<u8>, Failed> {
     let mut value = Vec::new();
-    let read_max = VALUE_BYTES_MAX as u64 + 1;
-    match stdin().lock().take(read_max).read_to_end(&mut value) {
-        Ok(_) => Ok(value),
-        Err(error) => Err(Failed::Failure(format!("standard input can't be read: {error}"))),
-    }
+    let read = stdin().lock().take(VALUE_BYTES_MAX as u64 + 1).read_to_end(&mut value);
+    let why = |error| Failed::Failure(format!("standard input can't be read: {error}"));
+    read.map(|_| value).map_err(why)
 }

@@ -1,17 +1,17 @@
 //! `aside jobs consume`: works the warm-up queue until told to stop.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use clap::Args;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::sleep;
 
 use super::progress::Progress;
 use crate::{
     app::{self, Stacks},
-    cli::output::refuse,
+    cli::{
+        client::{FAILURE, Failed},
+        signals::Signals,
+    },
     config::{LogFormat, QueueSettings, StackSettings, pause},
     jobs::{Attempt, Queue, WarmUp, Worker},
     metrics::Metrics,
@@ -21,7 +21,7 @@ use crate::{
 /// Pause between two looks at how many jobs are left.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
-/// What to work on, and how fast.
+/// The queue to work, and the pace.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Consume {
     /// How long to rest after each job
@@ -40,60 +40,38 @@ pub(in crate::cli) struct Consume {
 }
 
 impl Consume {
-    pub(super) async fn run(&self) -> ExitCode {
-        if let Err(invalid) = telemetry::start(self.log_format) {
-            return refuse(&invalid.to_string());
-        }
-        let queue = match app::queue(&self.queue, &self.stacks.database) {
-            Ok(queue) => queue,
-            Err(error) => return refuse(&error.to_string()),
-        };
-        let stacks = match Stacks::open(&self.stacks, &Metrics::default()).await {
-            Ok(stacks) => stacks,
-            Err(error) => return refuse(&error.to_string()),
-        };
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return refuse("signals can't be received");
-        };
-        let mut stop = async move || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
+    pub(super) async fn run(&self) -> Result<(), Failed> {
+        telemetry::start(self.log_format).map_err(Failed::refused)?;
+        let queue = app::queue(&self.queue, &self.stacks.database).map_err(Failed::refused)?;
+        let stacks = Stacks::open(&self.stacks, &Metrics::default()).await;
+        let resources = stacks.map_err(Failed::refused)?.resources;
+        let mut signals = Signals::receive()?;
         let progress = Arc::new(Progress::start(queue.place()));
-        let observer = {
-            let progress = progress.clone();
-            Arc::new(move |attempt: &Attempt| progress.attempt(attempt))
-        };
-        let warm_up = WarmUp::new(stacks.resources, self.delay, observer);
-        let mut worker = Worker::start(queue.clone(), warm_up);
+        let observer = progress.clone();
+        let observer = Arc::new(move |attempt: &Attempt| observer.attempt(attempt));
+        let mut worker = Worker::start(queue.clone(), WarmUp::new(resources, self.delay, observer));
         tokio::select! {
-            () = stop() => {}
+            _ = signals.next() => {}
             () = watch(&queue, &progress) => {}
         }
         progress.stopping();
         // The job under way ends by the deadline of its query. A second signal does not wait for it.
-        let code = tokio::select! {
-            () = worker.ended() => ExitCode::SUCCESS,
-            () = stop() => ExitCode::FAILURE,
+        let ended = tokio::select! {
+            () = worker.ended() => Ok(()),
+            _ = signals.next() => Err(Failed::Told(FAILURE)),
         };
         progress.end();
-        code
+        ended
     }
 }
 
 /// Looks for ever how many jobs are left.
 async fn watch(queue: &Queue, progress: &Progress) {
-    let mut looks = interval(LOOK_PAUSE);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        looks.tick().await;
         // If the queue is away, the worker says so.
         if let Ok(counts) = queue.counts().await {
             progress.left(counts.waiting + counts.running + counts.retrying);
         }
+        sleep(LOOK_PAUSE).await;
     }
 }

@@ -4,14 +4,13 @@ mod consume;
 mod produce;
 mod progress;
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
+use tokio::runtime::Builder;
 
 use self::{consume::Consume, produce::Produce};
-use super::output::refuse;
+use super::client::{Failed, block_on};
 
-/// What to do with the queue.
+/// A command about the queue.
 #[derive(Debug, Subcommand)]
 pub(super) enum Jobs {
     /// Put users on the queue, to be loaded into the cache
@@ -21,17 +20,12 @@ pub(super) enum Jobs {
 }
 
 impl Jobs {
-    pub(super) fn run(&self) -> ExitCode {
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return refuse(&format!("no threads can be started: {error}")),
-        };
-        let code = match self {
-            Self::Produce(produce) => runtime.block_on(produce.run()),
-            Self::Consume(consume) => runtime.block_on(consume.run()),
-        };
-        // A query that can't be interrupted must not hold up the end of the process.
-        runtime.shutdown_background();
-        code
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        block_on(Builder::new_multi_thread(), async {
+            match self {
+                Self::Produce(produce) => produce.run().await,
+                Self::Consume(consume) => consume.run().await,
+            }
+        })
     }
 }

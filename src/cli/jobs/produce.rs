@@ -1,12 +1,15 @@
 //! `aside jobs produce`: puts users on the warm-up queue.
 
-use std::{ops::RangeInclusive, process::ExitCode, str::FromStr};
+use std::ops::RangeInclusive;
 
 use clap::Args;
 
 use crate::{
     app,
-    cli::output::{complain, print, refuse},
+    cli::{
+        client::Failed,
+        output::{complain, print},
+    },
     config::QueueAddress,
 };
 
@@ -16,7 +19,7 @@ const USERS_MAX: u64 = 1_000_000;
 /// Users that are put on the queue at once.
 const BATCH: usize = 10_000;
 
-/// Which users, and which queue.
+/// The users, and the queue that they are put on.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Produce {
     /// Ids of users
@@ -24,8 +27,8 @@ pub(in crate::cli) struct Produce {
     ids: Vec<i64>,
 
     /// Ids of users from the first to the last, as in 1..=1000; at most a million
-    #[arg(long, value_name = "FIRST..=LAST")]
-    range: Option<Range>,
+    #[arg(long, value_name = "FIRST..=LAST", value_parser = range)]
+    range: Option<RangeInclusive<i64>>,
 
     /// Database whose queue is used unless --queue names one
     #[arg(long, env = "ASIDE_DATABASE", default_value = "sqlite://aside.db", value_name = "URL")]
@@ -35,21 +38,12 @@ pub(in crate::cli) struct Produce {
     queue: QueueAddress,
 }
 
-/// Ids from the first to the last.
-#[derive(Clone, Debug)]
-struct Range(RangeInclusive<i64>);
-
-impl FromStr for Range {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let takes = "it takes FIRST..=LAST, as in 1..=1000, at most a million ids";
-        let ends = text.split_once("..=").and_then(|(first, last)| {
-            let (first, last) = (id(first).ok()?, id(last).ok()?);
-            (first <= last && first.abs_diff(last) < USERS_MAX).then_some(first..=last)
-        });
-        ends.map(Self).ok_or_else(|| takes.to_owned())
-    }
+fn range(text: &str) -> Result<RangeInclusive<i64>, String> {
+    let ends = text.split_once("..=").and_then(|(first, last)| {
+        let (first, last) = (id(first).ok()?, id(last).ok()?);
+        (first <= last && first.abs_diff(last) < USERS_MAX).then_some(first..=last)
+    });
+    ends.ok_or_else(|| "it takes FIRST..=LAST, as in 1..=1000, at most a million ids".to_owned())
 }
 
 fn id(text: &str) -> Result<i64, String> {
@@ -58,32 +52,28 @@ fn id(text: &str) -> Result<i64, String> {
 }
 
 impl Produce {
-    pub(super) async fn run(&self) -> ExitCode {
-        let range = self.range.iter().flat_map(|Range(range)| range.clone());
-        let users: Vec<i64> = self.ids.iter().copied().chain(range).collect();
+    pub(super) async fn run(&self) -> Result<(), Failed> {
+        let users: Vec<i64> =
+            self.ids.iter().copied().chain(self.range.clone().into_iter().flatten()).collect();
         if users.is_empty() {
-            return refuse("no user is named: it takes ids, or --range FIRST..=LAST");
+            return Err(Failed::refused("no user is named: it takes ids, or --range FIRST..=LAST"));
         }
-        let queue = match app::queue_to_fill(&self.queue, &self.database) {
-            Ok(queue) => queue,
-            Err(error) => return refuse(&error.to_string()),
-        };
+        let queue = app::queue_to_fill(&self.queue, &self.database).map_err(Failed::refused)?;
+        let (place, all) = (queue.place(), users.len());
         let mut queued = 0;
         for batch in users.chunks(BATCH) {
-            if let Err(error) = queue.push(batch).await {
-                // Those before are stored; whoever calls again must know how many.
-                let (place, all) = (queue.place(), users.len());
-                complain(&format!("{error} ({place}); queued {queued} of {all}"));
-                return ExitCode::FAILURE;
-            }
+            // Those before are stored; a caller who tries again must know how many.
+            queue.push(batch).await.map_err(|error| {
+                Failed::Failure(format!("{error} ({place}); queued {queued} of {all}"))
+            })?;
             queued += batch.len();
         }
-        // They are stored: whoever took this for a failure would call again, and queue them twice.
-        let said = format!("queued {queued} on {}", queue.place());
+        // They are stored: a caller who took this for a failure would try again, and queue them twice.
+        let said = format!("queued {queued} on {place}");
         if let Err(why) = print(format!("{said}\n")) {
             complain(&format!("{why}; {said}"));
         }
-        ExitCode::SUCCESS
+        Ok(())
     }
 }
 
@@ -93,12 +83,12 @@ mod tests {
 
     #[test]
     fn a_range_has_at_most_a_million_ids_from_one_on() {
-        assert_eq!("1..=3".parse::<Range>().unwrap().0, 1..=3);
-        assert_eq!("1..=1000000".parse::<Range>().unwrap().0, 1..=1_000_000);
+        assert_eq!(range("1..=3"), Ok(1..=3));
+        assert_eq!(range("1..=1000000"), Ok(1..=1_000_000));
         for text in
             ["", "1", "1..3", "0..=3", "3..=1", "1..=1000001", "-1..=3", "a..=b", "1..=3..=5"]
         {
-            assert!(text.parse::<Range>().is_err(), "{text}");
+            assert!(range(text).is_err(), "{text}");
         }
     }
 }

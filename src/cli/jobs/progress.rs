@@ -1,7 +1,7 @@
-//! How far the work has come: a bar on a terminal, lines anywhere else.
+//! The progress of the work: a bar on a terminal, lines anywhere else.
 
 use std::{
-    io::{IsTerminal, Write, stdout},
+    io::{Write, stdout},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -10,103 +10,95 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::jobs::{ATTEMPTS_MAX, Attempt, Outcome};
 
-/// How often the bar moves while nothing else happens.
+/// Between two movements of the bar while nothing else happens.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What is written on standard output.
+/// The message of the bar while no attempt has ended since the queue was found empty.
+const IDLE: &str = "waiting for jobs";
+
+/// Tells of the work on standard output.
 pub(super) struct Progress {
-    /// `None` if standard output is no terminal.
-    bar: Option<ProgressBar>,
-    done: AtomicU64,
+    /// Hidden if standard output is no terminal. Its position is the number of jobs done.
+    bar: ProgressBar,
     dead: AtomicU64,
 }
 
 impl Progress {
     pub(super) fn start(place: &str) -> Self {
-        let bar = stdout().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stdout());
-            let style = "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} {msg}";
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style);
-            }
-            bar.set_message("waiting for jobs");
-            bar.enable_steady_tick(TICK);
-            bar
-        });
-        let progress = Self { bar, done: AtomicU64::new(0), dead: AtomicU64::new(0) };
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stdout());
+        let style = "{spinner} [{elapsed_precise}] {wide_bar} {pos}/{len} {msg}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        bar.set_message(IDLE);
+        bar.enable_steady_tick(TICK);
+        let progress = Self { bar, dead: AtomicU64::new(0) };
         progress.say(&format!("working {place}"));
         progress
     }
 
     /// One attempt has ended.
     pub(super) fn attempt(&self, attempt: &Attempt) {
+        let Attempt { number, outcome, .. } = attempt;
         let user = attempt.user.map_or_else(|| "?".to_owned(), |id| id.to_string());
         let ms = attempt.took.as_millis();
-        let (line, ended) = match &attempt.outcome {
-            Outcome::Warmed { found: true } => (format!("user {user} warmed in {ms} ms"), true),
-            Outcome::Warmed { found: false } => {
-                (format!("user {user} does not exist, known in {ms} ms"), true)
-            }
+        let said = match outcome {
+            Outcome::Warmed { found: true } => format!("warmed in {ms} ms"),
+            Outcome::Warmed { found: false } => format!("does not exist, known in {ms} ms"),
             Outcome::Failed(error) => {
-                let number = attempt.number;
-                (format!("user {user} failed, attempt {number} of {ATTEMPTS_MAX}: {error}"), false)
+                format!("failed, attempt {number} of {ATTEMPTS_MAX}: {error}")
             }
-            Outcome::Dead(error) => (format!("user {user} given up: {error}"), true),
+            Outcome::Dead(error) => format!("given up: {error}"),
         };
-        if ended {
-            self.done.fetch_add(1, Ordering::Relaxed);
+        if !matches!(outcome, Outcome::Failed(_)) {
+            self.bar.inc(1);
         }
-        if matches!(attempt.outcome, Outcome::Dead(_)) {
+        if matches!(outcome, Outcome::Dead(_)) {
             self.dead.fetch_add(1, Ordering::Relaxed);
         }
-        match &self.bar {
-            Some(bar) => {
-                let done = self.done.load(Ordering::Relaxed);
-                bar.set_length(bar.length().unwrap_or(0).max(done));
-                bar.set_position(done);
-                bar.set_message(match self.dead.load(Ordering::Relaxed) {
-                    0 => line,
-                    dead => format!("{line} ({dead} given up)"),
-                });
-            }
-            None => self.say(&line),
-        }
+        let done = self.bar.position();
+        self.bar.set_length(self.bar.length().unwrap_or(0).max(done));
+        let line = format!("user {user} {said}");
+        self.tell(match self.dead.load(Ordering::Relaxed) {
+            dead if dead > 0 && !self.bar.is_hidden() => format!("{line} ({dead} given up)"),
+            _ => line,
+        });
     }
 
     /// So many jobs are left, of all that work this queue.
     pub(super) fn left(&self, jobs: u64) {
-        if let Some(bar) = &self.bar {
-            bar.set_length(self.done.load(Ordering::Relaxed) + jobs);
-            if jobs == 0 {
-                bar.set_message("waiting for jobs");
-            }
+        self.bar.set_length(self.bar.position() + jobs);
+        if jobs == 0 {
+            self.bar.set_message(IDLE);
         }
     }
 
     /// The job under way is the last.
     pub(super) fn stopping(&self) {
-        match &self.bar {
-            Some(bar) => bar.set_message("stopping"),
-            None => self.say("stopping"),
-        }
+        self.tell("stopping".to_owned());
     }
 
     pub(super) fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish();
-        }
-        let (done, dead) = (self.done.load(Ordering::Relaxed), self.dead.load(Ordering::Relaxed));
+        // The end sets it to the length.
+        let done = self.bar.position();
+        self.bar.finish();
+        let dead = self.dead.load(Ordering::Relaxed);
         self.say(&format!("worked {done} jobs, {dead} given up"));
     }
 
-    fn say(&self, line: &str) {
-        let print = || {
-            // Whoever reads it may have gone away.
-            let _ = writeln!(stdout(), "{line}");
-        };
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
+    /// Shows `line` beside the bar, or says it where there is none.
+    fn tell(&self, line: String) {
+        if self.bar.is_hidden() {
+            self.say(&line);
+        } else {
+            self.bar.set_message(line);
         }
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| {
+            // The reader may have gone away.
+            let _ = writeln!(stdout(), "{line}");
+        });
     }
 }

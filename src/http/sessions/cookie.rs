@@ -11,7 +11,7 @@ use crate::{
 /// The name of the cookie.
 pub(in crate::http) const NAME: &str = "aside_session";
 
-/// What the cookie of a request says.
+/// The id in the cookie of a request.
 ///
 /// # Errors
 /// [`Problem::NoSuchSession`] if there is none, or one that holds no id; [`Problem::RepeatedCookie`] if there are

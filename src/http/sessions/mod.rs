@@ -1,4 +1,4 @@
-//! `/sessions`: log in, look, log out. By the id for whoever has the API token, by the cookie for a browser.
+//! `/sessions`: log in, look, log out. By the id for a caller with the API token, by the cookie for a browser.
 
 mod cookie;
 
@@ -27,20 +27,20 @@ const CURRENT: &str = "/sessions/current";
 
 /// The routes of this noun.
 ///
-/// The current session needs no token: a browser has none, and whoever has the cookie knows an id, which nobody
+/// The current session needs no token: a browser has none, and one that has the cookie knows an id, which nobody
 /// can guess. It is closed where nobody may use sessions at all.
 pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
     Router::new()
         .route("/sessions", post(create))
         .route("/sessions/{id}", get(show).delete(delete))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect))
-        .route("/sessions/current", get(show_current).delete(delete_current))
+        .route("/sessions/current", get(show).delete(delete))
 }
 
 /// A session as its own user sees it.
 #[derive(Serialize)]
 pub(super) struct Shown<'a> {
-    /// A secret: whoever knows it is logged in.
+    /// A secret: a client that knows it is logged in.
     id: &'a str,
     #[serde(flatten)]
     session: Session,
@@ -52,24 +52,17 @@ pub(super) struct Shown<'a> {
 pub(super) async fn create(
     State(context): State<Arc<Context>>,
     Input(login): Input<Login>,
-) -> Response {
-    let created = async {
-        login.check()?;
-        is_on_record(&context, login.user_id).await?;
-        Ok(context.sessions.create(login).await?)
-    };
-    match created.await {
-        Ok((id, session)) => {
-            let location = [(LOCATION, CURRENT)];
-            let mut response = (StatusCode::CREATED, location, shown(&id, session)).into_response();
-            cookie::set(response.headers_mut(), &context, &id);
-            response
-        }
-        Err(problem) => Problem::into_response(problem),
-    }
+) -> Result<Response, Problem> {
+    login.check()?;
+    is_on_record(&context, login.user_id).await?;
+    let (id, session) = context.sessions.create(login).await?;
+    let location = [(LOCATION, CURRENT)];
+    let mut response = (StatusCode::CREATED, location, shown(&id, session)).into_response();
+    cookie::set(response.headers_mut(), &context, &id);
+    Ok(response)
 }
 
-/// Finds the user by a plain read through the cache.
+/// Refuses where there is no such user, by a plain read through the cache.
 async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
     let users = context.resources.named(users::NAME).ok_or(Problem::NoSuchUser)?;
     let get = Get { id, directives: Directives::default() };
@@ -80,69 +73,50 @@ async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
 
 /// Shows a session, which lives anew from now.
 ///
-/// The cookie is left alone: who follows a link to somebody else's session must not be logged in as them.
-pub(super) async fn show(State(context): State<Arc<Context>>, uri: Uri) -> Response {
-    let read = async {
-        let id = of_path(&uri)?;
-        let session = read(&context, &id).await?;
-        Ok(shown(&id, session).into_response())
-    };
-    read.await.unwrap_or_else(Problem::into_response)
-}
-
-/// Shows the session of the cookie, which lives anew from now.
-pub(super) async fn show_current(
+/// Only the cookie that named it is renewed: a user who follows a link to somebody else's session must not be
+/// logged in as them.
+pub(super) async fn show(
     State(context): State<Arc<Context>>,
+    uri: Uri,
     headers: HeaderMap,
-) -> Response {
-    let read = async {
-        let id = of_cookie(&context, &headers)?;
-        let session = read(&context, &id).await?;
-        let mut response = shown(&id, session).into_response();
+) -> Result<Response, Problem> {
+    let id = id(&context, &uri, &headers)?;
+    let session = context.sessions.read(&id).await?.ok_or(Problem::NoSuchSession)?;
+    let mut response = shown(&id, session).into_response();
+    if uri.path() == CURRENT {
         cookie::set(response.headers_mut(), &context, &id);
-        Ok(response)
-    };
-    read.await.unwrap_or_else(Problem::into_response)
+    }
+    Ok(response)
 }
 
 /// Logs a user out.
-pub(super) async fn delete(State(context): State<Arc<Context>>, uri: Uri) -> Response {
-    end(&context, of_path(&uri)).await.into_response()
-}
-
-/// Logs the user of the cookie out.
 ///
 /// The browser drops its cookie also if there was no such session; but not if that can't be known.
-pub(super) async fn delete_current(
+pub(super) async fn delete(
     State(context): State<Arc<Context>>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let ended = end(&context, of_cookie(&context, &headers)).await;
+    let ended = async {
+        let was_there = context.sessions.delete(&id(&context, &uri, &headers)?).await?;
+        if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NoSuchSession) }
+    };
+    let ended = ended.await;
     let mut response = ended.into_response();
-    if matches!(ended, Ok(_) | Err(Problem::NoSuchSession)) {
+    if uri.path() == CURRENT && matches!(ended, Ok(_) | Err(Problem::NoSuchSession)) {
         cookie::clear(response.headers_mut(), &context);
     }
     response
 }
 
-/// What is no id names no session; memcached is not asked. The path is read as it was sent, so that an escaped
-/// character is no second spelling.
-fn of_path(uri: &Uri) -> Result<SessionId, Problem> {
-    let text = uri.path().strip_prefix("/sessions/");
-    text.and_then(SessionId::parse).ok_or(Problem::NoSuchSession)
-}
-
-fn of_cookie(context: &Context, headers: &HeaderMap) -> Result<SessionId, Problem> {
+/// The id in the cookie, or in the path. There, text that is none names no session, and memcached is not asked. The
+/// path is read as it was sent, so that an escaped character is no second spelling.
+fn id(context: &Context, uri: &Uri, headers: &HeaderMap) -> Result<SessionId, Problem> {
+    if uri.path() != CURRENT {
+        let text = uri.path().strip_prefix("/sessions/");
+        return text.and_then(SessionId::parse).ok_or(Problem::NoSuchSession);
+    }
     if context.access.is_closed() { Err(Problem::Closed) } else { cookie::id(headers) }
-}
-
-async fn read(context: &Context, id: &SessionId) -> Result<Session, Problem> {
-    context.sessions.read(id).await?.ok_or(Problem::NoSuchSession)
-}
-
-async fn end(context: &Context, id: Result<SessionId, Problem>) -> Result<StatusCode, Problem> {
-    let was_there = context.sessions.delete(&id?).await?;
-    if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NoSuchSession) }
 }
 
 fn shown(id: &SessionId, session: Session) -> Json<Shown<'_>> {
