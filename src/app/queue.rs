@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::StartError;
 use crate::{
     config::{QueueAddress, QueueSettings, Settings},
-    jobs::{Address, Attempt, InvalidAddress, Limits, Outcome, Queue, Timing, WarmUp, Worker},
+    jobs::{
+        Address, Attempt, InvalidAddress, Limits, Outcome, Queue, Target, Timing, WarmUp, Worker,
+    },
     metrics::{JobMetrics, JobResult, Metrics},
     resources::Resources,
 };
@@ -67,13 +69,14 @@ pub(super) fn start(
 }
 
 fn observe(metrics: &JobMetrics, attempt: &Attempt) {
-    let Attempt { user, number, outcome, .. } = attempt;
+    let Attempt { target, number, outcome, .. } = attempt;
     match outcome {
         Outcome::Warmed { .. } => metrics.job(JobResult::Done),
         Outcome::Failed(_) => metrics.job(JobResult::Failed),
         Outcome::Dead(error) => {
             metrics.job(JobResult::Dead);
-            tracing::error!(user, attempts = number, error, "a job is given up");
+            let job = target.as_ref().map(Target::to_string);
+            tracing::error!(job, attempts = number, error, "a job is given up");
         }
     }
 }

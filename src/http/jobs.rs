@@ -1,4 +1,4 @@
-//! `/jobs`: puts users on the warm-up queue, and tells how it is.
+//! `/jobs`: puts things on the warm-up queue, and tells how it is.
 
 use std::sync::Arc;
 
@@ -11,45 +11,55 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use super::{Context, body::Input, problem::Problem};
-use crate::jobs::{QueueError, Report};
+use crate::jobs::{QueueError, Report, UNNAMED};
 
 /// Most ids in one request; past it, 422. The limit on the size of a body may come before: ids of five
 /// digits fit.
 const IDS_MAX: usize = 10_000;
 
-/// What to warm up.
+/// The things to be loaded into the cache.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WarmUps {
-    /// Ids of users, each from 1.
+    /// The name of their resource; users, if it is not there.
+    #[serde(default = "unnamed")]
+    resource: String,
+    /// Their ids, each from 1.
     ids: Vec<i64>,
 }
 
-/// How much was put on the queue.
+fn unnamed() -> String {
+    UNNAMED.to_owned()
+}
+
+/// The number of jobs that were put on the queue.
 #[derive(Serialize)]
 pub(super) struct Queued {
     /// Jobs, one for each id.
     queued: usize,
 }
 
-/// Puts users on the warm-up queue, all of them or none.
+/// Puts things on the warm-up queue, all of them or none.
 pub(super) async fn warm_up(
     State(context): State<Arc<Context>>,
-    Input(WarmUps { ids }): Input<WarmUps>,
+    Input(WarmUps { resource, ids }): Input<WarmUps>,
 ) -> Response {
+    if context.resources.named(&resource).is_none() {
+        return Problem::InvalidField("resource takes the name of a resource.").into_response();
+    }
     if ids.is_empty() || ids.len() > IDS_MAX {
         return Problem::InvalidField("ids takes 1 to 10000 ids.").into_response();
     }
     if ids.iter().any(|id| *id < 1) {
         return Problem::InvalidField("Each of ids is at least 1.").into_response();
     }
-    match context.queue.push(&ids).await {
+    match context.queue.push(&resource, &ids).await {
         Ok(()) => (StatusCode::ACCEPTED, Json(Queued { queued: ids.len() })).into_response(),
         Err(error) => refused(&error).into_response(),
     }
 }
 
-/// How the queue is.
+/// The state of the queue.
 #[derive(Serialize)]
 pub(super) struct Jobs {
     #[serde(flatten)]

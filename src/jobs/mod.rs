@@ -20,6 +20,7 @@ mod message;
 
 pub use address::{Address, InvalidAddress};
 pub use error::QueueError;
+pub use message::{Target, UNNAMED};
 pub use queue::{DEAD_SHOWN_MAX, Limits, Queue, Timing};
 pub use storage::{Counts, Dead, Report};
 pub use warm_up::{ATTEMPTS_MAX, Attempt, Observer, Outcome, WarmUp};

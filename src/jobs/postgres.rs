@@ -58,8 +58,8 @@ impl Engine for PostgresDatabase {
 
     const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(71933263373649)";
     const NOW: &str = "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)";
-    const IDS: &str = "(SELECT convert_to(id, 'UTF8') AS message, place FROM
-        json_array_elements_text(CAST($1 AS JSON)) WITH ORDINALITY AS listed (id, place)) AS ids";
+    const LISTED: &str = "(SELECT convert_to(text, 'UTF8') AS message, place FROM
+        json_array_elements_text(CAST($1 AS JSON)) WITH ORDINALITY AS each (text, place)) AS listed";
     const UNLOCKED: &str = "FOR UPDATE SKIP LOCKED";
 
     async fn pool(&self) -> Result<PgPool, QueueError> {

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{
     address::Address,
     error::{QueueError, unavailable},
+    message::Target,
     outage::{Finder, Outage},
     postgres::PostgresDatabase,
     redis::RedisServer,
@@ -47,7 +48,7 @@ impl Default for Limits {
     }
 }
 
-/// A queue of users to be loaded into the cache. Clones share its connections.
+/// A queue of things to be loaded into the cache. Clones share its connections.
 #[derive(Clone)]
 pub struct Queue {
     storage: Arc<dyn Storage>,
@@ -75,14 +76,16 @@ impl Queue {
         &self.place
     }
 
-    /// Puts `users` on the queue, in their order, all or none. When this returns they are stored as safely
-    /// as the storage does it: an SQLite file is synchronised to the disk.
+    /// Puts the things of `resource` with these ids on the queue, in their order, all or none. When this returns they
+    /// are stored as safely as the storage does it: an SQLite file is synchronised to the disk.
     ///
     /// # Errors
     /// [`QueueError`]. After a deadline or a lost connection to PostgreSQL or Redis, or in a file that was
     /// moved away meanwhile, they may have been stored nevertheless.
-    pub async fn push(&self, users: &[i64]) -> Result<(), QueueError> {
-        self.told(Finder::Request, self.storage.push(users, self.limits.waiting_max)).await
+    pub async fn push(&self, resource: &str, ids: &[i64]) -> Result<(), QueueError> {
+        let message = |id: &i64| Target { resource: resource.to_owned(), id: *id }.to_string();
+        let push = self.storage.push(ids.iter().map(message).collect(), self.limits.waiting_max);
+        self.told(Finder::Request, push).await
     }
 
     /// Jobs by state.

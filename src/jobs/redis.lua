@@ -25,9 +25,9 @@ end
 
 local operations = {}
 
-function operations.push(ids, count, waiting_max)
+function operations.push(messages, count, waiting_max)
     if waiting + failed + count > tonumber(waiting_max) then return 0 end
-    for id in ids:gmatch('%d+') do add(id, 0) end
+    for message in messages:gmatch('[^\n]+') do add(message, 0) end
     return 1
 end
 

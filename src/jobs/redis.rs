@@ -65,9 +65,9 @@ impl RedisServer {
 }
 
 impl Storage for RedisServer {
-    fn push<'a>(&'a self, users: &'a [i64], waiting_max: u64) -> Answer<'a, ()> {
+    fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<'_, ()> {
         Box::pin(async move {
-            let arguments = (format!("{users:?}"), users.len(), waiting_max);
+            let arguments = (messages.join("\n"), messages.len(), waiting_max);
             let stored: bool = self.run("push", arguments).await?;
             if stored { Ok(()) } else { Err(QueueError::Full) }
         })

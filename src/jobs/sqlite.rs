@@ -101,7 +101,7 @@ impl Engine for SqliteFile {
 
     const BEGIN: &str = "BEGIN IMMEDIATE";
     const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
-    const IDS: &str = "(SELECT CAST(value AS BLOB) AS message, key AS place FROM json_each($1))";
+    const LISTED: &str = "(SELECT CAST(value AS BLOB) AS message, key AS place FROM json_each($1))";
     const UNLOCKED: &str = "";
 
     /// Connections to the file that has the name now, created if there is none. If it is not the one that was opened
@@ -155,7 +155,7 @@ mod tests {
         let file = file_in(&folder);
         let pool = file.pool().await.unwrap();
         let lock = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        let mut push = file.push(&[1], 10);
+        let mut push = file.push(vec!["users/1".to_owned()], 10);
         // It has found the file in its place and waits for the lock. (If it has not come so far, what
         // follows holds as well.)
         timeout(WAIT / 10, &mut push).await.unwrap_err();
@@ -168,7 +168,7 @@ mod tests {
     async fn every_connection_waits_for_the_disk() {
         let folder = tempfile::tempdir().unwrap();
         let file = file_in(&folder);
-        file.push(&[1], 10).await.unwrap();
+        file.push(vec!["users/1".to_owned()], 10).await.unwrap();
         for _ in 0..CONNECTIONS_MAX {
             let pool = file.pool().await.unwrap();
             let mut connection = pool.acquire().await.unwrap().detach();

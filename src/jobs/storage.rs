@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     error::{QueueError, one_line},
-    message,
+    message::Target,
 };
 
 /// An answer of a storage, to be waited for.
@@ -16,8 +16,8 @@ pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, QueueError>>;
 /// A place that keeps jobs, in the order in which they were pushed. Each method opens or creates the place if
 /// need be, also while others do the same, and is done whole or not at all.
 pub(super) trait Storage: Send + Sync {
-    /// Stores a job for each of `users`, or fails as full if more than `waiting_max` would wait then.
-    fn push<'a>(&'a self, users: &'a [i64], waiting_max: u64) -> Answer<'a, ()>;
+    /// Stores a job for each of `messages`, or fails as full if more than `waiting_max` would wait then.
+    fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<'_, ()>;
 
     /// Gives the caller the first job that is due, for as long as `lease`: one whose last lease has lapsed, or
     /// else one that waits.
@@ -90,8 +90,9 @@ pub struct Counts {
 /// A job that failed for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Dead {
-    /// The user that was to be loaded; nobody if the message did not say.
-    pub user: Option<i64>,
+    /// The thing that was to be loaded; absent if the message did not say.
+    #[serde(flatten)]
+    pub target: Option<Target>,
     /// The number of times that it was tried.
     pub attempts: i64,
     /// Why the last attempt failed: one line, at most 200 characters.
@@ -121,7 +122,7 @@ impl Report {
             [waiting, running, done, retrying, dead].map(i64::unsigned_abs);
         let counts = Counts { waiting, running, done, retrying, dead };
         let told = |(message, attempts, error): DeadRow| Dead {
-            user: message::user(&message),
+            target: Target::read(&message),
             attempts,
             error: one_line(&error),
         };

@@ -29,8 +29,8 @@ pub(super) trait Engine: Send + Sync {
     const BEGIN: &str;
     /// The time in milliseconds, the same throughout a statement.
     const NOW: &str;
-    /// The ids in the JSON text `$1`, as rows of `message` and `place`.
-    const IDS: &str;
+    /// The messages in the JSON text `$1`, as rows of `message` and `place`.
+    const LISTED: &str;
     /// Makes a select leave out the rows that others have locked.
     const UNLOCKED: &str;
 
@@ -47,19 +47,22 @@ where
     for<'r> String: Encode<'r, E::Db> + Decode<'r, E::Db> + Type<E::Db>,
     for<'r> Vec<u8>: Decode<'r, E::Db> + Type<E::Db>,
 {
-    fn push<'a>(&'a self, users: &'a [i64], waiting_max: u64) -> Answer<'a, ()> {
+    fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut transaction = self.pool().await?.begin_with(E::BEGIN).await?;
             let waiting = "SELECT count(*) FROM aside_jobs WHERE state = 'queued'";
             let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *transaction).await?;
-            if waiting.unsigned_abs() + users.len() as u64 > waiting_max {
+            if waiting.unsigned_abs() + messages.len() as u64 > waiting_max {
                 return Err(QueueError::Full);
             }
-            let (now, ids) = (E::NOW, E::IDS);
+            let (now, listed) = (E::NOW, E::LISTED);
             let push = AssertSqlSafe(format!(
-                "INSERT INTO aside_jobs (message, due) SELECT message, {now} FROM {ids} ORDER BY place"
+                "INSERT INTO aside_jobs (message, due) SELECT message, {now} FROM {listed} ORDER BY place"
             ));
-            sqlx::query(push).bind(format!("{users:?}")).execute(&mut *transaction).await?;
+            sqlx::query(push)
+                .bind(serde_json::json!(messages).to_string())
+                .execute(&mut *transaction)
+                .await?;
             transaction.commit().await?;
             // A file that was removed can still be written to, and forgets it all when it is closed.
             self.pool().await.map(|_| ())

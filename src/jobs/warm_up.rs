@@ -1,10 +1,11 @@
-//! The work of a job: its user is loaded into the cache.
+//! The work of a job: a thing is loaded into the cache.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tower::ServiceExt;
 
+use super::message::Target;
 use crate::{
     cache::{Directives, Get},
     resources::Resources,
@@ -24,8 +25,8 @@ const REST_FIRST: Duration = Duration::from_millis(100);
 /// One attempt at a job.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The user that was to be loaded; `None` if the message did not say.
-    pub user: Option<i64>,
+    /// The thing that was to be loaded; `None` if the message did not say.
+    pub target: Option<Target>,
     /// Its number among the attempts at this job, from 1.
     pub number: i64,
     /// Its end.
@@ -37,9 +38,9 @@ pub struct Attempt {
 /// The end of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The user is in the cache, or its absence is.
+    /// The thing is in the cache, or its absence is.
     Warmed {
-        /// True if there is such a user.
+        /// True if there is such a thing.
         found: bool,
     },
     /// It failed and will be tried again.
@@ -51,7 +52,7 @@ pub enum Outcome {
 /// Called after each attempt, before it is noted in the queue.
 pub type Observer = Arc<dyn Fn(&Attempt) + Send + Sync>;
 
-/// Loads users into a cache, one after the other, at a set pace.
+/// Loads things into the cache, one after the other, at a set pace.
 pub struct WarmUp {
     resources: Resources,
     delay: Duration,
@@ -73,26 +74,26 @@ impl WarmUp {
         self.delay + longer
     }
 
-    /// Makes the attempt of this number to load `user`.
-    pub(super) async fn attempt(&self, user: Option<i64>, number: i64) -> Outcome {
+    /// Makes the attempt of this number to load `target`.
+    pub(super) async fn attempt(&self, target: Option<Target>, number: i64) -> Outcome {
         let begun_at = Instant::now();
-        let outcome = self.outcome(user, number).await;
-        let attempt = Attempt { user, number, outcome, took: begun_at.elapsed() };
+        let outcome = self.outcome(target.as_ref(), number).await;
+        let attempt = Attempt { target, number, outcome, took: begun_at.elapsed() };
         (self.observer)(&attempt);
         attempt.outcome
     }
 
-    async fn outcome(&self, user: Option<i64>, number: i64) -> Outcome {
-        let Some(id) = user else {
-            return Outcome::Dead("the message is no id of a user".to_owned());
+    async fn outcome(&self, target: Option<&Target>, number: i64) -> Outcome {
+        let Some(Target { resource, id }) = target else {
+            return Outcome::Dead("the message names nothing that can be loaded".to_owned());
+        };
+        let Some(resource) = self.resources.named(resource) else {
+            return Outcome::Dead("there is no such resource".to_owned());
         };
         if number > ATTEMPTS_MAX {
             return Outcome::Dead("each worker that tried it has died".to_owned());
         }
-        let get = Get { id, directives: Directives::default() };
-        let Some(resource) = self.resources.named("users") else {
-            return Outcome::Dead("there is no such resource".to_owned());
-        };
+        let get = Get { id: *id, directives: Directives::default() };
         match resource.cache.clone().oneshot(get).await {
             Ok(answer) => Outcome::Warmed { found: answer.body.is_some() },
             Err(failure) if number < ATTEMPTS_MAX => Outcome::Failed(failure.error.to_string()),

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     error::QueueError,
-    message,
+    message::Target,
     queue::Queue,
     storage::{Job, Next},
     warm_up::{Outcome, WarmUp, doubled, pause},
@@ -97,7 +97,7 @@ async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>)
 /// Works one job, if there is one. If its end can't be noted it is another's after the lease.
 async fn work_one(queue: &Queue, warm_up: &WarmUp, failures: &mut u32) -> Result<bool, QueueError> {
     let Some(job) = queue.claim().await? else { return Ok(false) };
-    let attempt = warm_up.attempt(message::user(&job.message), job.attempt);
+    let attempt = warm_up.attempt(Target::read(&job.message), job.attempt);
     tokio::select! {
         outcome = attempt => {
             *failures = if matches!(outcome, Outcome::Warmed { .. }) { 0 } else { failures.saturating_add(1) };

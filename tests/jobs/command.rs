@@ -73,6 +73,18 @@ fn queued(place: &Place, count: u64) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
+async fn things_of_any_resource_are_put_on_the_queue_and_of_no_other() {
+    let aside = Aside::start(&["--work-jobs", "false"]).await;
+    let place = &aside.place;
+    let sums = ["--resource", "calculations", "7"];
+    assert_eq!(produce(place, &sums).await, queued(place, 1));
+    let (status, said) = produce(place, &["--resource", "calculation", "7"]).await;
+    assert_eq!(status, Some(2));
+    assert!(said.contains("'calculation'") && said.contains("users or calculations"), "{said}");
+    counted(&aside, "waiting", 1).await;
+}
+
+#[tokio::test]
 async fn what_one_process_puts_on_the_queue_another_works_in_order() {
     let memcached = Memcached::start().await;
     let address = memcached.address().to_string();
@@ -85,13 +97,13 @@ async fn what_one_process_puts_on_the_queue_another_works_in_order() {
     assert!(consume.line().await.starts_with("working sqlite://"));
     for id in ["3", "1", "2"] {
         let line = consume.line().await;
-        assert!(line.starts_with(&format!("user {id} warmed in ")), "{line}");
+        assert!(line.starts_with(&format!("users/{id} warmed in ")), "{line}");
     }
     let line = consume.line().await;
-    assert!(line.starts_with("user 99999 does not exist, known in "), "{line}");
+    assert!(line.starts_with("users/99999 does not exist, known in "), "{line}");
     for id in ["4", "5"] {
         let line = consume.line().await;
-        assert!(line.starts_with(&format!("user {id} warmed in ")), "{line}");
+        assert!(line.starts_with(&format!("users/{id} warmed in ")), "{line}");
     }
     counted(&aside, "done", 6).await;
     for id in 1..=5 {
@@ -204,10 +216,10 @@ async fn a_failed_attempt_and_a_job_that_is_given_up_are_told() {
     consume.line().await;
     let why = "the source did not answer within its deadline";
     for number in 1..=4 {
-        let expected = format!("user 7 failed, attempt {number} of 5: {why}");
+        let expected = format!("users/7 failed, attempt {number} of 5: {why}");
         assert_eq!(consume.line().await, expected);
     }
-    assert_eq!(consume.line().await, format!("user 7 given up: {why}"));
+    assert_eq!(consume.line().await, format!("users/7 given up: {why}"));
 }
 
 #[tokio::test]
@@ -266,5 +278,5 @@ async fn on_a_terminal_there_is_a_bar() {
     assert!(shown.contains("worked 3 jobs, 0 given up"), "{shown}");
     let is_a_line =
         |rest: &str| rest.split_once(" ms").is_some_and(|(_, next)| next.starts_with("\r\n"));
-    assert!(!shown.split("user 1 warmed").skip(1).any(is_a_line), "a bar, no lines: {shown}");
+    assert!(!shown.split("users/1 warmed").skip(1).any(is_a_line), "a bar, no lines: {shown}");
 }

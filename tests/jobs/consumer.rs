@@ -147,7 +147,7 @@ impl Consumer {
     /// The users that it has warmed, in order.
     pub(crate) fn warmed(&self) -> Vec<i64> {
         let warmed = |attempt: &Attempt| {
-            matches!(attempt.outcome, Outcome::Warmed { .. }).then_some(attempt.user?)
+            matches!(attempt.outcome, Outcome::Warmed { .. }).then_some(attempt.target.as_ref()?.id)
         };
         self.attempts().iter().filter_map(warmed).collect()
     }

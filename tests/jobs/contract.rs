@@ -52,7 +52,7 @@ async fn first_in_is_first_out(home: Home) {
     for users in users.chunks(7) {
         // Now and then by another process.
         let queue = if users[0] % 2 == 0 { home.queue() } else { queue.clone() };
-        queue.push(users).await.unwrap();
+        queue.push("users", users).await.unwrap();
     }
     let consumer = Consumer::start(&queue, Manner::Answer);
     counted(&queue, "all are done", |counts| counts.done == 300).await;
@@ -61,11 +61,11 @@ async fn first_in_is_first_out(home: Home) {
 
 async fn a_push_is_stored_whole_or_not_at_all(home: Home) {
     let queue = home.queue_with(QUICK, Limits { waiting_max: 10, ..Limits::default() });
-    queue.push(&[1; 8]).await.unwrap();
-    assert_eq!(queue.push(&[2; 3]).await, Err(QueueError::Full));
+    queue.push("users", &[1; 8]).await.unwrap();
+    assert_eq!(queue.push("users", &[2; 3]).await, Err(QueueError::Full));
     assert_eq!(queue.counts().await.unwrap().waiting, 8);
-    queue.push(&[3; 2]).await.unwrap();
-    assert_eq!(queue.push(&[4]).await, Err(QueueError::Full));
+    queue.push("users", &[3; 2]).await.unwrap();
+    assert_eq!(queue.push("users", &[4]).await, Err(QueueError::Full));
     assert_eq!(queue.counts().await.unwrap().waiting, 10);
 }
 
@@ -73,7 +73,7 @@ async fn pushes_at_once_stay_within_the_limit(home: Home) {
     let mut pushes = JoinSet::new();
     for _ in 0..12 {
         let queue = home.queue_with(QUICK, Limits { waiting_max: 20, ..Limits::default() });
-        pushes.spawn(async move { queue.push(&[1; 5]).await });
+        pushes.spawn(async move { queue.push("users", &[1; 5]).await });
     }
     let pushed = pushes.join_all().await;
     assert_eq!(pushed.iter().filter(|pushed| pushed.is_ok()).count(), 4, "{pushed:?}");
@@ -84,8 +84,8 @@ async fn pushes_at_once_stay_within_the_limit(home: Home) {
 async fn ten_thousand_at_once_are_no_trouble(home: Home) {
     let queue = home.queue();
     let users: Vec<i64> = (1..=10_000).collect();
-    queue.push(&users).await.unwrap();
-    queue.push(&users).await.unwrap();
+    queue.push("users", &users).await.unwrap();
+    queue.push("users", &users).await.unwrap();
     assert_eq!(queue.counts().await.unwrap().waiting, 20_000);
     let consumer = Consumer::start(&queue, Manner::Answer);
     counted(&queue, "some are done", |counts| counts.done >= 20).await;
@@ -94,27 +94,27 @@ async fn ten_thousand_at_once_are_no_trouble(home: Home) {
 
 async fn a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on(home: Home) {
     let queue = home.queue();
-    queue.push(&[1, 2, 3, 4, 5]).await.unwrap();
+    queue.push("users", &[1, 2, 3, 4, 5]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Fail(HashSet::from([2])));
     let right = |counts: &aside::jobs::Counts| (counts.done, counts.dead) == (4, 1);
     let counts = counted(&queue, "one is dead and the others are done", right).await;
     assert_eq!((counts.waiting, counts.running, counts.retrying), (0, 0, 0));
     let report = queue.report().await.unwrap();
     let [dead] = &report.last_dead[..] else { panic!("{report:?}") };
-    assert_eq!((dead.user, dead.attempts), (Some(2), ATTEMPTS_MAX));
+    assert_eq!((dead.target.as_ref().map(|it| it.id), dead.attempts), (Some(2), ATTEMPTS_MAX));
     assert_eq!(dead.error, "the source failed: no such table");
     let tries = consumer.attempts();
-    let tries = tries.iter().filter(|attempt| attempt.user == Some(2));
+    let tries = tries.iter().filter(|attempt| attempt.target.as_ref().is_some_and(|it| it.id == 2));
     assert!(tries.map(|attempt| attempt.number).eq(1..=ATTEMPTS_MAX));
     // It does not come back.
-    queue.push(&[6]).await.unwrap();
+    queue.push("users", &[6]).await.unwrap();
     counted(&queue, "the next is done", |counts| (counts.done, counts.dead) == (5, 1)).await;
 }
 
 async fn a_failed_job_waits_for_its_time_and_the_others_go_on(home: Home) {
     let timing = Timing { retry: Duration::from_secs(60 * 60), ..QUICK };
     let queue = home.queue_with(timing, Limits::default());
-    queue.push(&[1, 2, 3]).await.unwrap();
+    queue.push("users", &[1, 2, 3]).await.unwrap();
     let mut consumer = Consumer::start(&queue, Manner::Fail(HashSet::from([1])));
     let counts = counted(&queue, "the others are done", |counts| counts.done == 2).await;
     assert_eq!((counts.retrying, counts.waiting, counts.dead), (1, 0, 0));
@@ -126,21 +126,21 @@ async fn a_message_that_is_no_id_is_put_aside_and_the_worker_lives(home: Home) {
     let queue = home.queue();
     queue.counts().await.unwrap();
     home.push_raw(b"{\"user\": \x00\xff").await;
-    queue.push(&[7]).await.unwrap();
+    queue.push("users", &[7]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
     let right = |counts: &aside::jobs::Counts| (counts.dead, counts.done) == (1, 1);
     counted(&queue, "one is dead and one done", right).await;
     let report = queue.report().await.unwrap();
-    assert_eq!(report.last_dead[0].user, None);
-    assert_eq!(report.last_dead[0].error, "the message is no id of a user");
+    assert_eq!(report.last_dead[0].target, None);
+    assert_eq!(report.last_dead[0].error, "the message names nothing that can be loaded");
     assert_eq!(consumer.warmed(), [7]);
-    let unread = consumer.attempts().into_iter().find(|attempt| attempt.user.is_none());
+    let unread = consumer.attempts().into_iter().find(|attempt| attempt.target.is_none());
     assert!(matches!(unread.unwrap().outcome, Outcome::Dead(_)), "without a second attempt");
 }
 
 async fn the_job_of_a_dead_worker_is_anothers_after_the_lease(home: Home) {
     let queue = home.queue_with(SHORT, Limits::default());
-    queue.push(&[1]).await.unwrap();
+    queue.push("users", &[1]).await.unwrap();
     let dying = Consumer::start(&queue, Manner::Hang);
     counted(&queue, "it is under way", |counts| counts.running == 1).await;
     // Its task is aborted: no word to the queue, and no further heartbeat.
@@ -157,7 +157,7 @@ async fn the_job_of_a_dead_worker_is_anothers_after_the_lease(home: Home) {
 async fn a_long_job_is_not_taken_from_a_living_worker(home: Home) {
     let timing = Timing { lease: Duration::from_secs(6), ..QUICK };
     let queue = home.queue_with(timing, Limits::default());
-    queue.push(&[1]).await.unwrap();
+    queue.push("users", &[1]).await.unwrap();
     let long = Manner::Take(timing.lease + Duration::from_secs(1));
     let workers = [(); 2].map(|()| Consumer::start(&queue, long.clone()));
     counted(&queue, "it is done", |counts| counts.done == 1).await;
@@ -167,7 +167,7 @@ async fn a_long_job_is_not_taken_from_a_living_worker(home: Home) {
 
 async fn a_worker_that_lost_its_job_does_not_end_it(home: Home) {
     let queue = home.queue();
-    queue.push(&[1]).await.unwrap();
+    queue.push("users", &[1]).await.unwrap();
     let mut late = Consumer::start(&queue, Manner::Take(Duration::from_secs(3)));
     counted(&queue, "it is under way", |counts| counts.running == 1).await;
     home.lapse().await;
@@ -182,7 +182,7 @@ async fn a_worker_that_lost_its_job_does_not_end_it(home: Home) {
 
 async fn a_worker_rests_after_each_job(home: Home) {
     let queue = home.queue();
-    queue.push(&[1, 2, 3, 4]).await.unwrap();
+    queue.push("users", &[1, 2, 3, 4]).await.unwrap();
     let delay = Duration::from_millis(200);
     let consumer = Consumer::start_with(&queue, Manner::Answer, delay);
     counted(&queue, "all are done", |counts| counts.done == 4).await;
@@ -193,7 +193,7 @@ async fn a_worker_rests_after_each_job(home: Home) {
 async fn several_workers_share_the_jobs_and_do_none_twice(home: Home) {
     let queue = home.queue();
     let users: Vec<i64> = (1..=100).collect();
-    queue.push(&users).await.unwrap();
+    queue.push("users", &users).await.unwrap();
     let workers = [(); 3];
     let manner = Manner::Meet(Arc::new(Barrier::new(workers.len())));
     let workers = workers.map(|()| Consumer::start(&home.queue(), manner.clone()));
@@ -209,7 +209,7 @@ async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {
     let queue = home.queue_with(QUICK, limits);
     queue.counts().await.unwrap();
     home.push_raw(b"nonsense").await;
-    queue.push(&[1; 20]).await.unwrap();
+    queue.push("users", &[1; 20]).await.unwrap();
     // The worker prunes as well, now and then.
     let mut consumer = Consumer::start(&queue, Manner::Answer);
     let all = async || (consumer.attempts().len() == 21).then_some(());
@@ -224,7 +224,7 @@ async fn any_number_of_processes_may_open_it_at_once(home: Home) {
     let mut pushes = JoinSet::new();
     for _ in 0..8 {
         let queue = home.queue();
-        pushes.spawn(async move { queue.push(&[1; 25]).await });
+        pushes.spawn(async move { queue.push("users", &[1; 25]).await });
     }
     for pushed in pushes.join_all().await {
         pushed.unwrap();
@@ -236,18 +236,18 @@ async fn a_waiting_worker_hears_of_jobs_of_other_processes_soon(home: Home) {
     // A heartbeat is far away.
     let timing = Timing { lease: Duration::from_secs(300), ..QUICK };
     let queue = home.queue_with(timing, Limits::default());
-    queue.push(&[1]).await.unwrap();
+    queue.push("users", &[1]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
     counted(&queue, "the first is done", |counts| counts.done == 1).await;
     let pushed_at = Instant::now();
-    home.queue().push(&[2]).await.unwrap();
+    home.queue().push("users", &[2]).await.unwrap();
     eventually("the second is done", async || (consumer.warmed().len() == 2).then_some(())).await;
     assert!(pushed_at.elapsed() < Duration::from_secs(15), "{:?}", pushed_at.elapsed());
 }
 
 async fn a_stopped_worker_finishes_its_job_and_takes_no_other(home: Home) {
     let queue = home.queue();
-    queue.push(&[1, 2]).await.unwrap();
+    queue.push("users", &[1, 2]).await.unwrap();
     let mut consumer = Consumer::start(&queue, Manner::Take(Duration::from_secs(3)));
     counted(&queue, "the first is under way", |counts| counts.running == 1).await;
     consumer.worker.ended().await;

@@ -22,23 +22,23 @@ const SAID_WITHIN: Duration = Duration::from_secs(8);
 
 async fn goes_away_and_comes_back(mut home: Home) {
     let queue = home.queue();
-    queue.push(&[1]).await.unwrap();
+    queue.push("users", &[1]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
     counted(&queue, "the first is done", |counts| counts.done == 1).await;
     drop(consumer);
     // Acknowledged, and the last thing that the server does.
-    queue.push(&[2, 3]).await.unwrap();
+    queue.push("users", &[2, 3]).await.unwrap();
     home.server.as_mut().unwrap().kill();
     let consumer = Consumer::start(&queue, Manner::Answer);
     for _ in 0..2 {
         let asked_at = Instant::now();
-        let refused = queue.push(&[4]).await;
+        let refused = queue.push("users", &[4]).await;
         assert!(matches!(refused, Err(QueueError::Unavailable(_))), "{refused:?}");
         assert!(queue.report().await.is_err());
         assert!(asked_at.elapsed() < 2 * SAID_WITHIN, "{:?}", asked_at.elapsed());
     }
     home.server.as_mut().unwrap().restart().await;
-    eventually("pushes are taken again", async || queue.push(&[5]).await.ok()).await;
+    eventually("pushes are taken again", async || queue.push("users", &[5]).await.ok()).await;
     eventually("all are done", async || (consumer.warmed() == [2, 3, 5]).then_some(())).await;
 }
 
@@ -56,11 +56,11 @@ async fn redis_goes_away_and_comes_back_with_what_it_had() {
 async fn a_postgres_that_is_down_is_not_said_to_be_busy() {
     let mut home = Home::postgres().await;
     let queue = home.queue();
-    queue.push(&[1]).await.unwrap();
+    queue.push("users", &[1]).await.unwrap();
     home.server.as_mut().unwrap().kill();
-    let lost = queue.push(&[2]).await.unwrap_err().to_string();
+    let lost = queue.push("users", &[2]).await.unwrap_err().to_string();
     assert_eq!(lost, "the queue is unavailable: no connection within 2 s");
-    let never_had = home.queue().push(&[2]).await.unwrap_err().to_string();
+    let never_had = home.queue().push("users", &[2]).await.unwrap_err().to_string();
     assert!(never_had.contains("Connection refused"), "{never_had}");
 }
 
@@ -95,7 +95,7 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let address = way_to(server.clone(), &dead).await;
     let way = url.replace(&server, &address.to_string()).parse().unwrap();
     let queue = Queue::new(&way, SHORT, Limits::default());
-    queue.push(&[1]).await.unwrap();
+    queue.push("users", &[1]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
     counted(&queue, "the first is done", |counts| counts.done == 1).await;
     // Its next look for jobs waits for a lock, and meanwhile the network goes dead.
@@ -111,6 +111,6 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     .await;
     dead.send_replace(());
     lock.rollback().await.unwrap();
-    home.queue().push(&[2]).await.unwrap();
+    home.queue().push("users", &[2]).await.unwrap();
     eventually("the second is done", async || (consumer.warmed() == [1, 2]).then_some(())).await;
 }

@@ -70,13 +70,33 @@ async fn what_was_warmed_up_is_a_hit() {
 }
 
 #[tokio::test]
+async fn things_of_another_resource_are_warmed_if_it_is_named() {
+    let aside = Aside::start(&[]).await;
+    let answer = warm_up(&aside, &json!({ "resource": "calculations", "ids": [7] })).await;
+    assert_eq!((answer.status, answer.json()), (202, json!({ "queued": 1 })));
+    counted(&aside, "done", 1).await;
+    let answer = aside.get("/calculations/7").await;
+    assert_eq!((answer.status, answer.x_cache()), (200, "HIT"));
+    let explained = aside.get("/cache/calculations/7").await.json();
+    assert_eq!(
+        (&explained["key"], &explained["state"]),
+        (&json!("calculation:7"), &json!("fresh"))
+    );
+    let unknown = warm_up(&aside, &json!({ "resource": "user", "ids": [7] })).await;
+    unknown.problem(422);
+}
+
+#[tokio::test]
 async fn a_job_that_keeps_failing_is_told_of() {
     let fails = ["--query-timeout", "1ms", "--slow-query", "1s", "--job-retry", "0s"];
     let aside = Aside::start(&[&fails[..], &["--job-delay", "0s"]].concat()).await;
     warm_up(&aside, &json!({ "ids": [42] })).await;
     let jobs = counted(&aside, "dead", 1).await;
     let error = "the source did not answer within its deadline";
-    assert_eq!(jobs["last_dead"], json!([{ "user": 42, "attempts": 5, "error": error }]));
+    assert_eq!(
+        jobs["last_dead"],
+        json!([{ "resource": "users", "id": 42, "attempts": 5, "error": error }])
+    );
     let log = aside.log();
     assert_eq!(log.matches("a job is given up").count(), 1, "{log}");
     let metrics = aside.get("/metrics").await;
@@ -180,7 +200,7 @@ async fn rows_that_nothing_can_be_made_of_are_refused_or_put_aside_and_the_worke
     let errors = jobs["last_dead"].as_array().unwrap().iter().map(|dead| dead["error"].as_str());
     let mut errors: Vec<_> = errors.map(Option::unwrap).collect();
     errors.sort_unstable();
-    let no_id = "the message is no id of a user";
+    let no_id = "the message names nothing that can be loaded";
     assert_eq!(errors, ["each worker that tried it has died", no_id, no_id]);
     warm_up(&worker, &json!({ "ids": [3] })).await;
     counted(&aside, "done", 2).await;
@@ -191,12 +211,12 @@ async fn a_job_of_which_each_worker_dies_is_given_up() {
     let aside = Aside::start(IDLE).await;
     warm_up(&aside, &json!({ "ids": [1, 2] })).await;
     // As many workers as there are attempts have died of the first.
-    let died = "UPDATE aside_jobs SET attempts = 5 WHERE message = x'31'";
+    let died = "UPDATE aside_jobs SET attempts = 5 WHERE message = CAST('users/1' AS BLOB)";
     execute(&aside.place, died).await.unwrap();
     let worker = Aside::start_at(&aside.place, FAST).await;
     let jobs = counted(&worker, "done", 1).await;
     assert_eq!(jobs["dead"], 1);
-    assert_eq!(jobs["last_dead"][0]["user"], 1);
+    assert_eq!(jobs["last_dead"][0]["id"], 1);
     assert_eq!(jobs["last_dead"][0]["error"], "each worker that tried it has died");
 }
 

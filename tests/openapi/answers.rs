@@ -129,7 +129,7 @@ async fn a_job_that_failed_for_good_is_shown_as_documented() {
     eventually("a dead job", async || {
         let jobs = aside.get("/jobs").await;
         let jobs = document.check("show_jobs", &jobs).json();
-        (jobs["last_dead"][0]["user"] == 42).then_some(())
+        (jobs["last_dead"][0]["id"] == 42).then_some(())
     })
     .await;
 }

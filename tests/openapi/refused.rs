@@ -105,6 +105,7 @@ pub(crate) async fn fields(document: &Document, aside: &Aside) {
         (3..4, json!({ "user_id": 1, "username": "" })),
         (4..5, json!({ "ids": [] })),
         (4..5, json!({ "ids": [0] })),
+        (4..5, json!({ "resource": "user", "ids": [1] })),
     ] {
         for (id, method, path) in &TAKE_BODIES[operations] {
             let answer = send(aside, method.clone(), path, &body).await;

@@ -1,4 +1,4 @@
-//! `aside jobs produce`: puts users on the warm-up queue.
+//! `aside jobs produce`: puts things on the warm-up queue.
 
 use std::ops::RangeInclusive;
 
@@ -6,30 +6,35 @@ use clap::Args;
 
 use crate::{
     app,
+    cache::Policy,
     cli::{
         client::Failed,
         output::{complain, print},
     },
     config::QueueAddress,
+    jobs::UNNAMED,
 };
 
-/// Most users in one call.
-const USERS_MAX: u64 = 1_000_000;
+/// Most ids in one call.
+const IDS_MAX: u64 = 1_000_000;
 
-/// Users that are put on the queue at once.
+/// Ids that are put on the queue at once.
 const BATCH: usize = 10_000;
 
-/// The users, and the queue that they are put on.
+/// The things, and the queue that they are put on.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Produce {
-    /// Ids of users
+    /// Ids, from 1
     #[arg(value_name = "ID", value_parser = id)]
     ids: Vec<i64>,
 
-    /// Ids of users from the first to the last, as in 1..=1000; at most a million
+    /// Ids from the first to the last, as in 1..=1000; at most a million
     #[arg(long, value_name = "FIRST..=LAST", value_parser = range)]
     range: Option<RangeInclusive<i64>>,
 
+    /// Resource that they are of
+    #[arg(long, default_value = UNNAMED, value_name = "NAME", value_parser = resource)]
+    resource: String,
     /// Database whose queue is used unless --queue names one
     #[arg(long, env = "ASIDE_DATABASE", default_value = "sqlite://aside.db", value_name = "URL")]
     database: String,
@@ -38,10 +43,16 @@ pub(in crate::cli) struct Produce {
     queue: QueueAddress,
 }
 
+fn resource(text: &str) -> Result<String, String> {
+    let names: Vec<_> = app::definitions(Policy::default()).iter().map(|it| it.name).collect();
+    let known = names.contains(&text).then(|| text.to_owned());
+    known.ok_or_else(|| format!("it takes {}", names.join(" or ")))
+}
+
 fn range(text: &str) -> Result<RangeInclusive<i64>, String> {
     let ends = text.split_once("..=").and_then(|(first, last)| {
         let (first, last) = (id(first).ok()?, id(last).ok()?);
-        (first <= last && first.abs_diff(last) < USERS_MAX).then_some(first..=last)
+        (first <= last && first.abs_diff(last) < IDS_MAX).then_some(first..=last)
     });
     ends.ok_or_else(|| "it takes FIRST..=LAST, as in 1..=1000, at most a million ids".to_owned())
 }
@@ -53,17 +64,17 @@ fn id(text: &str) -> Result<i64, String> {
 
 impl Produce {
     pub(super) async fn run(&self) -> Result<(), Failed> {
-        let users: Vec<i64> =
+        let ids: Vec<i64> =
             self.ids.iter().copied().chain(self.range.clone().into_iter().flatten()).collect();
-        if users.is_empty() {
-            return Err(Failed::refused("no user is named: it takes ids, or --range FIRST..=LAST"));
+        if ids.is_empty() {
+            return Err(Failed::refused("nothing is named: it takes ids, or --range FIRST..=LAST"));
         }
         let queue = app::queue_to_fill(&self.queue, &self.database).map_err(Failed::refused)?;
-        let (place, all) = (queue.place(), users.len());
+        let (place, all) = (queue.place(), ids.len());
         let mut queued = 0;
-        for batch in users.chunks(BATCH) {
+        for batch in ids.chunks(BATCH) {
             // Those before are stored; a caller who tries again must know how many.
-            queue.push(batch).await.map_err(|error| {
+            queue.push(&self.resource, batch).await.map_err(|error| {
                 Failed::Failure(format!("{error} ({place}); queued {queued} of {all}"))
             })?;
             queued += batch.len();

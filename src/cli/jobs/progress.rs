@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::jobs::{ATTEMPTS_MAX, Attempt, Outcome};
+use crate::jobs::{ATTEMPTS_MAX, Attempt, Outcome, Target};
 
 /// Between two movements of the bar while nothing else happens.
 const TICK: Duration = Duration::from_millis(200);
@@ -40,7 +40,7 @@ impl Progress {
     /// One attempt has ended.
     pub(super) fn attempt(&self, attempt: &Attempt) {
         let Attempt { number, outcome, .. } = attempt;
-        let user = attempt.user.map_or_else(|| "?".to_owned(), |id| id.to_string());
+        let target = attempt.target.as_ref().map_or_else(|| "?".to_owned(), Target::to_string);
         let ms = attempt.took.as_millis();
         let said = match outcome {
             Outcome::Warmed { found: true } => format!("warmed in {ms} ms"),
@@ -58,7 +58,7 @@ impl Progress {
         }
         let done = self.bar.position();
         self.bar.set_length(self.bar.length().unwrap_or(0).max(done));
-        let line = format!("user {user} {said}");
+        let line = format!("{target} {said}");
         self.tell(match self.dead.load(Ordering::Relaxed) {
             dead if dead > 0 && !self.bar.is_hidden() => format!("{line} ({dead} given up)"),
             _ => line,
