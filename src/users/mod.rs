@@ -24,9 +24,10 @@ use tokio::time::Instant;
 
 pub use changes::{Change, Extent, Outdated, Page};
 pub use database::Database;
-pub(crate) use database::writer_pool;
+pub(crate) use database::{options_of, writer_pool};
 pub use error::{OpenError, OpenFailure};
 pub(crate) use file::FileIdentity;
+pub(crate) use migration::while_locked;
 pub use profile::{Profile, ProfileChange, is_name};
 pub use ready::NotReady;
 pub use servers::{Serving, ServingError};
