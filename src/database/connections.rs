@@ -125,7 +125,7 @@ impl Database {
 
 /// The options of every connection. None of them creates the file: made anew under a running
 /// service, it would be an empty one.
-pub(super) fn options_of(url: &str) -> Result<SqliteConnectOptions, OpenError> {
+pub(crate) fn options_of(url: &str) -> Result<SqliteConnectOptions, OpenError> {
     let failed = |reason| OpenError { path: url.into(), reason };
     // Most parameters (mode=ro, cache=shared, vfs) contradict what is set below; the usual one does not.
     let place = url.strip_suffix("?mode=rwc").unwrap_or(url);

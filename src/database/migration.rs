@@ -41,12 +41,21 @@ pub(super) async fn migrate(
     options: &SqliteConnectOptions,
     wait: Duration,
 ) -> Result<SqliteConnection, OpenFailure> {
+    let is_locked = |failure: &OpenFailure| *failure == OpenFailure::Locked;
+    while_locked(wait, || try_migrate(options), is_locked).await
+}
+
+/// Tries again, for `wait`, what fails because others have locked the file. SQLite's own busy timeout does not cover
+/// the change to WAL, which several processes may want of a new file at once.
+pub(crate) async fn while_locked<T, E, F: Future<Output = Result<T, E>>>(
+    wait: Duration,
+    attempt: impl Fn() -> F,
+    is_locked: impl Fn(&E) -> bool,
+) -> Result<T, E> {
     let give_up = Instant::now() + wait;
     loop {
-        match try_migrate(options).await {
-            // SQLite's own busy timeout does not cover the change to WAL, which several processes
-            // may want of a new file at once.
-            Err(OpenFailure::Locked) if Instant::now() < give_up => sleep(RETRY_PAUSE).await,
+        match attempt().await {
+            Err(error) if is_locked(&error) && Instant::now() < give_up => sleep(RETRY_PAUSE).await,
             outcome => return outcome,
         }
     }

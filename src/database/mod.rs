@@ -24,4 +24,8 @@ pub use self::{
     unwritten::Unwritten,
     watch::Watch,
 };
-pub(crate) use self::{connections::writer_pool, file::FileIdentity};
+pub(crate) use self::{
+    connections::{options_of, writer_pool},
+    file::FileIdentity,
+    migration::while_locked,
+};

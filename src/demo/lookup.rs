@@ -1,16 +1,13 @@
 //! One lookup through the stack, and how it is told.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::{Stop, Walk};
-use crate::{
-    cache::{Cache, Get, Served},
-    metrics::Outcome,
-};
+use crate::cache::{Cache, Get, Served};
 
 /// One lookup and how long it took.
 pub(super) struct Lookup {
@@ -37,19 +34,8 @@ impl Lookup {
     }
 }
 
-impl fmt::Display for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.outcome, ms(self.took))
-    }
-}
-
 fn told(served: Served) -> String {
-    let word = match served.outcome() {
-        Outcome::Hit | Outcome::NegativeHit => "HIT",
-        Outcome::Stale => "STALE",
-        Outcome::Miss | Outcome::Collapsed => "MISS",
-        Outcome::Bypass => "BYPASS",
-    };
+    let word = served.outcome().x_cache();
     let stored = match served {
         Served::Forwarded { stored: Some(true), .. } => ", stored",
         Served::Forwarded { stored: Some(false), .. } if word == "MISS" => ", not stored",

@@ -37,15 +37,17 @@ pub async fn sessions(walk: &mut Walk) -> Result<(), Stop> {
     let id_text = id.reveal();
     walk.verdict(
         "an id of 43 characters, 256 random bits",
-        format_args!("{}… ({} characters)", shown(id_text, SHOWN), id_text.len()),
+        format_args!("{id_text:.SHOWN$}… ({} characters)", id_text.len()),
         SessionId::parse(id_text).is_some(),
     )?;
 
-    let short_key = shown(key.as_str(), KEY_SHOWN);
-    walk.step(format_args!("look at what memcached has under {short_key}…, the hash of the id"))?;
+    let hash = key.as_str();
+    walk.step(format_args!(
+        "look at what memcached has under {hash:.KEY_SHOWN$}…, the hash of the id"
+    ))?;
     let expected = serde_json::to_string(&session).unwrap_or_default();
     let kept = memcached.read(&key, None).await?.map_or("nothing".to_owned(), |kept| text(&kept));
-    let is_hidden = !key.as_str().contains(id_text) && !kept.contains(id_text);
+    let is_hidden = !hash.contains(id_text) && !kept.contains(id_text);
     let holds = kept == expected && is_hidden;
     let kept = kept.replace(id_text, "THE ID");
     walk.verdict(format_args!("{expected}, and not the id"), kept, holds)?;
@@ -87,11 +89,6 @@ async fn left_s(memcached: &Memcached, id: &SessionId) -> Result<Option<u32>, St
 /// A session as it is shown: its JSON has no secret.
 fn told(session: Option<&Session>) -> String {
     session.map_or("no such session".to_owned(), |it| format!("{} is logged in", it.username))
-}
-
-/// The first `characters` of `text`.
-fn shown(text: &str, characters: usize) -> String {
-    text.chars().take(characters).collect()
 }
 
 impl From<SessionError> for Stop {

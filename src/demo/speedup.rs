@@ -99,9 +99,10 @@ async fn rounds(
     for _ in 0..ROUNDS {
         rounds.push(Lookup::make(walk, users, get.clone()).await?);
     }
+    let saw = rounds.iter().map(|lookup| format!("{} in {}", lookup.outcome, ms(lookup.took)));
     walk.verdict(
         format_args!("{wanted}, {ROUNDS} times"),
-        rounds.iter().map(Lookup::to_string).collect::<Vec<_>>().join("; "),
+        saw.collect::<Vec<_>>().join("; "),
         rounds.iter().all(|lookup| lookup.outcome == wanted),
     )?;
     Ok(rounds)

@@ -5,10 +5,7 @@ use std::{fmt::Write, time::Duration};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use sfv::{ListSerializer, ParameterSerializer, StringRef, TokenRef, key_ref, token_ref};
 
-use crate::{
-    cache::{Account, Detail, Directives, Forward, Key, Served},
-    metrics::Outcome,
-};
+use crate::cache::{Account, Detail, Directives, Forward, Key, Served};
 
 pub(super) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 pub(super) const X_RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
@@ -27,7 +24,7 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// Writes the headers of every cached resource but `Age` and `ETag`, which only answers have.
 pub(super) fn account(headers: &mut HeaderMap, account: &Account, total: Duration) {
     let mut text = String::with_capacity(TEXT_BYTES);
-    headers.insert(X_CACHE, HeaderValue::from_static(x_cache(account.served)));
+    headers.insert(X_CACHE, HeaderValue::from_static(account.served.outcome().x_cache()));
     cache_status(&mut text, account);
     headers.insert(CACHE_STATUS, value(&text));
     timing(headers, &mut text, Some(account), total);
@@ -66,15 +63,6 @@ pub(super) fn directives(headers: &HeaderMap) -> Directives {
         }
     }
     directives
-}
-
-fn x_cache(served: Served) -> &'static str {
-    match served.outcome() {
-        Outcome::Hit | Outcome::NegativeHit => "HIT",
-        Outcome::Stale => "STALE",
-        Outcome::Miss | Outcome::Collapsed => "MISS",
-        Outcome::Bypass => "BYPASS",
-    }
 }
 
 /// `Cache-Status` (RFC 9211) with one member, this cache.

@@ -9,6 +9,8 @@ use std::{
 use redis::{Client, ConnectionAddr};
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 
+use crate::database::options_of;
+
 /// The place of a queue. What it prints leaves out the user and the password.
 #[derive(Clone)]
 pub enum Address {
@@ -33,13 +35,16 @@ impl Address {
     /// # Errors
     /// [`InvalidAddress`] if `database` is no URL of an SQLite file.
     pub fn beside(database: &str) -> Result<Self, InvalidAddress> {
-        file(database).ok_or(InvalidAddress)?;
-        format!("{}-jobs", without_mode(database)).parse()
+        options_of(database).map_err(|_| InvalidAddress)?;
+        let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
+        format!("{place}-jobs").parse()
     }
 
     /// True if it is the file of the users' database, by whatever name, be they there or not.
     pub fn is_file_of(&self, database: &str) -> bool {
-        let (Self::Sqlite(queue), Some(database)) = (self, file(database)) else { return false };
+        let (Self::Sqlite(queue), Ok(database)) = (self, options_of(database)) else {
+            return false;
+        };
         resolved(queue.get_filename()) == resolved(database.get_filename())
     }
 }
@@ -59,7 +64,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         let address = match text.split_once(':') {
-            Some(("sqlite", _)) => file(text).map(Self::Sqlite),
+            Some(("sqlite", _)) => options_of(text).ok().map(Self::Sqlite),
             Some(("postgres" | "postgresql", _)) => {
                 text.parse().ok().map(Box::new).map(Self::Postgres)
             }
@@ -68,21 +73,6 @@ impl FromStr for Address {
         };
         address.ok_or(InvalidAddress)
     }
-}
-
-/// The file that `text` names. SQLite takes an empty name for a temporary database, and parameters would contradict
-/// what is set for the file later.
-fn file(text: &str) -> Option<SqliteConnectOptions> {
-    let place = without_mode(text);
-    let options = SqliteConnectOptions::from_str(place).ok()?;
-    let name = options.get_filename().to_string_lossy();
-    let is_file = !name.is_empty() && name != ":memory:" && !name.starts_with("file:");
-    (is_file && place.starts_with("sqlite:") && !place.contains('?')).then_some(options)
-}
-
-/// The usual parameter contradicts nothing.
-fn without_mode(text: &str) -> &str {
-    text.strip_suffix("?mode=rwc").unwrap_or(text)
 }
 
 impl fmt::Display for Address {

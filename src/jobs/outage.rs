@@ -33,3 +33,26 @@ impl Outage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_better_witness_of_an_outage_takes_it_back() {
+        let outage = Outage::default();
+        let away = QueueError::Unavailable("it does not answer".to_owned());
+        for (finder, error, said_by) in [
+            (Finder::Request, Some(&away), Some(Finder::Request)),
+            (Finder::Worker, None, Some(Finder::Request)),
+            (Finder::Worker, Some(&away), Some(Finder::Worker)),
+            (Finder::Request, Some(&away), Some(Finder::Worker)),
+            (Finder::Request, Some(&QueueError::Full), Some(Finder::Worker)),
+            (Finder::Worker, None, None),
+            (Finder::Request, Some(&QueueError::Full), None),
+        ] {
+            outage.note(finder, "sqlite://a.db", error);
+            assert_eq!(*outage.0.lock().unwrap(), said_by);
+        }
+    }
+}

@@ -4,24 +4,18 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, Sqlite, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep},
-};
+use tokio::sync::Mutex;
 
 use super::{
     error::{QueueError, WAIT, gone, unavailable},
     table::{CONNECTIONS_MAX, Engine},
 };
-use crate::database::{FileIdentity, writer_pool};
+use crate::database::{FileIdentity, while_locked, writer_pool};
 
 /// The longest that opening a new file is tried while others do the same.
 const OPEN_WAIT: Duration = Duration::from_secs(4);
-
-/// Pause before a locked file is tried again.
-const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 const TABLES: &str =
     "SELECT count(*) FILTER (WHERE name = 'aside_jobs'), count(*) FILTER (WHERE name = 'Jobs')
@@ -52,34 +46,16 @@ pub(super) struct SqliteFile {
 }
 
 impl SqliteFile {
+    /// The queue in the file of `options`. It waits for the disk, as each file of ours does, so that what is acknowledged
+    /// outlives a power cut.
     pub(super) fn new(options: &SqliteConnectOptions) -> Self {
-        let options = options
-            .clone()
-            .journal_mode(SqliteJournalMode::Wal)
-            // What is acknowledged must outlive a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(WAIT)
-            .disable_statement_logging();
+        let options = options.clone().journal_mode(SqliteJournalMode::Wal).busy_timeout(WAIT);
         let path = options.get_filename().into();
         Self { options, path, opened: Mutex::new(None) }
     }
 
     /// Creates the file and its table if need be, also while others do the same.
     async fn create(&self) -> Result<(), sqlx::Error> {
-        let give_up = Instant::now() + OPEN_WAIT;
-        loop {
-            match self.try_create().await {
-                // SQLite's busy timeout does not cover the change to WAL, which several processes may want of
-                // a new file at once.
-                Err(error) if is_busy(&error) && Instant::now() < give_up => {
-                    sleep(RETRY_PAUSE).await
-                }
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn try_create(&self) -> Result<(), sqlx::Error> {
         let mut connection = self.options.clone().create_if_missing(true).connect().await?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let tables: (bool, bool) = sqlx::query_as(TABLES).fetch_one(&mut *transaction).await?;
@@ -122,7 +98,7 @@ impl Engine for SqliteFile {
             *opened = None;
             return Err(gone());
         }
-        self.create().await?;
+        while_locked(OPEN_WAIT, || self.create(), is_busy).await?;
         let file = FileIdentity::of(&self.path).await.map_err(unavailable)?;
         // None of the connections creates the file.
         let pool = writer_pool(CONNECTIONS_MAX, WAIT).connect_lazy_with(self.options.clone());

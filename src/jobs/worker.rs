@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{
     sync::watch,
-    task::JoinHandle,
+    task::JoinSet,
     time::{Instant, sleep},
 };
 
@@ -35,14 +35,17 @@ const BEATS: u32 = 3;
 /// after the lease.
 pub struct Worker {
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    /// Aborted when this is dropped.
+    task: JoinSet<()>,
 }
 
 impl Worker {
     /// Begins to work on `queue`.
     pub fn start(queue: Queue, warm_up: WarmUp) -> Self {
         let (stop, stopped) = watch::channel(false);
-        Self { stop, task: tokio::spawn(work(queue, warm_up, stopped)) }
+        let mut task = JoinSet::new();
+        task.spawn(work(queue, warm_up, stopped));
+        Self { stop, task }
     }
 
     /// A function that makes it take no further job.
@@ -57,13 +60,7 @@ impl Worker {
     pub async fn ended(&mut self) {
         self.stop.send_replace(true);
         // A panic has been told by the panic hook.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.task.abort();
+        let _ = self.task.join_next().await;
     }
 }
 

@@ -37,6 +37,18 @@ labels! {
     }
 }
 
+impl Outcome {
+    /// The coarser word that a reader of `X-Cache` is told.
+    pub fn x_cache(self) -> &'static str {
+        match self {
+            Self::Hit | Self::NegativeHit => "HIT",
+            Self::Stale => "STALE",
+            Self::Miss | Self::Collapsed => "MISS",
+            Self::Bypass => "BYPASS",
+        }
+    }
+}
+
 labels! {
     /// The end of one load.
     LoadResult {
