@@ -17,6 +17,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 pub use self::log::{Log, Notes};
@@ -32,15 +33,8 @@ pub struct Delivery {
     log: Arc<Log>,
     forget: Forget,
     all: Places,
-    _tasks: Arc<Tasks>,
-}
-
-struct Tasks(tokio::task::AbortHandle);
-
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// Aborted with the last clone.
+    _tasks: Arc<JoinSet<()>>,
 }
 
 impl Delivery {
@@ -53,17 +47,15 @@ impl Delivery {
         servers: Option<Arc<dyn Servers>>,
     ) -> Self {
         let all = log.places();
-        let tasks = {
-            let log = log.clone();
-            tokio::spawn(async move {
-                tokio::join!(
-                    record::record(&log, notes.0),
-                    follow::follow(&log, servers.as_deref()),
-                    sweep::sweep(&log, servers.as_deref()),
-                );
-            })
-        };
-        Self { log, forget, all, _tasks: Arc::new(Tasks(tasks.abort_handle())) }
+        let (mut tasks, delivered) = (JoinSet::new(), log.clone());
+        tasks.spawn(async move {
+            tokio::join!(
+                record::record(&delivered, notes.0),
+                follow::follow(&delivered, servers.as_deref()),
+                sweep::sweep(&delivered, servers.as_deref()),
+            );
+        });
+        Self { log, forget, all, _tasks: Arc::new(tasks) }
     }
 
     /// Checks that the list of servers which this process uses is still that of the database.
