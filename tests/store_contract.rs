@@ -9,7 +9,7 @@ mod support;
 
 use std::time::Duration;
 
-use aside::cache::{Ask, Filled, Found, Key, Lease, Look, Memory, Origin, Store, Token};
+use aside::cache::{Ask, Filled, Key, Lease, Look, Memory, Origin, Store, Token, Value};
 use futures_util::future::join_all;
 use support::{
     client::{Client, LEASED, UNLEASED, key, value},
@@ -69,7 +69,7 @@ async fn placeholder(store: &impl Store, key: &Key, ask: Ask) -> (Lease, Token) 
     }
 }
 
-async fn found(store: &impl Store, key: &Key, ask: Ask) -> (Found, Lease, Token) {
+async fn found(store: &impl Store, key: &Key, ask: Ask) -> (Value, Lease, Token) {
     match store.lookup(key, ask).await {
         Ok(Look::Found { found, lease, token }) => (found, lease, token),
         other => panic!("nothing was found: {other:?}"),

@@ -42,8 +42,8 @@ pub(super) fn control(places: Places) -> CacheControl {
 
 impl Places {
     async fn explain(&self, key: &Key) -> Held {
-        let memory = self.memory.sight(key);
-        let memory = memory.map(|sight| Explanation::of(Some(sight), self.kept_stale_s));
+        let memory = self.memory.item(key);
+        let memory = memory.map(|item| Explanation::of(Some(item), self.kept_stale_s));
         let servers = match &self.inspector {
             Some(inspector) => places::explain(inspector, key, self.kept_stale_s).await,
             None => Vec::new(),

@@ -21,8 +21,8 @@ fn explained(rank: usize, servers: usize, place: Place, kept_stale_s: u32) -> Se
         (1, _) => "second choice: used while the first is out of service".to_owned(),
         _ => "not asked: only the two highest scores count".to_owned(),
     };
-    let (entry, error) = match place.sight {
-        Some(Ok(sight)) => (Some(Explanation::of(sight, kept_stale_s)), None),
+    let (entry, error) = match place.item {
+        Some(Ok(item)) => (Some(Explanation::of(item, kept_stale_s)), None),
         Some(Err(error)) => (None, Some(error.to_string())),
         None => (None, None),
     };

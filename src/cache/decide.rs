@@ -137,7 +137,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::cache::{Flags, Found, Lease, Origin, SCHEMA};
+    use crate::cache::{Flags, Lease, Origin, SCHEMA, Value};
 
     /// 60 s fresh, 10 s more while it is refreshed, 300 s more if the source fails; so 360 s of life.
     fn policy() -> Policy {
@@ -151,12 +151,12 @@ mod tests {
 
     fn entry(left_s: u32, token: Token) -> Result<Look, StoreError> {
         let flags = Flags { schema: SCHEMA, negative: false, lifetime_s: 360 }.pack();
-        let found = Found { body: Bytes::from_static(b"{}"), flags, left_s };
+        let found = Value { body: Bytes::from_static(b"{}"), flags, left_s };
         Ok(Look::Found { found, lease: lease(), token })
     }
 
     fn unreadable() -> Result<Look, StoreError> {
-        let found = Found { body: Bytes::from_static(b"hello"), flags: 0, left_s: 60 };
+        let found = Value { body: Bytes::from_static(b"hello"), flags: 0, left_s: 60 };
         Ok(Look::Found { found, lease: lease(), token: Token::Unclaimed })
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Found, Policy, Value};
+use super::{Policy, Value};
 
 /// Version of what Aside stores. An entry of any other version is a miss.
 pub const SCHEMA: u8 = 1;
@@ -56,7 +56,7 @@ impl Entry {
     /// Reads what a look found. `None` if it is of another schema or no JSON object: a miss.
     ///
     /// Only the first and the last byte are looked at: a hit is never parsed.
-    pub fn read(found: &Found, policy: &Policy) -> Option<Self> {
+    pub fn read(found: &Value, policy: &Policy) -> Option<Self> {
         let flags = Flags::unpack(found.flags);
         let sound = match (flags.negative, &found.body[..]) {
             (true, body) => body == NEGATIVE_BODY,
@@ -93,8 +93,8 @@ mod tests {
 
     use super::*;
 
-    fn found(body: &'static str, flags: Flags, left_s: u32) -> Found {
-        Found { body: Bytes::from_static(body.as_bytes()), flags: flags.pack(), left_s }
+    fn found(body: &'static str, flags: Flags, left_s: u32) -> Value {
+        Value { body: Bytes::from_static(body.as_bytes()), flags: flags.pack(), left_s }
     }
 
     fn flags(negative: bool, lifetime_s: u32) -> Flags {
@@ -129,7 +129,7 @@ mod tests {
         let policy = Policy::default();
         for unsound in [
             found(r#"{"id":1}"#, foreign, 60),
-            Found { body: Bytes::from_static(b"{}"), flags: 0, left_s: 60 },
+            Value { body: Bytes::from_static(b"{}"), flags: 0, left_s: 60 },
             found("hello", flags(false, 60), 60),
             found("", flags(false, 60), 60),
             found("{", flags(false, 60), 60),
@@ -144,8 +144,7 @@ mod tests {
         let policy = Policy::default();
         for body in [Some(Bytes::from_static(br#"{"id":1}"#)), None] {
             let value = value(body.as_ref(), &policy).unwrap();
-            let found = Found { body: value.body, flags: value.flags, left_s: value.left_s };
-            let entry = Entry::read(&found, &policy).unwrap();
+            let entry = Entry::read(&value, &policy).unwrap();
             assert_eq!((entry.body, entry.age_s), (body, 0));
             assert!(entry.fresh_s > 0);
         }

@@ -6,7 +6,7 @@ use super::{Flags, SCHEMA};
 
 /// What a store shows of an item to somebody who only looks: not its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sight {
+pub struct Item {
     /// Bytes of the value; none while it is being loaded.
     pub bytes: u64,
     /// Seconds until it is dropped; `None` if it is kept for ever.
@@ -86,7 +86,7 @@ pub struct Explanation {
 
 impl Explanation {
     /// What `sight` means where entries are kept for `kept_stale_s` seconds after their fresh life.
-    pub fn of(sight: Option<Sight>, kept_stale_s: u32) -> Self {
+    pub fn of(sight: Option<Item>, kept_stale_s: u32) -> Self {
         let Some(sight) = sight else {
             return Self {
                 state: Condition::Absent,
@@ -135,16 +135,16 @@ impl Explanation {
 mod tests {
     use super::*;
 
-    fn sight(bytes: u64, flags: u32, left_s: Option<u32>, claimed: bool) -> Sight {
+    fn sight(bytes: u64, flags: u32, left_s: Option<u32>, claimed: bool) -> Item {
         let (was_read, noted_s) = (Some(true), Some(4));
-        Sight { bytes, left_s, flags, version: 7, was_read, noted_s, claimed }
+        Item { bytes, left_s, flags, version: 7, was_read, noted_s, claimed }
     }
 
     fn flags(negative: bool, lifetime_s: u32) -> u32 {
         Flags { schema: SCHEMA, negative, lifetime_s }.pack()
     }
 
-    fn state(sight: Sight) -> (Condition, Option<i64>) {
+    fn state(sight: Item) -> (Condition, Option<i64>) {
         let explanation = Explanation::of(Some(sight), 300);
         (explanation.state, explanation.fresh_s)
     }
@@ -179,7 +179,7 @@ mod tests {
             assert_eq!(state(plain), (Condition::Plain, None));
             let read = Explanation::of(Some(plain), 300);
             assert_eq!((read.age_s, read.last_read_s), (None, Some(4)));
-            let unread = Sight { was_read: Some(false), ..plain };
+            let unread = Item { was_read: Some(false), ..plain };
             let unread = Explanation::of(Some(unread), 300);
             assert_eq!((unread.age_s, unread.last_read_s), (Some(4), None));
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Detail, Found, Key, Lease};
+use super::{Detail, Key, Lease, Value};
 
 /// A load that a look made necessary.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub enum Role {
     /// Holds the placeholder: loads, and releases the lease if that fails.
     Hold,
     /// Holds the refresh token of a stale entry: loads, and puts this back if that fails.
-    Refresh(Found),
+    Refresh(Value),
     /// Saw an entry that does not suit: loads, and owes nothing.
     Replace,
     /// Somebody else loads: waits for that.

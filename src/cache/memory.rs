@@ -11,9 +11,7 @@ use std::{
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 use tokio::time::Instant;
 
-use super::{
-    Ask, Filled, Found, Key, Lease, Look, Origin, Places, Sight, Store, StoreError, Token, Value,
-};
+use super::{Ask, Filled, Item, Key, Lease, Look, Origin, Places, Store, StoreError, Token, Value};
 
 /// Bytes that an entry takes besides its key and body: the slot, the map's node, its place in the queues.
 const OVERHEAD_BYTES: u32 = 200;
@@ -66,12 +64,12 @@ impl Memory {
 
     /// What is under `key`, without touching it: moka's iterator is its only way to read that does not count as a
     /// use, so this takes as long as there are entries.
-    pub fn sight(&self, key: &Key) -> Option<Sight> {
+    pub fn item(&self, key: &Key) -> Option<Item> {
         let mut slots = self.slots.iter();
         let (_, slot) = slots.find(|(held, slot)| **held == *key && slot.is_there())?;
         let held = slot.value.clone().map(|value| slot.found(value));
         let placeholder_s = slot.gone_at.saturating_duration_since(Instant::now()).as_secs();
-        Some(Sight {
+        Some(Item {
             bytes: held.as_ref().map_or(0, |found| found.body.len() as u64),
             left_s: held.as_ref().map_or(placeholder_s.try_into().ok(), |found| Some(found.left_s)),
             flags: held.map_or(0, |found| found.flags),
@@ -195,9 +193,9 @@ impl Slot {
     }
 
     /// What a look gives: the life left is what the value was given, less the time since.
-    fn found(&self, Value { body, flags, left_s }: Value) -> Found {
+    fn found(&self, Value { body, flags, left_s }: Value) -> Value {
         let gone_s = u32::try_from(self.stored_at.elapsed().as_secs()).unwrap_or(u32::MAX);
-        Found { body, flags, left_s: left_s.saturating_sub(gone_s) }
+        Value { body, flags, left_s: left_s.saturating_sub(gone_s) }
     }
 }
 

@@ -84,7 +84,7 @@ pub use self::{
     bulkhead::{Bulkhead, BulkheadLayer, Room},
     directives::Directives,
     entry::{Entry, Flags, SCHEMA},
-    explanation::{Condition, Explanation, Sight},
+    explanation::{Condition, Explanation, Item},
     fallback::Fallback,
     fill::{Fill, FillLayer},
     key::{InvalidKey, KEY_BYTES_MAX, Key},
@@ -95,7 +95,7 @@ pub use self::{
     policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
     single_flight::{InFlight, SingleFlight, SingleFlightLayer},
     source::{LoadError, Source},
-    store::{Ask, Filled, Found, Lease, Look, Origin, Store, StoreError, Token, Value},
+    store::{Ask, Filled, Lease, Look, Origin, Store, StoreError, Token, Value},
 };
 use crate::metrics::CacheMetrics;
 

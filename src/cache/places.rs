@@ -54,6 +54,12 @@ impl Places {
     }
 }
 
+impl FromIterator<u16> for Places {
+    fn from_iter<I: IntoIterator<Item = u16>>(places: I) -> Self {
+        places.into_iter().map(Self::only).fold(Self::NONE, Self::with)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -181,7 +181,7 @@ mod tests {
     use tower::{ServiceExt, service_fn};
 
     use super::*;
-    use crate::cache::{Found, Lease};
+    use crate::cache::{Lease, Value};
 
     /// A fill that counts its loads; whoever waits for another's begins late.
     fn fill(
@@ -215,7 +215,7 @@ mod tests {
         let loads = Arc::new(AtomicUsize::new(0));
         let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
         let connected_at = Instant::now();
-        let found = Found { body: Bytes::new(), flags: 0, left_s: 1 };
+        let found = Value { body: Bytes::new(), flags: 0, left_s: 1 };
         for holds in [Role::Hold, Role::Refresh(found)] {
             let before = loads.load(Ordering::Relaxed);
             let waits = flights.call(load(Role::Wait, connected_at));

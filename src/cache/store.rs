@@ -53,7 +53,7 @@ pub enum Look {
     /// A value is there, fresh or stale.
     Found {
         /// What was stored.
-        found: Found,
+        found: Value,
         /// The version seen, under which it may be replaced.
         lease: Lease,
         /// Who refreshes it, if it is to be refreshed.
@@ -70,25 +70,14 @@ pub enum Look {
     Absent,
 }
 
-/// A stored value as it came back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// The bytes that were stored; empty if another client stored nothing.
-    pub body: Bytes,
-    /// The 32 bits stored beside the value; see [`Flags`](super::Flags).
-    pub flags: u32,
-    /// Seconds until the store drops it.
-    pub left_s: u32,
-}
-
-/// A value to be stored.
+/// The value under a key, as it is stored and as it comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// The bytes; never empty, as an empty value means "being loaded".
+    /// The bytes. None of ours is empty, as an empty value means "being loaded".
     pub body: Bytes,
-    /// The 32 bits stored beside the value; see [`Flags`](super::Flags).
+    /// The 32 bits stored beside the bytes; see [`Flags`](super::Flags).
     pub flags: u32,
-    /// Seconds until the store drops it, 1 to 30 days.
+    /// Seconds until the store drops it: 1 to 30 days where it is stored.
     pub left_s: u32,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! async-memcached sends one delete a round trip, and a batch of sets only with the same flags for all.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use futures_util::future::try_join;
 use tokio::{
@@ -16,7 +16,7 @@ use tokio::{
 use super::{WireError, request::Request};
 use crate::{
     cache::Key,
-    memcached::{Address, deadline::within},
+    memcached::{Address, deadline::within, operation::Said},
 };
 
 /// Bytes of a line of a reply: the longest key, a number and room for an error. A longer one is no reply.
@@ -36,21 +36,6 @@ pub(super) struct Line {
 
 /// The replies, line by line.
 pub(super) struct Reader(BufReader<ReadHalf<Box<dyn Socket>>>);
-
-/// The reply to one change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// `HD`.
-    Done,
-    /// `NF`.
-    NotFound,
-    /// `EX`.
-    Exists,
-    /// `SERVER_ERROR` or `CLIENT_ERROR`. It bears neither key nor number.
-    Refused,
-    /// The `SERVER_ERROR` of a value over the server's own limit.
-    TooLarge,
-}
 
 impl Line {
     pub(super) async fn connect(
@@ -93,8 +78,7 @@ impl Line {
             writer.write_all(bytes).await?;
             Ok(writer.flush().await?)
         };
-        let both = within(*round_trip_timeout, try_join(write, read(reader))).await;
-        both.map_err(|_| WireError::TimedOut)??;
+        within(*round_trip_timeout, try_join(write, read(reader))).await??;
         // What nobody has asked for must not be the answer to what is asked next.
         if reader.0.buffer().is_empty() { Ok(()) } else { Err(WireError::Crosstalk) }
     }
@@ -120,15 +104,11 @@ impl Reader {
 
 /// Connects to the first IPv4 address that takes it, as async-memcached does: both must reach the same server.
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-    for address in lookup_host((host, port)).await?.filter(|address| address.is_ipv4()) {
-        result = TcpStream::connect(address).await;
-        if let Ok(stream) = &result {
-            stream.set_nodelay(true)?;
-            break;
-        }
-    }
-    result
+    let found = lookup_host((host, port)).await?;
+    let addresses: Vec<_> = found.filter(SocketAddr::is_ipv4).collect();
+    let stream = TcpStream::connect(&addresses[..]).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn reply(line: &[u8], key: &Key, number: u64) -> Result<Said, WireError> {

@@ -46,7 +46,7 @@ pub(in crate::memcached) struct Version([u32; 3]);
 
 impl Changes {
     /// Makes an item as a lookup does and deletes it, in one round trip. memcached counts a get and a lease for it.
-    pub(super) async fn probe(&mut self) -> Result<(), WireError> {
+    pub(in crate::memcached) async fn probe(&mut self) -> Result<(), WireError> {
         let key = Key::numbered(PROBE_KEY, 0);
         let (made, deleted) = (self.number + 1, self.number + 2);
         self.number = deleted;
@@ -66,7 +66,7 @@ impl Changes {
         let result = probing.await;
         match result {
             // All were sent together: to be silent now is to know no `mn`.
-            Err(WireError::TimedOut | WireError::Io(_)) if answered == COMMANDS => {
+            Err(WireError::TimedOut(_) | WireError::Io(_)) if answered == COMMANDS => {
                 Err(Unusable::NoNoop.into())
             }
             result => result,

@@ -1,6 +1,6 @@
 //! The changes of one round trip, as they are written.
 
-use crate::cache::Key;
+use crate::cache::{Key, Value};
 
 /// Bytes after which a round trip takes no further change; the rest goes with the next, which has a deadline of its
 /// own. One change goes in any case.
@@ -28,18 +28,19 @@ impl Request {
         self.bytes.len() >= BYTES_MAX
     }
 
-    /// `md <key> k O<number> [C<cas>]`.
-    pub(super) fn delete(&mut self, key: &Key, cas: Option<u64>) {
+    /// `md <key> k O<number> [C<cas>]`; with a value `ms <key> <length> k O<number> [C<cas>] T<life> F<flags>`, and it.
+    pub(super) fn write(&mut self, key: &Key, cas: Option<u64>, value: Option<&Value>) {
+        self.number += 1;
+        self.asked.push((key.clone(), self.number));
         let cas = cas.map_or_else(String::new, |cas| format!(" C{cas}"));
-        let number = self.next(key);
-        self.bytes.extend_from_slice(format!("md {key} k O{number}{cas}\r\n").as_bytes());
-    }
-
-    /// `ms <key> <length> k O<number> <flags>`, and the value.
-    pub(super) fn set(&mut self, key: &Key, value: &[u8], flags: &str) {
-        let (number, length) = (self.next(key), value.len());
-        let line = format!("ms {key} {length} k O{number} {flags}\r\n");
-        for part in [line.as_bytes(), value, b"\r\n"] {
+        let number = self.number;
+        let Some(Value { body, flags, left_s }) = value else {
+            self.bytes.extend_from_slice(format!("md {key} k O{number}{cas}\r\n").as_bytes());
+            return;
+        };
+        let length = body.len();
+        let line = format!("ms {key} {length} k O{number}{cas} T{left_s} F{flags}\r\n");
+        for part in [line.as_bytes(), body, b"\r\n"] {
             self.bytes.extend_from_slice(part);
         }
     }
@@ -48,11 +49,5 @@ impl Request {
     pub(super) fn closed(mut self) -> (Vec<u8>, Vec<(Key, u64)>) {
         self.bytes.extend_from_slice(b"mn\r\n");
         (self.bytes, self.asked)
-    }
-
-    fn next(&mut self, key: &Key) -> u64 {
-        self.number += 1;
-        self.asked.push((key.clone(), self.number));
-        self.number
     }
 }
