@@ -1,7 +1,8 @@
 //! The decision: whether what a look saw is served, refreshed behind its back, or loaded. No I/O, no clock.
 
 use super::{
-    Claim, Detail, Directives, Entry, Forward, Look, Policy, Role, StoreError, Token,
+    Detail, Directives, Entry, Forward, Look, Policy, StoreError, Token,
+    load::{Claim, Role},
     policy::seconds,
 };
 

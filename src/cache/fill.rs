@@ -12,8 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use tower::{Layer, Service};
 
 use super::{
-    Backoff, Claim, Detail, Entry, Filled, Key, Lease, Load, LoadError, Loaded, Look, Policy, Role,
-    Store, Token, Value, entry,
+    Detail, Entry, Filled, Key, Lease, LoadError, Look, Policy, Store, Token, Value,
+    backoff::Backoff,
+    entry,
+    load::{Claim, Load, Loaded, Role},
 };
 use crate::metrics::{CacheMetrics, FillResult};
 
@@ -24,13 +26,11 @@ const PAUSE_FIRST: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 /// Stores loads under their leases. See the module's first line.
-#[derive(Clone, Debug)]
-pub struct FillLayer<T> {
-    shared: Arc<Shared<T>>,
+pub(super) struct FillLayer<T> {
+    filler: Arc<Filler<T>>,
 }
 
-#[derive(Debug)]
-struct Shared<T> {
+struct Filler<T> {
     store: T,
     policy: Policy,
     backoff: Backoff,
@@ -39,10 +39,15 @@ struct Shared<T> {
 
 impl<T: Store> FillLayer<T> {
     /// Fills `store` as `policy` says; failures are noted in `backoff`.
-    pub fn new(store: &T, policy: &Policy, backoff: &Backoff, metrics: &CacheMetrics) -> Self {
+    pub(super) fn new(
+        store: &T,
+        policy: &Policy,
+        backoff: &Backoff,
+        metrics: &CacheMetrics,
+    ) -> Self {
         let (store, policy) = (store.clone(), policy.clone());
         let (backoff, metrics) = (backoff.clone(), metrics.clone());
-        Self { shared: Arc::new(Shared { store, policy, backoff, metrics }) }
+        Self { filler: Arc::new(Filler { store, policy, backoff, metrics }) }
     }
 }
 
@@ -50,21 +55,15 @@ impl<T, S> Layer<S> for FillLayer<T> {
     type Service = Fill<T, S>;
 
     fn layer(&self, bulkhead: S) -> Fill<T, S> {
-        Fill { shared: self.shared.clone(), bulkhead }
+        Fill { filler: self.filler.clone(), bulkhead }
     }
 }
 
 /// Loads by `S` and stores in `T`.
-#[derive(Debug)]
-pub struct Fill<T, S> {
-    shared: Arc<Shared<T>>,
+#[derive(Clone)]
+pub(super) struct Fill<T, S> {
+    filler: Arc<Filler<T>>,
     bulkhead: S,
-}
-
-impl<T, S: Clone> Clone for Fill<T, S> {
-    fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), bulkhead: self.bulkhead.clone() }
-    }
 }
 
 impl<I, T, S> Service<Load<I>> for Fill<T, S>
@@ -84,44 +83,34 @@ where
     }
 
     fn call(&mut self, Load { id, key, claim }: Load<I>) -> Self::Future {
-        let Self { shared, mut bulkhead } = self.clone();
+        let Self { filler, mut bulkhead } = self.clone();
         async move {
             let waited = match claim {
-                Some(Claim { lease, role: Role::Wait }) => shared.wait(&key, lease).await,
-                claim => Waited::Claim(claim),
+                Some(Claim { lease, role: Role::Wait }) => filler.wait(&key, lease).await,
+                claim => Waited::Load(claim),
             };
             match waited {
-                Waited::Value(loaded) => Ok(loaded),
-                Waited::Claim(claim) => shared.settle(&key, claim, bulkhead.call(id).await).await,
+                Waited::Loaded(loaded) => Ok(loaded),
+                Waited::Load(claim) => filler.settle(&key, claim, bulkhead.call(id).await).await,
             }
         }
         .boxed()
     }
 }
 
-/// How waiting for another replica ended.
+/// The end of waiting for another replica.
 enum Waited {
-    /// With its value.
-    Value(Loaded),
-    /// With the right, or the need, to load.
-    Claim(Option<Claim>),
+    /// It has loaded.
+    Loaded(Loaded),
+    /// The caller loads, under this claim if it was given one.
+    Load(Option<Claim>),
 }
 
-impl Waited {
-    fn value(Entry { body, age_s, .. }: Entry, detail: Option<Detail>) -> Self {
-        Self::Value(Loaded { body, age_s, collapsed: true, stored: None, detail })
-    }
-
-    fn claim(lease: Lease, role: Role) -> Self {
-        Self::Claim(Some(Claim { lease, role }))
-    }
-}
-
-impl<T: Store> Shared<T> {
+impl<T: Store> Filler<T> {
     /// Looks again and again until the holder of `lease` has filled, failed, or taken too long.
     async fn wait(&self, key: &Key, lease: Lease) -> Waited {
         // What is taken over in the end: of a stale entry the duty to put it back, too, if the load fails.
-        let mut last = Waited::claim(lease, Role::Hold);
+        let mut last = Claim { lease, role: Role::Hold };
         // The holder's own deadline has passed by then: it is dead, or its fill was lost.
         let take_over_at = Instant::now() + self.policy.load_timeout;
         let mut pause = PAUSE_FIRST;
@@ -130,26 +119,30 @@ impl<T: Store> Shared<T> {
             sleep_until(next.min(take_over_at)).await;
             pause = (pause * 3 / 2).min(PAUSE_MAX);
             if Instant::now() >= take_over_at {
-                return last;
+                return Waited::Load(Some(last));
             }
-            match self.store.lookup(key, self.policy.ask(true)).await {
-                Ok(Look::Found { found, lease: seen, token }) => {
-                    match (Entry::read(&found, &self.policy), token) {
-                        // Whoever has the token: "no such thing" is fresh, however soon it is gone.
-                        (Some(entry), _) if entry.fresh_s >= 0 => {
-                            return Waited::value(entry, Detail::of(&seen));
-                        }
-                        (_, Token::Won) => return Waited::claim(seen, Role::Refresh(found)),
-                        // Still the stale entry whose refresh is waited for, or one put back.
-                        (_, Token::Taken) => last = Waited::claim(seen, Role::Refresh(found)),
-                        (_, Token::Unclaimed) => return Waited::claim(seen, Role::Replace),
+            let (lease, token, role) = match self.store.lookup(key, self.policy.ask(true)).await {
+                Ok(Look::Found { found, lease, token }) => {
+                    // Whoever has the token: "no such thing" is fresh, however soon it is gone.
+                    if let Some(Entry { body, age_s, fresh_s: 0.. }) =
+                        Entry::read(&found, &self.policy)
+                    {
+                        let detail = Detail::of(&lease);
+                        let loaded = Loaded { body, age_s, collapsed: true, stored: None, detail };
+                        return Waited::Loaded(loaded);
                     }
+                    (lease, token, Role::Refresh(found))
                 }
-                Ok(Look::Placeholder { lease, token: Token::Won }) => {
-                    return Waited::claim(lease, Role::Hold);
+                Ok(Look::Placeholder { lease, token }) => (lease, token, Role::Hold),
+                Ok(Look::Absent) | Err(_) => return Waited::Load(None),
+            };
+            match token {
+                Token::Won => return Waited::Load(Some(Claim { lease, role })),
+                // Still the placeholder or the stale entry whose load is waited for, or one put back.
+                Token::Taken => last = Claim { lease, role },
+                Token::Unclaimed => {
+                    return Waited::Load(Some(Claim { lease, role: Role::Replace }));
                 }
-                Ok(Look::Placeholder { lease, .. }) => last = Waited::claim(lease, Role::Hold),
-                Ok(Look::Absent) | Err(_) => return Waited::Claim(None),
             }
         }
     }
@@ -196,22 +189,15 @@ impl<T: Store> Shared<T> {
         let (result, detail) = match self.store.fill(key, lease, value).await {
             Ok(Filled::Stored) => (FillResult::Stored, None),
             Ok(Filled::Superseded) => (FillResult::Superseded, Some(Detail::Superseded)),
-            Ok(Filled::Void) => {
-                // The connection is new, memcached may not be: its placeholder must not be waited for.
-                self.store.release(key, lease);
-                (FillResult::Void, Some(Detail::NotStored))
-            }
-            Ok(Filled::TooLarge) => {
-                // What was stored before is outdated, and a placeholder would only be waited for.
-                self.store.release(key, lease);
-                (FillResult::TooLarge, Some(Detail::TooLarge))
-            }
-            Err(_) => {
-                // What was leased must not be waited for.
-                self.store.release(key, lease);
-                (FillResult::Failed, Some(Detail::NotStored))
-            }
+            Ok(Filled::Void) => (FillResult::Void, Some(Detail::NotStored)),
+            Ok(Filled::TooLarge) => (FillResult::TooLarge, Some(Detail::TooLarge)),
+            Err(_) => (FillResult::Failed, Some(Detail::NotStored)),
         };
+        // A placeholder that is left would only be waited for, and what was stored before is outdated. Where the
+        // connection is new, memcached may not be.
+        if !matches!(result, FillResult::Stored | FillResult::Superseded) {
+            self.store.release(key, lease);
+        }
         self.metrics.fill(result);
         (result == FillResult::Stored, detail)
     }

@@ -6,27 +6,27 @@ use super::{Detail, Key, Lease, Value};
 
 /// A load that a look made necessary.
 #[derive(Clone, Debug)]
-pub struct Load<I> {
+pub(super) struct Load<I> {
     /// What is to be loaded.
-    pub id: I,
+    pub(super) id: I,
     /// Its cache key.
-    pub key: Key,
+    pub(super) key: Key,
     /// What the look gave; `None` if the store was not asked, so that nothing is shared or stored.
-    pub claim: Option<Claim>,
+    pub(super) claim: Option<Claim>,
 }
 
 /// What a look entitles to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub(super) struct Claim {
     /// The version that was seen.
-    pub lease: Lease,
+    pub(super) lease: Lease,
     /// What its holder does.
-    pub role: Role,
+    pub(super) role: Role,
 }
 
 /// What the holder of a claim does, and what it owes if the load fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(super) enum Role {
     /// Holds the placeholder: loads, and releases the lease if that fails.
     Hold,
     /// Holds the refresh token of a stale entry: loads, and puts this back if that fails.
@@ -39,15 +39,15 @@ pub enum Role {
 
 /// What a load gave.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub(super) struct Loaded {
     /// The JSON body; `None` says that there is no such thing.
-    pub body: Option<Bytes>,
+    pub(super) body: Option<Bytes>,
     /// Seconds since the source gave it.
-    pub age_s: u32,
+    pub(super) age_s: u32,
     /// Another caller's load, in this process or another.
-    pub collapsed: bool,
+    pub(super) collapsed: bool,
     /// Whether it is stored; `None` if that is for another to know.
-    pub stored: Option<bool>,
+    pub(super) stored: Option<bool>,
     /// Why it is not stored.
-    pub detail: Option<Detail>,
+    pub(super) detail: Option<Detail>,
 }

@@ -17,7 +17,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -30,7 +30,10 @@ use futures_util::{
 use tokio::{sync::watch, time::Instant};
 use tower::{Layer, Service};
 
-use super::{Claim, Key, Load, LoadError, Loaded, Origin, Role};
+use super::{
+    Key, LoadError, Origin,
+    load::{Claim, Load, Loaded, Role},
+};
 
 /// Counts the flights of every stack that has a clone of it. Nobody need wait for a flight, such as the refresh
 /// of a stale entry; but a process that ended in the midst of one would leave its lease taken.
@@ -46,14 +49,14 @@ impl InFlight {
 }
 
 /// Makes callers share loads. See the module's first line.
-#[derive(Clone, Debug, Default)]
-pub struct SingleFlightLayer {
+#[derive(Default)]
+pub(super) struct SingleFlightLayer {
     in_flight: InFlight,
 }
 
 impl SingleFlightLayer {
     /// Counts its flights in `in_flight`. They are bounded by the requests that are being served.
-    pub fn new(in_flight: &InFlight) -> Self {
+    pub(super) fn new(in_flight: &InFlight) -> Self {
         Self { in_flight: in_flight.clone() }
     }
 }
@@ -68,27 +71,22 @@ impl<S> Layer<S> for SingleFlightLayer {
 }
 
 /// Shares the loads of `S` among the callers that saw the same version.
-#[derive(Clone, Debug)]
-pub struct SingleFlight<S> {
+#[derive(Clone)]
+pub(super) struct SingleFlight<S> {
     flights: Arc<Flights>,
     fill: S,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Flights {
     by_version: Mutex<HashMap<Version, Flight>>,
     begun: AtomicU64,
     in_flight: InFlight,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Version {
-    key: Key,
-    cas: u64,
-    origin: Origin,
-}
+/// The version that a caller saw: the key, the CAS number, and where that counts.
+type Version = (Key, u64, Origin);
 
-#[derive(Clone, Debug)]
 struct Flight {
     number: u64,
     asked_at: Instant,
@@ -114,8 +112,7 @@ where
         let Some(claim) = load.claim.clone() else {
             return self.fill.call(load).boxed();
         };
-        let version =
-            Version { key: load.key.clone(), cas: claim.lease.cas, origin: claim.lease.origin };
+        let version = (load.key.clone(), claim.lease.cas, claim.lease.origin);
         let mut flights = self.flights.lock();
         if let Some(flight) = flights.get(&version)
             && flight.takes(&claim)
@@ -150,7 +147,7 @@ impl Flight {
 }
 
 impl Flights {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Version, Flight>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Version, Flight>> {
         // Nothing panics while it holds the lock, and a map of flights can't be left half-changed.
         self.by_version.lock().unwrap_or_else(PoisonError::into_inner)
     }
