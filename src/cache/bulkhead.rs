@@ -19,9 +19,7 @@ use super::{LoadError, Policy, Source, pace::Pace};
 use crate::metrics::{CacheMetrics, LoadResult};
 
 /// Bounds the loads of a source. See the module's first line.
-pub(super) struct BulkheadLayer {
-    room: Arc<Room>,
-}
+pub(super) struct BulkheadLayer(Arc<Room>);
 
 /// The room at a source: so many places to run, and so many to wait for one.
 #[derive(Debug)]
@@ -36,19 +34,18 @@ pub(super) struct Room {
 impl BulkheadLayer {
     /// As many loads at once, and as many that wait, as `policy` says.
     pub(super) fn new(policy: &Policy, metrics: &CacheMetrics) -> Self {
-        let room = Room {
+        Self(Arc::new(Room {
             running: Arc::new(Semaphore::new(policy.loads_max)),
             waiting: Semaphore::new(policy.waiting_max),
             pace: Arc::default(),
             policy: policy.clone(),
             metrics: metrics.clone(),
-        };
-        Self { room: Arc::new(room) }
+        }))
     }
 
     /// The room, for those who would otherwise take a lease only to give it back.
     pub(super) fn room(&self) -> Arc<Room> {
-        self.room.clone()
+        self.0.clone()
     }
 }
 

@@ -26,9 +26,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 /// Stores loads under their leases. See the module's first line.
-pub(super) struct FillLayer<T> {
-    filler: Arc<Filler<T>>,
-}
+pub(super) struct FillLayer<T>(Arc<Filler<T>>);
 
 struct Filler<T> {
     store: T,
@@ -47,7 +45,7 @@ impl<T: Store> FillLayer<T> {
     ) -> Self {
         let (store, policy) = (store.clone(), policy.clone());
         let (backoff, metrics) = (backoff.clone(), metrics.clone());
-        Self { filler: Arc::new(Filler { store, policy, backoff, metrics }) }
+        Self(Arc::new(Filler { store, policy, backoff, metrics }))
     }
 }
 
@@ -55,7 +53,7 @@ impl<T, S> Layer<S> for FillLayer<T> {
     type Service = Fill<T, S>;
 
     fn layer(&self, bulkhead: S) -> Fill<T, S> {
-        Fill { filler: self.filler.clone(), bulkhead }
+        Fill { filler: self.0.clone(), bulkhead }
     }
 }
 
@@ -168,13 +166,7 @@ impl<T: Store> Filler<T> {
                 if !matches!(error, LoadError::Overloaded) {
                     tracing::warn!(%key, %error, "a load failed");
                 }
-                if let Some(claim) = claim {
-                    // Only where there is an entry to be served meanwhile: what is absent is always tried.
-                    if matches!(claim.role, Role::Refresh(_)) {
-                        self.backoff.failed(key);
-                    }
-                    self.abandon(key, claim).await;
-                }
+                self.abandon(key, claim).await;
                 Err(error)
             }
         }
@@ -204,20 +196,19 @@ impl<T: Store> Filler<T> {
 
     /// Gives back what a load that failed has held. If the store does not take it back, the lease
     /// lapses by itself, and those who wait for it take over at their deadline.
-    async fn abandon(&self, key: &Key, Claim { lease, role }: Claim) {
-        match role {
-            Role::Hold => {
-                self.store.release(key, &lease);
-            }
+    async fn abandon(&self, key: &Key, claim: Option<Claim>) {
+        match claim {
+            Some(Claim { lease, role: Role::Hold }) => self.store.release(key, &lease),
             // memcached never takes a refresh token back, so the entry is stored anew, with the life
             // that it had left.
-            Role::Refresh(found) => {
+            Some(Claim { lease, role: Role::Refresh(stale) }) => {
+                // Only where there is an entry to be served meanwhile: what is absent is always tried.
+                self.backoff.failed(key);
                 let gone_s = u32::try_from(lease.asked_at.elapsed().as_secs()).unwrap_or(u32::MAX);
-                let left_s = found.left_s.saturating_sub(gone_s).max(1);
-                let value = Value { body: found.body, flags: found.flags, left_s };
-                let _ = self.store.fill(key, &lease, value).await;
+                let left_s = stale.left_s.saturating_sub(gone_s).max(1);
+                let _ = self.store.fill(key, &lease, Value { left_s, ..stale }).await;
             }
-            Role::Replace | Role::Wait => {}
+            _ => {}
         }
     }
 }

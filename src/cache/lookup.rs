@@ -115,7 +115,7 @@ impl<Src: Source, T: Store> Looker<Src, T> {
             decide_unasked(directives)
         } else {
             // Ask and look: the one round trip of a hit.
-            let ask = self.parts.ask(&key, directives);
+            let ask = self.ask(&key, directives);
             let look = store.lookup(&key, ask).await;
             if let Ok(Look::Found { token: Token::Won, .. }) = look {
                 // It was chosen to refresh: if loads of the key fail, this is the next try.
@@ -151,6 +151,16 @@ impl<Src: Source, T: Store> Looker<Src, T> {
         }
     }
 
+    /// The terms of a look. While the key backs off nobody refreshes it, so nobody takes the token. A caller that
+    /// could not load takes no lease either: to give it back takes a round trip, for which others would wait.
+    fn ask(&self, key: &Key, directives: Directives) -> Ask {
+        let Parts { policy, backoff, room, .. } = &*self.parts;
+        if directives.only_if_cached || !room.is_left() {
+            return Ask { lease_s: None, refresh_s: None };
+        }
+        policy.ask(!backoff.holds(key))
+    }
+
     /// Begins a refresh. The flight begins with the call; its answer is for later callers.
     fn refresh(&self, id: Src::Id, key: &Key, claim: Claim) {
         drop(self.flights.clone().call(Load { id, key: key.clone(), claim: Some(claim) }));
@@ -183,18 +193,6 @@ impl<Src: Source, T: Store> Looker<Src, T> {
             }
             // The source failed, and there is nothing else.
             (Err(error), None) => Err(not_loaded(error, why, account)),
-        }
-    }
-}
-
-impl<Src, T> Parts<Src, T> {
-    /// The terms of a look. While the key backs off nobody refreshes it, so nobody takes the token. A caller that
-    /// could not load takes no lease either: to give it back takes a round trip, for which others would wait.
-    fn ask(&self, key: &Key, directives: Directives) -> Ask {
-        if directives.only_if_cached || !self.room.is_left() {
-            Ask { lease_s: None, refresh_s: None }
-        } else {
-            self.policy.ask(!self.backoff.holds(key))
         }
     }
 }

@@ -203,13 +203,12 @@ impl Slot {
 /// Lets moka free what is gone; until it does, [`Slot::is_there`] keeps it out of sight.
 struct Gone;
 
+#[expect(clippy::disallowed_types, reason = "moka's interface; only memory is freed by it")]
 impl Expiry<Key, Slot> for Gone {
-    #[expect(clippy::disallowed_types, reason = "moka's interface; only memory is freed by it")]
     fn expire_after_create(&self, _: &Key, slot: &Slot, _: time::Instant) -> Option<Duration> {
         Some(slot.gone_at - slot.stored_at)
     }
 
-    #[expect(clippy::disallowed_types, reason = "moka's interface; only memory is freed by it")]
     fn expire_after_update(
         &self,
         _: &Key,

@@ -16,10 +16,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -27,7 +24,11 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    task::{Id, try_id},
+    time::Instant,
+};
 use tower::{Layer, Service};
 
 use super::{
@@ -50,14 +51,12 @@ impl InFlight {
 
 /// Makes callers share loads. See the module's first line.
 #[derive(Default)]
-pub(super) struct SingleFlightLayer {
-    in_flight: InFlight,
-}
+pub(super) struct SingleFlightLayer(InFlight);
 
 impl SingleFlightLayer {
     /// Counts its flights in `in_flight`. They are bounded by the requests that are being served.
     pub(super) fn new(in_flight: &InFlight) -> Self {
-        Self { in_flight: in_flight.clone() }
+        Self(in_flight.clone())
     }
 }
 
@@ -65,7 +64,7 @@ impl<S> Layer<S> for SingleFlightLayer {
     type Service = SingleFlight<S>;
 
     fn layer(&self, fill: S) -> SingleFlight<S> {
-        let flights = Flights { in_flight: self.in_flight.clone(), ..Flights::default() };
+        let flights = Flights { by_version: Mutex::default(), in_flight: self.0.clone() };
         SingleFlight { flights: Arc::new(flights), fill }
     }
 }
@@ -77,10 +76,8 @@ pub(super) struct SingleFlight<S> {
     fill: S,
 }
 
-#[derive(Default)]
 struct Flights {
     by_version: Mutex<HashMap<Version, Flight>>,
-    begun: AtomicU64,
     in_flight: InFlight,
 }
 
@@ -88,7 +85,7 @@ struct Flights {
 type Version = (Key, u64, Origin);
 
 struct Flight {
-    number: u64,
+    task: Id,
     asked_at: Instant,
     answer: Shared<BoxFuture<'static, Result<Loaded, LoadError>>>,
 }
@@ -120,18 +117,17 @@ where
             let answer = flight.answer.clone();
             return answer.map(|loaded| Ok(Loaded { collapsed: true, ..loaded? })).boxed();
         }
-        let number = self.flights.begun.fetch_add(1, Ordering::Relaxed);
         self.flights.in_flight.0.send_modify(|flights| *flights += 1);
-        let landing = Landing { flights: self.flights.clone(), version: version.clone(), number };
+        let landing = Landing { flights: self.flights.clone(), version: version.clone() };
         let loading = self.fill.call(load);
         // A task of its own: no caller owns the load, so none that leaves can end it for the others.
-        let task = tokio::spawn(async move {
+        let loading = tokio::spawn(async move {
             let _landing = landing;
             loading.await
         });
-        let answer = task.map(|end| end.unwrap_or(Err(LoadError::Panicked))).boxed().shared();
-        let asked_at = claim.lease.asked_at;
-        flights.insert(version, Flight { number, asked_at, answer: answer.clone() });
+        let (task, asked_at) = (loading.id(), claim.lease.asked_at);
+        let answer = loading.map(|end| end.unwrap_or(Err(LoadError::Panicked))).boxed().shared();
+        flights.insert(version, Flight { task, asked_at, answer: answer.clone() });
         answer.boxed()
     }
 }
@@ -157,13 +153,13 @@ impl Flights {
 struct Landing {
     flights: Arc<Flights>,
     version: Version,
-    number: u64,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
         let mut flights = self.flights.lock();
-        if flights.get(&self.version).is_some_and(|flight| flight.number == self.number) {
+        // Another may have begun since, which stays.
+        if flights.get(&self.version).is_some_and(|flight| try_id() == Some(flight.task)) {
             flights.remove(&self.version);
         }
         self.flights.in_flight.0.send_modify(|flights| *flights -= 1);
@@ -172,7 +168,10 @@ impl Drop for Landing {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicUsize, time::Duration};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
 
     use bytes::Bytes;
     use tower::{ServiceExt, service_fn};

@@ -50,10 +50,8 @@ impl FromStr for Address {
 impl Address {
     /// The address as async-memcached takes it.
     pub(crate) fn dsn(&self) -> String {
-        match self {
-            Self::Tcp { host, port } => format!("tcp://{host}:{port}"),
-            Self::Unix(path) => format!("unix://{path}"),
-        }
+        let scheme = if matches!(self, Self::Tcp { .. }) { "tcp://" } else { "" };
+        format!("{scheme}{self}")
     }
 }
 

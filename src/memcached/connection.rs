@@ -94,8 +94,8 @@ impl Peer {
     /// Lets the server forget all that was written while it was away. What is written meanwhile says `pending`, and
     /// is delivered as any other change that is.
     async fn catch_up(&self, server: &mut Changes) -> Result<(), WireError> {
-        let mut after = None;
-        loop {
+        let (mut after, mut is_more) = (None, true);
+        while is_more {
             let missed = self.backlog.missed(self.place, after).await;
             match missed.map_err(WireError::Backlog)? {
                 Missed::TooMuch { up_to } => {
@@ -105,14 +105,12 @@ impl Peer {
                     after = Some(up_to);
                 }
                 Missed::Changes { changes, up_to, is_full } => {
+                    is_more = is_full;
                     let (positions, keys): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
                     let may_hold = |key: &Key| self.routing.places(key).has(self.place);
                     let held: Vec<_> = keys.into_iter().filter(may_hold).collect();
                     server.forget(&held).await?;
                     self.backlog.forgotten(self.place, positions, up_to);
-                    if !is_full {
-                        break;
-                    }
                     after = Some(up_to);
                 }
             }
@@ -135,7 +133,12 @@ impl<W: Connect> Connection<W> {
         // What is left over from a connection that broke.
         let mut batch = Vec::new();
         while !queued.is_closed() && !peer.breaker.is_retired() {
-            if let Err(error) = self.connect_and_work(&mut batch).await {
+            let end = match W::connect(peer).await {
+                Ok(Some(wire)) => self.work(wire, &mut batch).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = end {
                 peer.breaker.failed(&error);
             }
             // Those who wait for a server that is out of service are told so, rather than let each wait out its deadline.
@@ -145,13 +148,6 @@ impl<W: Connect> Connection<W> {
                     break;
                 }
             }
-        }
-    }
-
-    async fn connect_and_work(&self, batch: &mut Vec<W::Operation>) -> Result<(), WireError> {
-        match W::connect(&self.peer).await? {
-            Some(wire) => self.work(wire, batch).await,
-            None => Ok(()),
         }
     }
 

@@ -28,6 +28,8 @@ pub use self::{
     inspect::{InspectError, Inspector, Place},
 };
 use self::{
+    breaker::Breaker,
+    connection::Peer,
     operation::{Said, Seen, Wanted},
     routing::Routing,
     server::Server,
@@ -67,9 +69,17 @@ impl Memcached {
     ) -> Self {
         let routing = Arc::new(Routing::new(addresses));
         let servers = (0..).zip(addresses).map(|(place, address)| {
-            let (metrics, routing) = (metrics.server(&address.to_string()), routing.clone());
-            let (address, backlog) = (address.clone(), backlog.clone());
-            Server::start(address, place, operation_timeout, metrics, routing, backlog)
+            let metrics = metrics.server(&address.to_string());
+            Server::start(|releases| Peer {
+                address: address.clone(),
+                place,
+                operation_timeout,
+                routing: routing.clone(),
+                backlog: backlog.clone(),
+                breaker: Breaker::new(address.to_string(), metrics.clone()),
+                metrics,
+                releases,
+            })
         });
         Self { servers: servers.collect(), routing }
     }

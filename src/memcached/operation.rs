@@ -92,11 +92,6 @@ impl Change {
         Self { key: key.clone(), lease: Some(*lease), value: stale, reply: None, again: true }
     }
 
-    /// Whether the caller has left, so that nothing need be sent any more.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.reply.as_ref().is_some_and(Reply::is_closed)
-    }
-
     /// Tells the caller what was said. A refusal of what nobody waits for need not be told.
     pub(crate) fn answer(self, said: Said) {
         if let Some(reply) = self.reply {

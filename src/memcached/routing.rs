@@ -16,7 +16,9 @@ pub(crate) struct Routing {
 
 impl Routing {
     pub(crate) fn new(addresses: &[Address]) -> Self {
-        Self { names: addresses.iter().map(name).collect() }
+        // As pymemcache scores them: `host:port`, or the bare path of a Unix socket.
+        let names = addresses.iter().map(Address::to_string);
+        Self { names: names.map(|name| name.trim_start_matches("unix://").to_owned()).collect() }
     }
 
     /// The places that `key` may live at, the first choice first: where it lives, and where it lives while that is away.
@@ -26,14 +28,9 @@ impl Routing {
         if self.names.len() < 2 {
             return [(!self.names.is_empty()).then_some(0), None];
         }
-        let mut best = [None, None];
-        for score in self.scores(key).map(Some) {
-            if score > best[0] {
-                best = [score, best[0]];
-            } else if score > best[1] {
-                best[1] = score;
-            }
-        }
+        let best = self.scores(key).map(Some).fold([None, None], |[first, second], score| {
+            if score > first { [score, first] } else { [first, second.max(score)] }
+        });
         best.map(|score| score.map(|(_, _, place)| place))
     }
 
@@ -60,14 +57,6 @@ impl Routing {
             text.extend_from_slice(key.as_ref());
             (murmur3_x86_32(&text, 0), name.as_str(), place)
         })
-    }
-}
-
-/// The name that pymemcache scores: `host:port`, or the bare path of a Unix socket.
-fn name(address: &Address) -> String {
-    match address {
-        Address::Tcp { host, port } => format!("{host}:{port}"),
-        Address::Unix(path) => path.clone(),
     }
 }
 

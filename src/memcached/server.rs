@@ -5,23 +5,18 @@
 //! that a fill of a megabyte holds no lookup up; and so have releases, so that a burst of loads that are
 //! refused, each of which gives its lease back, holds no fill up.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use async_channel::{Sender, bounded};
+use async_channel::{Sender, WeakSender, bounded};
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    Address,
-    breaker::{Breaker, State},
+    breaker::State,
     connection::{Connection, Peer},
     operation::{Change, Get, Reply, Said, Seen, Wanted},
-    routing::Routing,
     wire::{Changes, Gets},
 };
-use crate::{
-    cache::{Backlog, Key, Lease, StoreError, Value},
-    metrics::ServerMetrics,
-};
+use crate::cache::{Key, Lease, StoreError, Value};
 
 /// Operations that may wait for each connection. One more is answered "unavailable" at once.
 const QUEUED_MAX: usize = 8192;
@@ -36,29 +31,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Begins to connect to `address`, at `place` in the list. The connections end when this is dropped.
-    pub(crate) fn start(
-        address: Address,
-        place: u16,
-        operation_timeout: Duration,
-        metrics: ServerMetrics,
-        routing: Arc<Routing>,
-        backlog: Arc<dyn Backlog>,
-    ) -> Self {
+    /// Begins to connect to the `peer` that is told the queue of releases. The connections end when this is dropped.
+    pub(crate) fn start(peer: impl FnOnce(WeakSender<Change>) -> Peer) -> Self {
         let (lookups, looked_up) = bounded(QUEUED_MAX);
         let (changes, changed) = bounded(QUEUED_MAX);
         let (releases, released) = bounded(QUEUED_MAX);
-        let breaker = Breaker::new(address.to_string(), metrics.clone());
-        let peer = Arc::new(Peer {
-            address,
-            place,
-            operation_timeout,
-            routing,
-            backlog,
-            breaker,
-            metrics,
-            releases: releases.downgrade(),
-        });
+        let peer = Arc::new(peer(releases.downgrade()));
         tokio::spawn(Connection::<Changes> { peer: peer.clone(), queued: changed }.run());
         tokio::spawn(Connection::<Changes> { peer: peer.clone(), queued: released }.run());
         tokio::spawn(Connection::<Gets> { peer: peer.clone(), queued: looked_up }.run());

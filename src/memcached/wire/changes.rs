@@ -4,12 +4,12 @@ use std::{collections::VecDeque, mem, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Wire, WireError, line::Line, request::Request};
+use super::{Wire, WireError, line::Line};
 use crate::{
     cache::Key,
     memcached::{
         Address,
-        operation::{Change, Said},
+        operation::{Change, Reply, Said},
     },
 };
 
@@ -24,8 +24,6 @@ const FORGOTTEN_AT_ONCE: usize = 512;
 pub(in crate::memcached) struct Changes {
     pub(super) line: Line,
     connected_at: Instant,
-    /// The number of the last command.
-    pub(super) number: u64,
 }
 
 impl Changes {
@@ -34,19 +32,18 @@ impl Changes {
         round_trip_timeout: Duration,
     ) -> Result<Self, WireError> {
         let line = Line::connect(address, round_trip_timeout).await?;
-        Ok(Self { line, connected_at: Instant::now(), number: 0 })
+        Ok(Self { line, connected_at: Instant::now() })
     }
 
     /// Forgets keys that were written while the server was away.
     pub(in crate::memcached) async fn forget(&mut self, keys: &[Key]) -> Result<(), WireError> {
         for keys in keys.chunks(FORGOTTEN_AT_ONCE) {
-            let mut request = Request::after(self.number);
             for key in keys {
-                request.write(key, None, None);
+                self.line.write(key, None, None);
             }
             let mut is_refused = false;
             let hear = |said| is_refused |= matches!(said, Said::Refused | Said::TooLarge);
-            self.round_trip(request, hear).await?;
+            self.line.round_trip(hear).await?;
             // A refusal is as bad as a broken connection here: the old value would be served again.
             if is_refused {
                 return Err(WireError::Backlog("the server refuses to delete a key".to_owned()));
@@ -56,13 +53,13 @@ impl Changes {
     }
 
     /// Writes `change` and gives it back; `None` if there is nothing to be sent.
-    fn written(&self, change: Change, request: &mut Request) -> Option<Change> {
+    fn written(&mut self, change: Change) -> Option<Change> {
         // A lease from before this connection is perhaps from before a restart, so that another version bears its number by
         // now.
         let is_void = change.lease.is_some_and(|lease| lease.asked_at < self.connected_at);
         match &change.value {
             // While those before it were carried out its caller may have left.
-            _ if change.is_abandoned() => return None,
+            _ if Self::is_abandoned(&change) => return None,
             Some(_) if is_void => {
                 change.answer(Said::Void);
                 return None;
@@ -77,17 +74,8 @@ impl Changes {
         // A lease that is void here can't say which version it was given for, so that whatever is there goes: to
         // forget too much costs a load, and to leave a placeholder behind costs its waiters their patience.
         let cas = change.lease.filter(|_| !is_void).map(|lease| lease.cas);
-        request.write(&change.key, cas, change.value.as_ref());
+        self.line.write(&change.key, cas, change.value.as_ref());
         Some(change)
-    }
-
-    async fn round_trip(
-        &mut self,
-        request: Request,
-        hear: impl FnMut(Said),
-    ) -> Result<(), WireError> {
-        self.number = request.number();
-        self.line.round_trip(request, hear).await
     }
 }
 
@@ -95,22 +83,21 @@ impl Wire for Changes {
     type Operation = Change;
 
     fn is_abandoned(change: &Change) -> bool {
-        change.is_abandoned()
+        change.reply.as_ref().is_some_and(Reply::is_closed)
     }
 
     async fn is_alive(&mut self) -> bool {
-        self.round_trip(Request::after(self.number), |_| ()).await.is_ok()
+        self.line.round_trip(|_| ()).await.is_ok()
     }
 
     async fn carry_out(&mut self, batch: &mut Vec<Change>) -> Result<(), WireError> {
         let mut queued = VecDeque::from(mem::take(batch));
         while !queued.is_empty() {
-            let mut request = Request::after(self.number);
             let mut sent = VecDeque::with_capacity(queued.len());
-            while !request.is_full()
+            while !self.line.is_full()
                 && let Some(change) = queued.pop_front()
             {
-                sent.extend(self.written(change, &mut request));
+                sent.extend(self.written(change));
             }
             if sent.is_empty() {
                 continue;
@@ -122,7 +109,7 @@ impl Wire for Changes {
                 (_, Some(change)) => change.answer(said),
                 (_, None) => {}
             };
-            if let Err(error) = self.round_trip(request, hear).await {
+            if let Err(error) = self.line.round_trip(hear).await {
                 let unanswered = refused.into_iter().map(|(change, _)| change).chain(sent);
                 let tried = unanswered.filter(|change| change.again);
                 batch.extend(tried.map(|change| Change { again: false, ..change }));

@@ -4,7 +4,6 @@ mod changes;
 mod gets;
 mod line;
 mod probe;
-mod request;
 
 use std::io;
 
