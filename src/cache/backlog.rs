@@ -25,7 +25,7 @@ pub trait Servers: Send + Sync + 'static {
     fn retire(&self);
 }
 
-/// What a place must forget before it is used (again).
+/// The changes that a place must forget before it is used (again).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missed {
     /// Some changes, by their positions in the log.
@@ -34,7 +34,7 @@ pub enum Missed {
         changes: Vec<(i64, Key)>,
         /// All up to this position were looked at.
         up_to: i64,
-        /// Whether there may be more after it.
+        /// True if there may be more after it.
         is_full: bool,
     },
     /// So many, up to this position, that it is to be emptied.

@@ -22,8 +22,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Keys remembered at most. Past it a failure is not remembered, and its key is tried without a pause.
 const KEYS_MAX: usize = 10_000;
 
-/// How long after a pause, or after the deadline of the load that follows it, a key counts as failing if it is not
-/// tried. Past it the next caller waits for the source again, and the next failure is a first one.
+/// The time after a pause, or after the deadline of the load that follows it, for which a key counts as failing if it is
+/// not tried. Past it the next caller waits for the source again, and the next failure is a first one.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// Remembers for which keys the source failed lately. Their stale entries are served at once, and until the
@@ -34,7 +34,7 @@ pub(super) struct Backoff(Arc<State>);
 #[derive(Debug)]
 struct State {
     load_timeout: Duration,
-    /// How many keys are remembered, so that a hit need not take the lock while nothing fails.
+    /// The number of keys that are remembered, so that a hit need not take the lock while nothing fails.
     failing: AtomicUsize,
     pauses: Mutex<Pauses>,
 }
@@ -42,7 +42,7 @@ struct State {
 #[derive(Debug)]
 struct Pauses {
     by_key: HashMap<Key, Pause>,
-    /// When the last of them is forgotten.
+    /// The time at which the last of them is forgotten.
     known_until: Instant,
 }
 
@@ -63,13 +63,13 @@ impl Backoff {
         Self(Arc::new(State { load_timeout, failing, pauses }))
     }
 
-    /// Whether the last load of `key` failed so lately that the next must wait.
+    /// True if the last load of `key` failed so lately that the next must wait.
     pub(super) fn holds(&self, key: &Key) -> bool {
         let pause = self.known().and_then(|pauses| pauses.pause(key));
         pause.is_some_and(|pause| Instant::now() < pause.until)
     }
 
-    /// Whether the source is known to fail for `key`: until a load succeeds, and also while the load that follows
+    /// True if the source is known to fail for `key`: until a load succeeds, and also while the load that follows
     /// a pause is tried, so that nobody waits for it.
     pub(super) fn is_failing(&self, key: &Key) -> bool {
         self.known().is_some_and(|pauses| pauses.pause(key).is_some())
@@ -112,7 +112,7 @@ impl Backoff {
         }
     }
 
-    /// What is remembered. If that is nothing no lock is taken; if all of it is over, by this look only.
+    /// The pauses that are remembered. If there are none no lock is taken; if all of it is over, by this look only.
     fn known(&self) -> Option<MutexGuard<'_, Pauses>> {
         if self.0.failing.load(Ordering::Relaxed) == 0 {
             return None;

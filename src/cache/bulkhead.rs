@@ -32,7 +32,7 @@ pub(super) struct Room {
 }
 
 impl BulkheadLayer {
-    /// As many loads at once, and as many that wait, as `policy` says.
+    /// Lets so many loads run at once, and so many wait, as `policy` says.
     pub(super) fn new(policy: &Policy, metrics: &CacheMetrics) -> Self {
         Self(Arc::new(Room {
             running: Arc::new(Semaphore::new(policy.loads_max)),
@@ -94,7 +94,7 @@ impl<S: Source> Service<S::Id> for Bulkhead<Arc<S>> {
 }
 
 impl Room {
-    /// Whether a load that came now would run or wait, and not be refused. A moment later it may be otherwise.
+    /// True if a load that came now would run or wait, and not be refused. A moment later it may be otherwise.
     pub(super) fn is_left(&self) -> bool {
         self.running.available_permits() > 0 || self.has_place_to_wait()
     }
@@ -102,8 +102,10 @@ impl Room {
     async fn load<S: Source>(&self, source: Arc<S>, id: S::Id) -> Result<Option<Bytes>, LoadError> {
         let begun_at = Instant::now();
         let deadline = begun_at + self.policy.load_timeout;
-        let place = Place::taken(self.admit(begun_at).await?, &self.metrics.loads_running);
-        // The load is a task of its own and takes the place along: whoever asked may leave, and a
+        let permit = self.admit(begun_at).await?;
+        let place = Place { running: self.metrics.loads_running.clone(), _permit: permit };
+        place.running.inc();
+        // The load is a task of its own and takes the place along: a caller may leave, and a
         // source that overruns its deadline still occupies its place until it has really stopped.
         let pace = self.pace.clone();
         let load = tokio::spawn(async move {
@@ -122,7 +124,7 @@ impl Room {
         result
     }
 
-    /// Waits for a permit, for at most [`Self::patience`]. Who would wait for longer, as the source goes now, is
+    /// Waits for a permit, for at most [`Self::patience`]. A load that would wait for longer, as the source goes now, is
     /// refused at once.
     async fn admit(&self, begun_at: Instant) -> Result<OwnedSemaphorePermit, LoadError> {
         if let Ok(permit) = self.running.clone().try_acquire_owned() {
@@ -144,7 +146,7 @@ impl Room {
         self.policy.load_timeout / 2
     }
 
-    /// Whether one more may wait, and is not likely to wait in vain. As many as run at once may wait in any case:
+    /// True if one more may wait, and is not likely to wait in vain. As many as run at once may wait in any case:
     /// however slow the source is, one of those may be about to end.
     fn has_place_to_wait(&self) -> bool {
         let left = self.waiting.available_permits();
@@ -154,17 +156,10 @@ impl Room {
     }
 }
 
-/// A place at the source, given back and counted off when the load ends, by a panic too.
+/// A place at the source that is counted; given back and counted off when the load ends, by a panic too.
 struct Place {
     running: Gauge,
     _permit: OwnedSemaphorePermit,
-}
-
-impl Place {
-    fn taken(permit: OwnedSemaphorePermit, running: &Gauge) -> Self {
-        running.inc();
-        Self { running: running.clone(), _permit: permit }
-    }
 }
 
 impl Drop for Place {

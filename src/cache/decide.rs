@@ -6,7 +6,7 @@ use super::{
     policy::seconds,
 };
 
-/// What is done after a look.
+/// The step after a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// The entry is the answer.
@@ -28,7 +28,7 @@ pub(super) enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Need {
     pub(super) why: Forward,
-    /// What the look gave; `None` if the store was not asked, or gives nothing.
+    /// The claim that the look gave; `None` if the store was not asked, or gives nothing.
     pub(super) claim: Option<Claim>,
     /// A stale entry that may stand in if the load fails.
     pub(super) stand_in: Option<Entry>,
@@ -71,7 +71,7 @@ pub(super) fn decide(
                     }
                     unsuitable(entry, refresh, token, directives, policy, detail)
                 }
-                // Another schema, or another program's: replaced, whoever else loads.
+                // Another schema, or another program's: replaced, even if somebody else loads.
                 None => {
                     let claim = Claim { lease, role: Role::Replace };
                     Need::new(Forward::Miss, Some(claim), detail)
@@ -99,8 +99,8 @@ fn loaded(need: Need, directives: Directives) -> Decision {
     Decision::Load(need)
 }
 
-/// How long after its fresh life an entry is served at once: while the source is known to fail, for as long as
-/// the policy lets it stand in, to a caller who has just won the refresh as well.
+/// The seconds after its fresh life for which an entry is served at once. While the source is known to fail, they are
+/// as many as the policy lets it stand in, for a caller that has just won the refresh as well.
 fn grace_s(policy: &Policy, failing: bool) -> u32 {
     let grace = policy.stale_while_revalidate;
     seconds(if failing { grace.max(policy.stale_if_error) } else { grace })

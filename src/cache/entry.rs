@@ -1,8 +1,8 @@
-//! What an entry says of itself: the client flags, and how fresh it is.
+//! The entry that a value is: its client flags, its age, and for how long it is fresh.
 
 use bytes::Bytes;
 
-use super::{Policy, Value};
+use super::{Policy, Value, policy::seconds};
 
 /// Version of what Aside stores. An entry of any other version is a miss.
 pub const SCHEMA: u8 = 1;
@@ -75,12 +75,14 @@ impl Entry {
     }
 }
 
-/// What is to be stored of a load's answer; `None` if the policy keeps nothing of the kind.
+/// The value that is stored of a load's answer; `None` if the policy keeps nothing of the kind.
 pub(crate) fn value(body: Option<&Bytes>, policy: &Policy) -> Option<Value> {
     let (body, lifetime_s) = match body {
         Some(body) => (body.clone(), policy.jittered_ttl_s() + policy.kept_stale_s()),
-        None if policy.negative_ttl_s() == 0 => return None,
-        None => (Bytes::from_static(NEGATIVE_BODY), policy.negative_ttl_s()),
+        None => match seconds(policy.negative_ttl) {
+            0 => return None,
+            ttl_s => (Bytes::from_static(NEGATIVE_BODY), ttl_s),
+        },
     };
     let negative = body == NEGATIVE_BODY;
     let flags = Flags { schema: SCHEMA, negative, lifetime_s }.pack();

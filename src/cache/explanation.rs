@@ -15,7 +15,7 @@ pub struct Item {
     pub flags: u32,
     /// The version, which changes with every change.
     pub version: u64,
-    /// Whether it was ever read; `None` if the store does not know.
+    /// True if it was ever read; `None` if the store does not know.
     pub was_read: Option<bool>,
     /// Seconds since the last use that the store has noted, at first that of storing it.
     pub noted_s: Option<u64>,
@@ -59,7 +59,7 @@ impl Condition {
 /// One item explained; the default is that nothing is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// What it is.
+    /// Its condition.
     pub state: Condition,
     /// Bytes of its value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,10 +73,10 @@ pub struct Explanation {
     /// Seconds until it is dropped; absent if it is kept for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_s: Option<u32>,
-    /// Whether somebody was told to load or to refresh it.
+    /// True if somebody was told to load or to refresh it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_given: Option<bool>,
-    /// Whether it was ever read.
+    /// True if it was ever read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was_read: Option<bool>,
     /// Seconds since the last read that was noted: memcached notes the second one, and after that only some, so

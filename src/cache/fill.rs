@@ -121,7 +121,7 @@ impl<T: Store> Filler<T> {
             }
             let (lease, token, role) = match self.store.lookup(key, self.policy.ask(true)).await {
                 Ok(Look::Found { found, lease, token }) => {
-                    // Whoever has the token: "no such thing" is fresh, however soon it is gone.
+                    // Even with the token: "no such thing" is fresh, however soon it is gone.
                     if let Some(Entry { body, age_s, fresh_s: 0.. }) =
                         Entry::read(&found, &self.policy)
                     {

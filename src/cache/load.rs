@@ -1,4 +1,4 @@
-//! A load: what a look made necessary, what it entitles to, and what comes of it.
+//! A load: its claim, and its result.
 
 use bytes::Bytes;
 
@@ -7,24 +7,24 @@ use super::{Detail, Key, Lease, Value};
 /// A load that a look made necessary.
 #[derive(Clone, Debug)]
 pub(super) struct Load<I> {
-    /// What is to be loaded.
+    /// The thing that is loaded.
     pub(super) id: I,
     /// Its cache key.
     pub(super) key: Key,
-    /// What the look gave; `None` if the store was not asked, so that nothing is shared or stored.
+    /// The claim that the look gave; `None` if the store was not asked, so that nothing is shared or stored.
     pub(super) claim: Option<Claim>,
 }
 
-/// What a look entitles to.
+/// The right or the duty that a look gives to a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     /// The version that was seen.
     pub(super) lease: Lease,
-    /// What its holder does.
+    /// The part of its holder.
     pub(super) role: Role,
 }
 
-/// What the holder of a claim does, and what it owes if the load fails.
+/// The part of a claim's holder, and its debt if the load fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Holds the placeholder: loads, and releases the lease if that fails.
@@ -37,7 +37,7 @@ pub(super) enum Role {
     Wait,
 }
 
-/// What a load gave.
+/// The result of a load.
 #[derive(Clone, Debug)]
 pub(super) struct Loaded {
     /// The JSON body; `None` says that there is no such thing.
@@ -46,8 +46,8 @@ pub(super) struct Loaded {
     pub(super) age_s: u32,
     /// Another caller's load, in this process or another.
     pub(super) collapsed: bool,
-    /// Whether it is stored; `None` if that is for another to know.
+    /// True if it is stored; `None` if that is for another to know.
     pub(super) stored: Option<bool>,
-    /// Why it is not stored.
+    /// The reason why it is not stored.
     pub(super) detail: Option<Detail>,
 }

@@ -15,7 +15,7 @@ use super::{
     backoff::Backoff,
     bulkhead::Room,
     decide::{Decision, Need, decide, decide_unasked},
-    load::{Claim, Load, Loaded},
+    load::{Load, Loaded},
     policy::seconds,
 };
 use crate::metrics::{CacheMetrics, LoadResult, Outcome};
@@ -130,8 +130,10 @@ impl<Src: Source, T: Store> Looker<Src, T> {
         match decision {
             // To the caller: a fresh entry, or a stale one, whose answer does not wait for its refresh.
             Decision::Serve { entry: Entry { body, age_s, fresh_s }, refresh, detail } => {
-                if let Some(claim) = refresh {
-                    self.refresh(id, &account.key, claim);
+                if refresh.is_some() {
+                    // The flight begins with the call; its answer is for later callers.
+                    let load = Load { id, key: account.key.clone(), claim: refresh };
+                    drop(self.flights.clone().call(load));
                 }
                 let served = Served::Hit { ttl_s: fresh_s, negative: body.is_none() };
                 Ok(Answer { body, age_s, account: Account { served, detail, ..account } })
@@ -161,11 +163,6 @@ impl<Src: Source, T: Store> Looker<Src, T> {
         policy.ask(!backoff.holds(key))
     }
 
-    /// Begins a refresh. The flight begins with the call; its answer is for later callers.
-    fn refresh(&self, id: Src::Id, key: &Key, claim: Claim) {
-        drop(self.flights.clone().call(Load { id, key: key.clone(), claim: Some(claim) }));
-    }
-
     async fn load(&self, id: Src::Id, need: Need, account: Account) -> Result<Answer, Failure> {
         let Need { why, claim, stand_in, detail } = need;
         let begun_at = Instant::now();
@@ -174,7 +171,7 @@ impl<Src: Source, T: Store> Looker<Src, T> {
         let gone = begun_at.elapsed();
         let account = Account { detail, load: Some(gone), ..account };
         match (result, stand_in) {
-            // From the source, or from whoever else has asked it.
+            // The source's, or that of another load of the same.
             (Ok(Loaded { body, age_s, collapsed, stored, detail: of_load }), _) => {
                 let served = Served::Forwarded { why, collapsed, stored };
                 let detail = match detail {

@@ -19,7 +19,7 @@ const OVERHEAD_BYTES: u32 = 200;
 
 /// A [`Store`] in memory, bounded in bytes; past its bound it drops what is least used. Clones share it.
 ///
-/// What it drops it forgets silently, as memcached does: an evicted placeholder voids its lease.
+/// It drops silently, as memcached does: an evicted placeholder voids its lease.
 #[derive(Clone, Debug)]
 pub struct Memory {
     slots: Cache<Key, Slot>,
@@ -35,7 +35,7 @@ struct Slot {
     /// As it was stored; an empty one is a placeholder.
     value: Value,
     stored_at: Instant,
-    /// When it is gone for every look; moka's own expiry only frees the memory.
+    /// The time from which it is gone for every look; moka's own expiry only frees the memory.
     gone_at: Instant,
     refresh_taken: bool,
 }
@@ -62,7 +62,7 @@ impl Memory {
         dropped
     }
 
-    /// What is under `key`, without touching it: moka's iterator is its only way to read that does not count as a
+    /// The item under `key`, without touching it: moka's iterator is its only way to read that does not count as a
     /// use, so this takes as long as there are entries.
     pub fn item(&self, key: &Key) -> Option<Item> {
         let mut slots = self.slots.iter();
@@ -186,13 +186,13 @@ impl Slot {
         Instant::now() < self.gone_at
     }
 
-    /// Whether this is `old` again, with no more than the life that it had left, as after a refresh that
+    /// True if this is `old` again, with no more than the life that it had left, as after a refresh that
     /// failed. That is no reason to keep it for longer than [`Memory::new`] allows.
     fn puts_back(&self, old: &Self) -> bool {
         self.value.body == old.value.body && self.value.left_s <= old.found().left_s
     }
 
-    /// What a look gives: the life left is what the value was given, less the time since.
+    /// The value as a look sees it: the life left is the one that it was given, less the time since.
     fn found(&self) -> Value {
         let gone_s = u32::try_from(self.stored_at.elapsed().as_secs()).unwrap_or(u32::MAX);
         let left_s = self.value.left_s.saturating_sub(gone_s);

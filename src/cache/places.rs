@@ -26,12 +26,12 @@ impl Places {
         self.0
     }
 
-    /// Whether no place is in it.
+    /// True if no place is in it.
     pub fn is_empty(self) -> bool {
         self == Self::NONE
     }
 
-    /// Whether `place` is in it.
+    /// True if `place` is in it.
     pub fn has(self, place: u16) -> bool {
         !Self::only(place).is_empty() && self.with(Self::only(place)) == self
     }

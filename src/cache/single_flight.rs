@@ -8,7 +8,7 @@
 //! 3. A second caller comes to A. Joined by key, it would be answered with the old row. But its look
 //!    sees a new placeholder, c2, so it does not join; it loads, or waits for, the new row.
 //!
-//! Whoever did see c1 looked before the write was acknowledged, and may have the old row.
+//! A caller that did see c1 looked before the write was acknowledged, and may have the old row.
 //!
 //! A caller who holds the lease always begins a flight of its own. If it joined one that only waits for the
 //! lease's holder, that flight would wait for its own joiner. Begun apart, the load fills, and the flight that
@@ -133,7 +133,7 @@ where
 }
 
 impl Flight {
-    /// Whether the holder of `claim` may join: nobody who was chosen to load, and nobody who saw its version over
+    /// True if the holder of `claim` may join: nobody who was chosen to load, and nobody who saw its version over
     /// a connection younger than this flight. That one may mean another version by the same number: after a
     /// restart, memcached counts anew.
     fn takes(&self, claim: &Claim) -> bool {
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::cache::{Lease, Value};
 
-    /// A fill that counts its loads; whoever waits for another's begins late.
+    /// A fill that counts its loads; one that waits for another's begins late.
     fn fill(
         loads: Arc<AtomicUsize>,
     ) -> impl Service<Load<i64>, Response = Loaded, Error = LoadError, Future: Send> + Clone {

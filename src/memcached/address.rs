@@ -1,4 +1,4 @@
-//! Where a memcached server listens, as a setting says it.
+//! The address of a memcached server, as a setting says it.
 
 use std::{fmt, str::FromStr};
 

@@ -19,7 +19,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(25);
 /// The longest pause, so that a server that is back is in use again within seconds even if one probe more fails.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Whether a server is used.
+/// The state of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Nothing is known yet.
@@ -119,7 +119,7 @@ impl Breaker {
         self.metrics.in_service.set(0);
     }
 
-    /// Whether it is out of service for good.
+    /// True if it is out of service for good.
     pub(crate) fn is_retired(&self) -> bool {
         self.known.borrow().is_retired
     }

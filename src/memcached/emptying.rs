@@ -36,9 +36,9 @@ const COLONS: [&str; 2] = ["%3A", ":"];
 /// Entries that a server has forgotten, and why they may not be all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Emptied {
-    /// How many there were.
+    /// Their number.
     pub forgotten: u64,
-    /// What came between.
+    /// The reason why not all.
     pub failure: Option<InspectError>,
 }
 

@@ -1,7 +1,7 @@
 //! Looking at the servers without being in anybody's way.
 //!
-//! What is asked here goes over a connection of its own that is closed again, so that no lookup ever waits behind
-//! it, and does not depend on whether the server is in service.
+//! Each question goes over a connection of its own that is closed again, so that no lookup ever waits behind
+//! it, and none depends on whether the server is in service.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ pub struct Inspector {
     question_timeout: Duration,
 }
 
-/// Why a server did not tell what it was asked.
+/// The reason why a server did not tell what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
     /// No connection can be made.
@@ -70,11 +70,11 @@ impl From<Error> for InspectError {
 /// A server as a place for one key.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Which server.
+    /// The server.
     pub address: Address,
     /// Its score for the key; the highest is the first choice.
     pub score: u32,
-    /// What it has under the key; `None` if it is neither the first choice nor the second, and was not asked.
+    /// The item under the key; `None` if it is neither the first choice nor the second, and was not asked.
     pub item: Option<Result<Option<Item>, InspectError>>,
 }
 
@@ -98,7 +98,7 @@ impl Inspector {
         &self.servers
     }
 
-    /// What each server counts, in the order of the setting. Only those are asked of which `is_asked` says so.
+    /// The figures of each server, in the order of the setting. Only those are asked of which `is_asked` says so.
     pub async fn statistics(
         &self,
         is_asked: impl Fn(&Address) -> bool + Send,
@@ -110,7 +110,7 @@ impl Inspector {
         join_all(figures).await
     }
 
-    /// Where `key` may live, the first choice first, and what is there. Only the first two are asked: nobody looks
+    /// The places of `key`, the first choice first, and its item there. Only the first two are asked: nobody looks
     /// for it on any other.
     pub async fn places(&self, key: &Key) -> Vec<Place> {
         let ranking = (0..).zip(self.routing.ranking(key));

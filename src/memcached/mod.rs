@@ -114,7 +114,7 @@ impl Memcached {
         self.home_server(key).ok().map(|server| &server.peer.address)
     }
 
-    /// Whether the home server of `key` is in service.
+    /// True if the home server of `key` is in service.
     pub fn reaches(&self, key: &Key) -> bool {
         self.home_server(key).is_ok_and(|server| server.state() == State::InService)
     }

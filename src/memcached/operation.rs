@@ -18,7 +18,7 @@ pub(crate) struct Get {
     pub(crate) reply: Reply<Option<Seen>>,
 }
 
-/// What an `mg` asks for besides the value. All that are queued and want the same share a round trip.
+/// The flags of an `mg`. All that are queued and want the same share a round trip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// An entry of the cache, or the lease to load it.
@@ -33,7 +33,7 @@ pub(crate) struct Change {
     pub(crate) key: Key,
     /// The version that is replaced or removed; `None` is whatever is there.
     pub(crate) lease: Option<Lease>,
-    /// What is stored; `None` removes.
+    /// The value that is stored; `None` removes.
     pub(crate) value: Option<Value>,
     /// `None` if nobody waits for it.
     pub(crate) reply: Option<Reply<Said>>,
@@ -58,7 +58,7 @@ pub(crate) enum Said {
     Void,
 }
 
-/// What is under a key.
+/// The value under a key, and who loads it.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) body: Bytes,
@@ -67,7 +67,7 @@ pub(crate) struct Seen {
     pub(crate) left_s: Option<u32>,
     pub(crate) lease: Lease,
     pub(crate) token: Token,
-    /// What was won, until the caller has heard of it.
+    /// The lease or token that was won, until the caller has heard of it.
     pub(crate) unheard: Option<Unheard>,
 }
 

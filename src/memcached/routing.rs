@@ -1,4 +1,4 @@
-//! Which server a key lives on: rendezvous hashing, as pymemcache's `HashClient` does it.
+//! The way from a key to its server: rendezvous hashing, as pymemcache's `HashClient` does it.
 //!
 //! Each server is scored for the key, and the highest score wins (Thaler and Ravishankar, "Using name-based
 //! mappings to increase hit rates", 1998). A server that is added or lost moves only the keys that it wins.

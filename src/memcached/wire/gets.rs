@@ -170,7 +170,7 @@ impl Wire for Gets {
     }
 }
 
-/// Whether `meta` answers this key in this round trip. A late or doubled reply bears another number.
+/// True if `meta` answers this key in this round trip. A late or doubled reply bears another number.
 fn is_for(meta: &MetaValue, key: &Key, number: u64) -> bool {
     let mut digits = itoa::Buffer::new();
     meta.key.as_deref() == Some(key.as_ref())

@@ -43,7 +43,7 @@ pub(super) struct Line {
     pub(super) number: u64,
 }
 
-/// What the server sends.
+/// The replies, line by line.
 pub(super) struct Replies(BufReader<ReadHalf<Box<dyn Socket>>>);
 
 impl Line {
@@ -154,14 +154,14 @@ fn reply(line: &[u8], key: &Key, number: u64) -> Result<Said, WireError> {
     }
 }
 
-/// Whether `line` answers the command of this key and this number. A late or doubled reply bears another number.
+/// True if `line` answers the command of this key and this number. A late or doubled reply bears another number.
 pub(super) fn is_for(line: &[u8], key: &Key, number: u64) -> bool {
     let mut digits = itoa::Buffer::new();
     flag(line, b'k') == Some(key.as_ref())
         && flag(line, b'O') == Some(digits.format(number).as_bytes())
 }
 
-/// What `line` says under `name`.
+/// The flag of `line` with this `name`.
 pub(super) fn flag(line: &[u8], name: u8) -> Option<&[u8]> {
     let mut flags = line.split(|&byte| byte == b' ').skip(1);
     flags.find_map(|flag| flag.strip_prefix(&[name]))

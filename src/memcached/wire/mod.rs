@@ -15,15 +15,15 @@ pub(super) use self::{changes::Changes, gets::Gets, probe::Unusable};
 /// A key, or the space of one, that nobody stores: reading it tells whether the server answers.
 const PROBE_KEY: &str = "aside:probe";
 
-/// What the connections to a server have in common.
+/// A connection to a server, for one kind of operation.
 pub(super) trait Wire {
-    /// What is asked over it.
+    /// The operation that is asked over it.
     type Operation;
 
-    /// Whether the caller has left, so that nothing need be sent any more.
+    /// True if the caller has left, so that nothing need be sent any more.
     fn is_abandoned(operation: &Self::Operation) -> bool;
 
-    /// Whether the server still answers over this connection, by a command that it doesn't count among its gets.
+    /// True if the server still answers over this connection, by a command that it doesn't count among its gets.
     async fn is_alive(&mut self) -> bool;
 
     /// Carries out all of `batch`, in as few round trips as there can be, and answers the callers.
@@ -33,7 +33,7 @@ pub(super) trait Wire {
     async fn carry_out(&mut self, batch: &mut Vec<Self::Operation>) -> Result<(), WireError>;
 }
 
-/// Why a connection can't be used any more.
+/// The reason why a connection can't be used any more.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WireError {
     /// The round trip took too long.

@@ -14,7 +14,7 @@ const VERSION_MIN: Version = Version([1, 6, 18]);
 /// Seconds after which the probe's own item is gone if the connection is lost before it is deleted.
 const ITEM_LIFE_S: u32 = 2;
 
-/// Why a server that answers can't be used, and what it takes.
+/// The reason why a server that answers can't be used, and what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::memcached) enum Unusable {
     /// By the version 0 no fill could be refused.
