@@ -252,6 +252,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_flight_that_lands_leaves_a_later_one_on_the_map() {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
+        let connected_at = Instant::now();
+        let first = flights.call(load(Role::Hold, connected_at));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let second = flights.call(load(Role::Hold, connected_at));
+        first.await.unwrap();
+        let third = flights.call(load(Role::Replace, connected_at));
+        assert!(third.await.unwrap().collapsed, "it joins the second");
+        assert!(!second.await.unwrap().collapsed);
+        assert_eq!(loads.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_same_number_from_two_places_is_two_flights() {
         let loads = Arc::new(AtomicUsize::new(0));
         let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
