@@ -47,6 +47,7 @@ contract! {
     the_first_look_wins_and_the_next_sees_the_same_version_taken,
     of_many_looks_at_once_one_wins,
     what_was_filled_comes_back_with_its_flags_and_its_life,
+    what_was_filled_empty_is_no_placeholder,
     a_lease_fills_once,
     a_fill_after_a_forget_is_superseded,
     a_fill_after_a_forget_and_a_new_lease_is_superseded,
@@ -118,6 +119,14 @@ async fn what_was_filled_comes_back_with_its_flags_and_its_life(store: impl Stor
     assert_eq!((&found.body[..], found.flags, token), (&b"{}"[..], 7, Token::Unclaimed));
     // Some of it may have passed.
     assert!((50..=60).contains(&found.left_s), "{found:?}");
+}
+
+/// Nobody loads it, so nobody may wait for it.
+async fn what_was_filled_empty_is_no_placeholder(store: impl Store) {
+    let key = key("user:1");
+    filled(&store, &key, "").await;
+    let (found, _, token) = found(&store, &key, LEASED).await;
+    assert_eq!((&found.body[..], token), (&b""[..], Token::Unclaimed));
 }
 
 async fn a_lease_fills_once(store: impl Store) {

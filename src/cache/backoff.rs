@@ -29,10 +29,10 @@ const KNOWN_FOR: Duration = Duration::from_secs(10);
 /// Remembers for which keys the source failed lately. Their stale entries are served at once, and until the
 /// pause of a key has ended nobody tries to refresh it. Clones share what they remember.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff(Arc<State>);
+pub(super) struct Backoff(Arc<Remembered>);
 
 #[derive(Debug)]
-struct State {
+struct Remembered {
     load_timeout: Duration,
     /// The number of keys that are remembered, so that a hit need not take the lock while nothing fails.
     failing: AtomicUsize,
@@ -60,7 +60,7 @@ impl Backoff {
     pub(super) fn new(load_timeout: Duration) -> Self {
         let pauses = Pauses { by_key: HashMap::new(), known_until: Instant::now() };
         let (failing, pauses) = (AtomicUsize::default(), Mutex::new(pauses));
-        Self(Arc::new(State { load_timeout, failing, pauses }))
+        Self(Arc::new(Remembered { load_timeout, failing, pauses }))
     }
 
     /// True if the last load of `key` failed so lately that the next must wait.

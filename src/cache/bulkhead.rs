@@ -103,16 +103,16 @@ impl Room {
         let begun_at = Instant::now();
         let deadline = begun_at + self.policy.load_timeout;
         let permit = self.admit(begun_at).await?;
-        let place = Place { running: self.metrics.loads_running.clone(), _permit: permit };
-        place.running.inc();
-        // The load is a task of its own and takes the place along: a caller may leave, and a
-        // source that overruns its deadline still occupies its place until it has really stopped.
+        let permit = Permit { running: self.metrics.loads_running.clone(), _permit: permit };
+        permit.running.inc();
+        // The load is a task of its own and takes the permit along: a caller may leave, and a
+        // source that overruns its deadline still occupies it until it has really stopped.
         let pace = self.pace.clone();
         let load = tokio::spawn(async move {
             let running_since = Instant::now();
             let result = source.load(id, deadline).await;
             pace.observe(running_since.elapsed());
-            drop(place);
+            drop(permit);
             result
         });
         let result = match timeout_at(deadline, load).await {
@@ -156,13 +156,13 @@ impl Room {
     }
 }
 
-/// A place at the source that is counted; given back and counted off when the load ends, by a panic too.
-struct Place {
+/// A permit to load that is counted; given back and counted off when the load ends, by a panic too.
+struct Permit {
     running: Gauge,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.running.dec();
     }

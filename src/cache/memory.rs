@@ -32,12 +32,13 @@ pub struct Memory {
 #[derive(Clone, Debug)]
 struct Slot {
     cas: u64,
-    /// As it was stored; an empty one is a placeholder.
+    /// As it was stored.
     value: Value,
     stored_at: Instant,
     /// The time from which it is gone for every look; moka's own expiry only frees the memory.
     gone_at: Instant,
-    refresh_taken: bool,
+    /// Somebody was told to load or to refresh it. An empty value of which this is so is a placeholder.
+    is_claimed: bool,
 }
 
 impl Memory {
@@ -77,7 +78,7 @@ impl Memory {
             version: slot.cas,
             was_read: None,
             noted_s: None,
-            claimed: body.is_empty() || slot.refresh_taken,
+            claimed: slot.is_claimed,
         })
     }
 
@@ -95,7 +96,7 @@ impl Memory {
             value,
             stored_at: now,
             gone_at: now + life,
-            refresh_taken: false,
+            is_claimed: false,
         }
     }
 
@@ -107,7 +108,7 @@ impl Memory {
                 (Some(slot), _) => self.seen(slot, ask),
                 (None, Some(lease_s)) => {
                     let placeholder = Value { body: Bytes::new(), flags: 0, left_s: lease_s };
-                    let slot = self.slot(placeholder, Instant::now());
+                    let slot = Slot { is_claimed: true, ..self.slot(placeholder, Instant::now()) };
                     let lease = self.lease(slot.cas);
                     (Look::Placeholder { lease, token: Token::Won }, Op::Put(slot))
                 }
@@ -122,15 +123,15 @@ impl Memory {
     fn seen(&self, mut slot: Slot, ask: Ask) -> (Look, Op<Slot>) {
         let lease = self.lease(slot.cas);
         let found = slot.found();
-        if found.body.is_empty() {
+        if found.body.is_empty() && slot.is_claimed {
             return (Look::Placeholder { lease, token: Token::Taken }, Op::Nop);
         }
         let stale = ask.refresh_s.is_some_and(|refresh_s| found.left_s < refresh_s);
-        let (token, change) = match (stale, slot.refresh_taken) {
+        let (token, change) = match (stale, slot.is_claimed) {
             (false, _) => (Token::Unclaimed, Op::Nop),
             (true, true) => (Token::Taken, Op::Nop),
             (true, false) => {
-                slot.refresh_taken = true;
+                slot.is_claimed = true;
                 (Token::Won, Op::Put(slot))
             }
         };

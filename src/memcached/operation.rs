@@ -67,8 +67,8 @@ pub(crate) struct Seen {
     pub(crate) left_s: Option<u32>,
     pub(crate) lease: Lease,
     pub(crate) token: Token,
-    /// The lease or token that was won, until the caller has heard of it.
-    pub(crate) unheard: Option<Unheard>,
+    /// The lease or token that was won, until the caller has heard of it. In a box, as few looks win one.
+    pub(crate) unheard: Option<Box<Unheard>>,
 }
 
 /// A lease or a token that was won. It is given back if the caller has left, or leaves, before it hears of it: when
@@ -109,7 +109,7 @@ impl Seen {
             let stale = Value { body: body.clone(), flags: *flags, left_s };
             let stale = (!body.is_empty()).then_some(stale);
             let change = Some(Change::giving_back(key, lease, stale));
-            self.unheard = Some(Unheard { change, releases: releases.clone() });
+            self.unheard = Some(Box::new(Unheard { change, releases: releases.clone() }));
         }
         self
     }
