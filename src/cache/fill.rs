@@ -1,6 +1,7 @@
 //! Fill: loads under the lease and stores what came back, or waits for the replica that does.
 
 use std::{
+    ops::ControlFlow::{self, Break, Continue},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -83,30 +84,23 @@ where
     fn call(&mut self, Load { id, key, claim }: Load<I>) -> Self::Future {
         let Self { filler, mut bulkhead } = self.clone();
         async move {
-            let waited = match claim {
-                Some(Claim { lease, role: Role::Wait }) => filler.wait(&key, lease).await,
-                claim => Waited::Load(claim),
+            let claim = match claim {
+                Some(Claim { lease, role: Role::Wait }) => match filler.wait(&key, lease).await {
+                    Break(loaded) => return Ok(loaded),
+                    Continue(claim) => claim,
+                },
+                claim => claim,
             };
-            match waited {
-                Waited::Loaded(loaded) => Ok(loaded),
-                Waited::Load(claim) => filler.settle(&key, claim, bulkhead.call(id).await).await,
-            }
+            filler.settle(&key, claim, bulkhead.call(id).await).await
         }
         .boxed()
     }
 }
 
-/// The end of waiting for another replica.
-enum Waited {
-    /// It has loaded.
-    Loaded(Loaded),
-    /// The caller loads, under this claim if it was given one.
-    Load(Option<Claim>),
-}
-
 impl<T: Store> Filler<T> {
-    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long.
-    async fn wait(&self, key: &Key, lease: Lease) -> Waited {
+    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long. Breaks off with its
+    /// value, or has the caller continue: it loads, under this claim if it was given one.
+    async fn wait(&self, key: &Key, lease: Lease) -> ControlFlow<Loaded, Option<Claim>> {
         // What is taken over in the end: of a stale entry the duty to put it back, too, if the load fails.
         let mut last = Claim { lease, role: Role::Hold };
         // The holder's own deadline has passed by then: it is dead, or its fill was lost.
@@ -117,30 +111,29 @@ impl<T: Store> Filler<T> {
             sleep_until(next.min(take_over_at)).await;
             pause = (pause * 3 / 2).min(PAUSE_MAX);
             if Instant::now() >= take_over_at {
-                return Waited::Load(Some(last));
+                return Continue(Some(last));
             }
-            let (lease, token, role) = match self.store.lookup(key, self.policy.ask(true)).await {
+            let (claim, token) = match self.store.lookup(key, self.policy.ask(true)).await {
                 Ok(Look::Found { found, lease, token }) => {
+                    let entry = Entry::read(&found, &self.policy);
                     // Even with the token: "no such thing" is fresh, however soon it is gone.
-                    if let Some(Entry { body, age_s, fresh_s: 0.. }) =
-                        Entry::read(&found, &self.policy)
-                    {
+                    if let Some(Entry { body, age_s, fresh_s: 0.. }) = entry {
                         let detail = Detail::of(&lease);
                         let loaded = Loaded { body, age_s, collapsed: true, stored: None, detail };
-                        return Waited::Loaded(loaded);
+                        return Break(loaded);
                     }
-                    (lease, token, Role::Refresh(found))
+                    (Claim { lease, role: Role::Refresh(found) }, token)
                 }
-                Ok(Look::Placeholder { lease, token }) => (lease, token, Role::Hold),
-                Ok(Look::Absent) | Err(_) => return Waited::Load(None),
+                Ok(Look::Placeholder { lease, token }) => {
+                    (Claim { lease, role: Role::Hold }, token)
+                }
+                Ok(Look::Absent) | Err(_) => return Continue(None),
             };
             match token {
-                Token::Won => return Waited::Load(Some(Claim { lease, role })),
+                Token::Won => return Continue(Some(claim)),
                 // Still the placeholder or the stale entry whose load is waited for, or one put back.
-                Token::Taken => last = Claim { lease, role },
-                Token::Unclaimed => {
-                    return Waited::Load(Some(Claim { lease, role: Role::Replace }));
-                }
+                Token::Taken => last = claim,
+                Token::Unclaimed => return Continue(Some(Claim { role: Role::Replace, ..claim })),
             }
         }
     }

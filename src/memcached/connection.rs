@@ -1,23 +1,17 @@
 //! A connection's task: takes what is queued and carries it out in as few round trips as there can be.
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use async_channel::{Receiver, WeakSender};
+use async_channel::Receiver;
 use tokio::time::timeout;
 
 use super::{
-    Address,
-    breaker::{Breaker, State},
+    breaker::State,
     deadline::within,
-    inspect::{QUESTION_TIMEOUTS, Questions},
-    operation::Change,
-    routing::Routing,
+    peer::Peer,
     wire::{Changes, Gets, Wire, WireError},
 };
-use crate::{
-    cache::{Backlog, Key, Missed, Origin},
-    metrics::ServerMetrics,
-};
+use crate::cache::Origin;
 
 /// Operations taken from the queue at once. What is over stays queued for the next round trip.
 const BATCH_MAX: usize = 256;
@@ -30,19 +24,6 @@ const CONNECT_TIMEOUTS: u32 = 4;
 /// for the trial, and a connection that is tried is not idle to the server. To try over a new connection what was
 /// lost would do for some operations, but a fill is void over a connection that is younger than its lease.
 const IDLE_MAX: Duration = Duration::from_secs(1);
-
-/// One server, as its connections and its callers share it.
-pub(crate) struct Peer {
-    pub(crate) address: Address,
-    pub(crate) place: u16,
-    pub(crate) operation_timeout: Duration,
-    pub(crate) routing: Arc<Routing>,
-    pub(crate) backlog: Arc<dyn Backlog>,
-    pub(crate) breaker: Breaker,
-    pub(crate) metrics: ServerMetrics,
-    /// The queue of the connection that gives back what was won.
-    pub(crate) releases: WeakSender<Change>,
-}
 
 /// One of a server's connections: makes it, works the queue over it, and makes it anew when it breaks.
 pub(crate) struct Connection<W: Wire> {
@@ -82,47 +63,6 @@ impl Connect for Changes {
             peer.breaker.reached();
         }
         Ok(Some(changes))
-    }
-}
-
-impl Peer {
-    /// Asks the server over connections that are made for that.
-    pub(crate) fn questions(&self) -> Questions<'_> {
-        Questions { address: &self.address, limit: self.operation_timeout * QUESTION_TIMEOUTS }
-    }
-
-    /// Lets the server forget all that was written while it was away. What is written meanwhile says `pending`, and
-    /// is delivered as any other change that is.
-    async fn catch_up(&self, server: &mut Changes) -> Result<(), WireError> {
-        let (mut after, mut is_more) = (None, true);
-        while is_more {
-            let missed = self.backlog.missed(self.place, after).await;
-            match missed.map_err(WireError::Backlog)? {
-                Missed::TooMuch { up_to } => {
-                    let emptied = self.questions().empty_or_flush(self.backlog.spaces()).await;
-                    emptied.map_err(WireError::Backlog)?;
-                    self.backlog.emptied(self.place, up_to);
-                    after = Some(up_to);
-                }
-                Missed::Changes { changes, up_to, is_full } => {
-                    is_more = is_full;
-                    let (positions, keys): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
-                    let may_hold = |key: &Key| self.routing.places(key).has(self.place);
-                    let held: Vec<_> = keys.into_iter().filter(may_hold).collect();
-                    server.forget(&held).await?;
-                    self.backlog.forgotten(self.place, positions, up_to);
-                    after = Some(up_to);
-                }
-            }
-        }
-        self.backlog.caught_up(self.place);
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.address)
     }
 }
 

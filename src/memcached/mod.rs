@@ -12,6 +12,7 @@ mod deadline;
 mod emptying;
 mod inspect;
 mod operation;
+mod peer;
 mod routing;
 mod server;
 mod wire;
@@ -29,8 +30,8 @@ pub use self::{
 };
 use self::{
     breaker::Breaker,
-    connection::Peer,
     operation::{Said, Seen, Wanted},
+    peer::Peer,
     routing::Routing,
     server::Server,
 };

@@ -12,8 +12,9 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     breaker::State,
-    connection::{Connection, Peer},
+    connection::Connection,
     operation::{Change, Get, Reply, Said, Seen, Wanted},
+    peer::Peer,
     wire::{Changes, Gets},
 };
 use crate::cache::{Key, Lease, StoreError, Value};
