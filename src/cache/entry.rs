@@ -31,6 +31,11 @@ impl Flags {
         u32::from(self.schema) << 24 | negative | self.lifetime_s.min(Self::LIFETIME)
     }
 
+    /// Seconds for which an entry is fresh that has `left_s` to live; negative once it is stale. "No such thing" never is.
+    pub(super) fn fresh_s(self, left_s: u32, kept_stale_s: u32) -> i64 {
+        i64::from(left_s) - if self.negative { 0 } else { i64::from(kept_stale_s) }
+    }
+
     /// The flags as read back.
     pub fn unpack(bits: u32) -> Self {
         Self {
@@ -66,11 +71,10 @@ impl Entry {
         if flags.schema != SCHEMA || !sound {
             return None;
         }
-        let kept_s = if flags.negative { 0 } else { policy.kept_stale_s() };
         Some(Self {
             body: (!flags.negative).then(|| found.body.clone()),
             age_s: flags.lifetime_s.saturating_sub(found.left_s),
-            fresh_s: i64::from(found.left_s) - i64::from(kept_s),
+            fresh_s: flags.fresh_s(found.left_s, policy.kept_stale_s()),
         })
     }
 }

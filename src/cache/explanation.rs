@@ -90,9 +90,8 @@ impl Explanation {
     pub fn of(item: Option<Item>, kept_stale_s: u32) -> Self {
         let Some(item) = item else { return Self::default() };
         let flags = Flags::unpack(item.flags);
-        let kept_s = if flags.negative { 0 } else { kept_stale_s };
         let entry = item.left_s.filter(|_| flags.schema == SCHEMA && item.bytes > 0);
-        let fresh_s = entry.map(|left_s| i64::from(left_s) - i64::from(kept_s));
+        let fresh_s = entry.map(|left_s| flags.fresh_s(left_s, kept_stale_s));
         let state = match fresh_s {
             None if item.bytes == 0 && item.claimed => Condition::Loading,
             None => Condition::Plain,

@@ -17,6 +17,7 @@ use super::{
     backoff::Backoff,
     entry,
     load::{Claim, Load, Loaded, Role},
+    policy::seconds,
 };
 use crate::metrics::{CacheMetrics, FillResult};
 
@@ -197,7 +198,7 @@ impl<T: Store> Filler<T> {
             Some(Claim { lease, role: Role::Refresh(stale) }) => {
                 // Only where there is an entry to be served meanwhile: what is absent is always tried.
                 self.backoff.failed(key);
-                let gone_s = u32::try_from(lease.asked_at.elapsed().as_secs()).unwrap_or(u32::MAX);
+                let gone_s = seconds(lease.asked_at.elapsed());
                 let left_s = stale.left_s.saturating_sub(gone_s).max(1);
                 let _ = self.store.fill(key, &lease, Value { left_s, ..stale }).await;
             }

@@ -91,10 +91,7 @@ impl<Src: Source, T: Store> Service<Get<Src::Id>> for Lookup<Src, T> {
         async move {
             let begun_at = Instant::now();
             let result = looker.get(get, begun_at).await;
-            let account = match &result {
-                Ok(answer) => &answer.account,
-                Err(failure) => &failure.account,
-            };
+            let (Ok(Answer { account, .. }) | Err(Failure { account, .. })) = &result;
             let (outcome, metrics) = (account.served.outcome(), &looker.parts.metrics);
             metrics.get(outcome);
             if matches!(outcome, Outcome::Hit | Outcome::NegativeHit | Outcome::Stale) {

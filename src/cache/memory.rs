@@ -12,7 +12,10 @@ use bytes::Bytes;
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 use tokio::time::Instant;
 
-use super::{Ask, Filled, Item, Key, Lease, Look, Origin, Places, Store, StoreError, Token, Value};
+use super::{
+    Ask, Filled, Item, Key, Lease, Look, Origin, Places, Store, StoreError, Token, Value,
+    policy::seconds,
+};
 
 /// Bytes that an entry takes besides its key and body: the slot, the map's node, its place in the queues.
 const OVERHEAD_BYTES: u32 = 200;
@@ -69,8 +72,8 @@ impl Memory {
         let mut slots = self.slots.iter();
         let (_, slot) = slots.find(|(held, slot)| **held == *key && slot.is_there())?;
         let Value { body, flags, left_s } = slot.found();
-        let placeholder_s = slot.gone_at.saturating_duration_since(Instant::now()).as_secs();
-        let left_s = if body.is_empty() { placeholder_s.try_into().ok() } else { Some(left_s) };
+        let placeholder_s = seconds(slot.gone_at.saturating_duration_since(Instant::now()));
+        let left_s = Some(if body.is_empty() { placeholder_s } else { left_s });
         Some(Item {
             bytes: body.len() as u64,
             left_s,
@@ -195,8 +198,7 @@ impl Slot {
 
     /// The value as a look sees it: the life left is the one that it was given, less the time since.
     fn found(&self) -> Value {
-        let gone_s = u32::try_from(self.stored_at.elapsed().as_secs()).unwrap_or(u32::MAX);
-        let left_s = self.value.left_s.saturating_sub(gone_s);
+        let left_s = self.value.left_s.saturating_sub(seconds(self.stored_at.elapsed()));
         Value { left_s, ..self.value.clone() }
     }
 }

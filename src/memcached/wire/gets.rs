@@ -107,15 +107,11 @@ impl Gets {
         let number = self.next_number();
         let token = number.to_string();
         let deleted = self.client.meta_delete(&key, false, Some(token.as_bytes()), Some(&["k"]));
-        match deleted.await? {
-            Some(meta)
-                if is_for(&meta, &key, number)
-                    && matches!(meta.status, Some(Status::Deleted | Status::NotFound)) =>
-            {
-                Ok(())
-            }
-            _ => Err(WireError::Crosstalk),
-        }
+        let is_the_answer = |meta: MetaValue| {
+            let is_known = matches!(meta.status, Some(Status::Deleted | Status::NotFound));
+            is_known && is_for(&meta, &key, number)
+        };
+        if deleted.await?.is_some_and(is_the_answer) { Ok(()) } else { Err(WireError::Crosstalk) }
     }
 
     fn next_number(&mut self) -> u64 {
