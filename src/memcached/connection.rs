@@ -31,7 +31,7 @@ pub(crate) struct Connection<W: Wire> {
     pub(crate) queued: Receiver<W::Operation>,
 }
 
-/// A wire that can be made to a server whose breaker is known.
+/// A wire, and the time at which it is made.
 pub(crate) trait Connect: Wire + Sized {
     /// Waits for the time to connect, connects, and sees whether the server answers; `None` if it is out of service.
     async fn connect(peer: &Peer) -> Result<Option<Self>, WireError>;

@@ -31,7 +31,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Asks the server over connections that are made for that.
+    /// Questions to the server, over connections that are made for them.
     pub(crate) fn questions(&self) -> Questions<'_> {
         Questions { address: &self.address, limit: self.operation_timeout * QUESTION_TIMEOUTS }
     }

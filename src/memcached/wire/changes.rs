@@ -54,8 +54,7 @@ impl Changes {
 
     /// Writes `change` and gives it back; `None` if there is nothing to be sent.
     fn written(&mut self, change: Change) -> Option<Change> {
-        // A lease from before this connection is perhaps from before a restart, so that another version bears its number by
-        // now.
+        // A lease from before this connection is perhaps from before a restart, and another version bears its number now.
         let is_void = change.lease.is_some_and(|lease| lease.asked_at < self.connected_at);
         match &change.value {
             // While those before it were carried out its caller may have left.
@@ -64,7 +63,7 @@ impl Changes {
                 change.answer(Said::Void);
                 return None;
             }
-            // Of an entry that was to be put back: nobody is chosen until it is past its grace.
+            // If it was to be put back, nobody is chosen until the entry is past its grace.
             Some(value) if value.body.len() > VALUE_BYTES_MAX => {
                 change.answer(Said::TooLarge);
                 return None;
