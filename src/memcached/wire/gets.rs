@@ -1,6 +1,6 @@
 //! `mg`: all keys of a batch that want the same are read in one round trip.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use async_channel::WeakSender;
 use async_memcached::{Client, MetaProtocol, MetaValue, Status};
@@ -155,7 +155,9 @@ impl Wire for Gets {
 
     /// Each has the deadline of one round trip, however many of them a batch takes.
     async fn carry_out(&mut self, batch: &mut Vec<Get>) -> Result<(), WireError> {
-        let mut queued: Vec<Get> = batch.drain(..).collect();
+        // The next batch is about as long.
+        let next = Vec::with_capacity(batch.len());
+        let mut queued = mem::replace(batch, next);
         while let Some(wanted) = queued.first().map(|get| get.wanted) {
             // Those that want something else, wherever they are; both parts keep their order.
             let others = queued.extract_if(.., |get| get.wanted != wanted).collect();
