@@ -57,6 +57,19 @@ async fn a_read_renews_the_life_of_what_it_finds_and_only_if_told_to() {
     assert_eq!(store.read(key, None).await.unwrap().unwrap().left_s, None, "for ever");
 }
 
+/// Another program can do so (`md … I`); the first get after it is told to write the item anew.
+#[tokio::test]
+async fn a_read_of_what_another_has_marked_as_stale_changes_nothing() {
+    let server = Memcached::start().await;
+    let Client { store, .. } = &connected(&server).await;
+    let key = &key("session:1");
+    store.keep(key, "one".into(), 60).await.unwrap();
+    server.ask("md session:1 I T60\r\n", "HD\r\n").await.unwrap();
+    assert_eq!(store.read(key, None).await.unwrap().unwrap().value, "one");
+    store.released().await;
+    assert_eq!(server.statistic("cmd_set").await, Some(1));
+}
+
 #[tokio::test]
 async fn many_reads_at_once_share_round_trips_and_each_gets_its_own() {
     let server = Memcached::start().await;

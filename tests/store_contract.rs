@@ -9,7 +9,7 @@ mod support;
 
 use std::time::Duration;
 
-use aside::cache::{Ask, Filled, Found, Key, Lease, Look, Memory, Origin, Store, Token};
+use aside::cache::{Ask, Filled, Key, Lease, Look, Memory, Origin, Store, Token, Value};
 use futures_util::future::join_all;
 use support::{
     client::{Client, LEASED, UNLEASED, key, value},
@@ -47,6 +47,7 @@ contract! {
     the_first_look_wins_and_the_next_sees_the_same_version_taken,
     of_many_looks_at_once_one_wins,
     what_was_filled_comes_back_with_its_flags_and_its_life,
+    what_was_filled_empty_is_no_placeholder,
     a_lease_fills_once,
     a_fill_after_a_forget_is_superseded,
     a_fill_after_a_forget_and_a_new_lease_is_superseded,
@@ -69,7 +70,7 @@ async fn placeholder(store: &impl Store, key: &Key, ask: Ask) -> (Lease, Token) 
     }
 }
 
-async fn found(store: &impl Store, key: &Key, ask: Ask) -> (Found, Lease, Token) {
+async fn found(store: &impl Store, key: &Key, ask: Ask) -> (Value, Lease, Token) {
     match store.lookup(key, ask).await {
         Ok(Look::Found { found, lease, token }) => (found, lease, token),
         other => panic!("nothing was found: {other:?}"),
@@ -118,6 +119,14 @@ async fn what_was_filled_comes_back_with_its_flags_and_its_life(store: impl Stor
     assert_eq!((&found.body[..], found.flags, token), (&b"{}"[..], 7, Token::Unclaimed));
     // Some of it may have passed.
     assert!((50..=60).contains(&found.left_s), "{found:?}");
+}
+
+/// Nobody loads it, so nobody may wait for it.
+async fn what_was_filled_empty_is_no_placeholder(store: impl Store) {
+    let key = key("user:1");
+    filled(&store, &key, "").await;
+    let (found, _, token) = found(&store, &key, LEASED).await;
+    assert_eq!((&found.body[..], token), (&b""[..], Token::Unclaimed));
 }
 
 async fn a_lease_fills_once(store: impl Store) {

@@ -1,4 +1,4 @@
-//! What goes into the stack and what comes out of it, each answer with the reason why it is what it is.
+//! A question to the stack, and its answer with the account of how it came about.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::metrics::Outcome;
 /// A question to the stack.
 #[derive(Clone, Debug)]
 pub struct Get<I> {
-    /// What is asked for.
+    /// The thing that is asked for.
     pub id: I,
-    /// What the caller asks of the cache.
+    /// The caller's wishes to the cache.
     pub directives: Directives,
 }
 
@@ -23,20 +23,20 @@ pub struct Answer {
     pub body: Option<Bytes>,
     /// Seconds since the source gave it.
     pub age_s: u32,
-    /// Why it is what it is, and how long it took.
+    /// The way in which it came about, and the time that it took.
     pub account: Account,
 }
 
 /// There is no answer.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Why there is none.
+    /// The reason.
     pub error: GetError,
-    /// What the cache did before.
+    /// The steps of the cache before.
     pub account: Account,
 }
 
-/// Why the stack has no answer.
+/// The reason why the stack has no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GetError {
     /// The caller wants no answer but a stored one (`only-if-cached`), and none is stored that suits it.
@@ -47,22 +47,22 @@ pub enum GetError {
     Load(#[from] LoadError),
 }
 
-/// How an answer came about: what `Cache-Status` and `Server-Timing` say.
+/// The way in which an answer came about, as `Cache-Status` and `Server-Timing` say it.
 #[derive(Clone, Debug)]
 pub struct Account {
     /// The cache key.
     pub key: Key,
-    /// Where the answer came from.
+    /// The origin of the answer.
     pub served: Served,
-    /// What else is worth knowing.
+    /// Anything else that is worth knowing.
     pub detail: Option<Detail>,
-    /// How long the look into the store took.
+    /// The time that the look into the store took.
     pub lookup: Duration,
-    /// How long the source was queried or waited for, if it was.
+    /// The time for which the source was queried or waited for, if it was.
     pub load: Option<Duration>,
 }
 
-/// Where an answer came from, in the words of RFC 9211 (`hit` and `fwd` exclude each other).
+/// The origin of an answer, in the words of RFC 9211 (`hit` and `fwd` exclude each other).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Served {
     /// From the store, the source was not asked.
@@ -74,11 +74,11 @@ pub enum Served {
     },
     /// The source was asked.
     Forwarded {
-        /// Why.
+        /// The reason.
         why: Forward,
         /// The answer is another caller's load.
         collapsed: bool,
-        /// Whether the answer is stored; `None` if that is for another to know.
+        /// True if the answer is stored; `None` if that is for another to know.
         stored: Option<bool>,
     },
     /// The source was asked and failed; a stale entry stands in.
@@ -90,20 +90,20 @@ pub enum Served {
     Unanswered,
 }
 
-/// Why the source was asked: RFC 9211 §2.2.
+/// The reason why the source was asked: RFC 9211 §2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forward {
     /// Nothing usable was stored.
     Miss,
     /// The request's directives did not allow what was stored.
     Request,
-    /// What was stored was stale.
+    /// The stored entry was stale.
     Stale,
     /// The store could not be asked.
     Bypass,
 }
 
-/// What else `Cache-Status` says.
+/// The `detail` of `Cache-Status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// This process's own memory answered in place of memcached.
@@ -119,14 +119,14 @@ pub enum Detail {
 }
 
 impl Detail {
-    /// What is to be said of an answer that depends on this lease.
+    /// The detail of an answer that depends on this lease.
     pub(super) fn of(lease: &Lease) -> Option<Self> {
         (lease.origin == Origin::Fallback).then_some(Self::Fallback)
     }
 }
 
 impl Served {
-    /// What this is in the ledger.
+    /// The outcome in the ledger.
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Hit { ttl_s, .. } if ttl_s < 0 => Outcome::Stale,

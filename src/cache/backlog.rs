@@ -1,13 +1,10 @@
 //! Telling places what they have missed: the interface between a store of several servers and a log of changes.
 
-use std::{future::ready, sync::Arc};
+use std::future::ready;
 
 use futures_util::future::BoxFuture;
 
 use super::{Key, Places, StoreError};
-
-/// The first parts of the keys of all entries of the cache, such as `user`.
-pub type Spaces = Arc<[&'static str]>;
 
 /// The servers of a store, each as a place that can be made to forget. For those who deliver what a write
 /// could not.
@@ -28,7 +25,7 @@ pub trait Servers: Send + Sync + 'static {
     fn retire(&self);
 }
 
-/// What a place must forget before it is used (again).
+/// The changes that a place must forget before it is used (again).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missed {
     /// Some changes, by their positions in the log.
@@ -37,7 +34,7 @@ pub enum Missed {
         changes: Vec<(i64, Key)>,
         /// All up to this position were looked at.
         up_to: i64,
-        /// Whether there may be more after it.
+        /// True if there may be more after it.
         is_full: bool,
     },
     /// So many, up to this position, that it is to be emptied.
@@ -63,7 +60,7 @@ pub trait Backlog: Send + Sync + 'static {
     fn caught_up(&self, place: u16);
 
     /// The first parts of the keys of all entries of the cache, such as `user`.
-    fn spaces(&self) -> Spaces;
+    fn spaces(&self) -> &[&'static str];
 }
 
 /// The backlog of those who keep no log: no place ever misses anything.
@@ -82,7 +79,7 @@ impl Backlog for NoBacklog {
 
     fn caught_up(&self, _: u16) {}
 
-    fn spaces(&self) -> Spaces {
-        Spaces::from([])
+    fn spaces(&self) -> &[&'static str] {
+        &[]
     }
 }

@@ -22,19 +22,19 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Keys remembered at most. Past it a failure is not remembered, and its key is tried without a pause.
 const KEYS_MAX: usize = 10_000;
 
-/// How long after a pause, or after the deadline of the load that follows it, a key counts as failing if it is not
-/// tried. Past it the next caller waits for the source again, and the next failure is a first one.
+/// The time after a pause, or after the deadline of the load that follows it, for which a key counts as failing if it is
+/// not tried. Past it the next caller waits for the source again, and the next failure is a first one.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// Remembers for which keys the source failed lately. Their stale entries are served at once, and until the
 /// pause of a key has ended nobody tries to refresh it. Clones share what they remember.
 #[derive(Clone, Debug)]
-pub struct Backoff(Arc<State>);
+pub(super) struct Backoff(Arc<Remembered>);
 
 #[derive(Debug)]
-struct State {
+struct Remembered {
     load_timeout: Duration,
-    /// How many keys are remembered, so that a hit need not take the lock while nothing fails.
+    /// The number of keys that are remembered, so that a hit need not take the lock while nothing fails.
     failing: AtomicUsize,
     pauses: Mutex<Pauses>,
 }
@@ -42,7 +42,7 @@ struct State {
 #[derive(Debug)]
 struct Pauses {
     by_key: HashMap<Key, Pause>,
-    /// When the last of them is forgotten.
+    /// The time at which the last of them is forgotten.
     known_until: Instant,
 }
 
@@ -57,26 +57,26 @@ struct Pause {
 
 impl Backoff {
     /// Remembers nothing yet. A load ends within `load_timeout`.
-    pub fn new(load_timeout: Duration) -> Self {
+    pub(super) fn new(load_timeout: Duration) -> Self {
         let pauses = Pauses { by_key: HashMap::new(), known_until: Instant::now() };
         let (failing, pauses) = (AtomicUsize::default(), Mutex::new(pauses));
-        Self(Arc::new(State { load_timeout, failing, pauses }))
+        Self(Arc::new(Remembered { load_timeout, failing, pauses }))
     }
 
-    /// Whether the last load of `key` failed so lately that the next must wait.
-    pub fn holds(&self, key: &Key) -> bool {
+    /// True if the last load of `key` failed so lately that the next must wait.
+    pub(super) fn holds(&self, key: &Key) -> bool {
         let pause = self.known().and_then(|pauses| pauses.pause(key));
         pause.is_some_and(|pause| Instant::now() < pause.until)
     }
 
-    /// Whether the source is known to fail for `key`: until a load succeeds, and also while the load that follows
+    /// True if the source is known to fail for `key`: until a load succeeds, and also while the load that follows
     /// a pause is tried, so that nobody waits for it.
-    pub fn is_failing(&self, key: &Key) -> bool {
+    pub(super) fn is_failing(&self, key: &Key) -> bool {
         self.known().is_some_and(|pauses| pauses.pause(key).is_some())
     }
 
     /// A load of `key` begins. If it was known to fail, it is until this load has ended.
-    pub fn tried(&self, key: &Key) {
+    pub(super) fn tried(&self, key: &Key) {
         if let Some(mut pauses) = self.known()
             && let Some(pause) = pauses.pause(key)
         {
@@ -87,7 +87,7 @@ impl Backoff {
 
     /// A load of `key` failed. The pause is cut at random by up to a half, so that replicas do not
     /// return to a failing source together.
-    pub fn failed(&self, key: &Key) {
+    pub(super) fn failed(&self, key: &Key) {
         let now = Instant::now();
         let mut pauses = self.lock();
         if pauses.by_key.len() >= KEYS_MAX {
@@ -105,14 +105,14 @@ impl Backoff {
     }
 
     /// A load of `key` succeeded.
-    pub fn succeeded(&self, key: &Key) {
+    pub(super) fn succeeded(&self, key: &Key) {
         if let Some(mut pauses) = self.known() {
             pauses.by_key.remove(key);
             self.0.failing.store(pauses.by_key.len(), Ordering::Relaxed);
         }
     }
 
-    /// What is remembered. If that is nothing no lock is taken; if all of it is over, by this look only.
+    /// The pauses that are remembered. If there are none no lock is taken; if all of it is over, by this look only.
     fn known(&self) -> Option<MutexGuard<'_, Pauses>> {
         if self.0.failing.load(Ordering::Relaxed) == 0 {
             return None;

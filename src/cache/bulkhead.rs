@@ -19,79 +19,52 @@ use super::{LoadError, Policy, Source, pace::Pace};
 use crate::metrics::{CacheMetrics, LoadResult};
 
 /// Bounds the loads of a source. See the module's first line.
-#[derive(Clone, Debug)]
-pub struct BulkheadLayer {
-    limits: Arc<Limits>,
-}
+pub(super) struct BulkheadLayer(Arc<Room>);
 
+/// The room at a source: so many places to run, and so many to wait for one.
 #[derive(Debug)]
-struct Limits {
+pub(super) struct Room {
     running: Arc<Semaphore>,
     waiting: Semaphore,
     pace: Arc<Pace>,
-    loads_max: usize,
-    waiting_max: usize,
-    load_timeout: Duration,
+    policy: Policy,
     metrics: CacheMetrics,
 }
 
 impl BulkheadLayer {
-    /// As many loads at once, and as many that wait, as `policy` says.
-    pub fn new(policy: &Policy, metrics: &CacheMetrics) -> Self {
-        Self {
-            limits: Arc::new(Limits {
-                running: Arc::new(Semaphore::new(policy.loads_max)),
-                waiting: Semaphore::new(policy.waiting_max),
-                pace: Arc::default(),
-                loads_max: policy.loads_max,
-                waiting_max: policy.waiting_max,
-                load_timeout: policy.load_timeout,
-                metrics: metrics.clone(),
-            }),
-        }
+    /// Lets so many loads run at once, and so many wait, as `policy` says.
+    pub(super) fn new(policy: &Policy, metrics: &CacheMetrics) -> Self {
+        Self(Arc::new(Room {
+            running: Arc::new(Semaphore::new(policy.loads_max)),
+            waiting: Semaphore::new(policy.waiting_max),
+            pace: Arc::default(),
+            policy: policy.clone(),
+            metrics: metrics.clone(),
+        }))
     }
 
-    /// Tells whether there is room, to those who would otherwise take a lease only to give it back.
-    pub fn room(&self) -> Room {
-        Room { limits: self.limits.clone() }
+    /// The room, for those who would otherwise take a lease only to give it back.
+    pub(super) fn room(&self) -> Arc<Room> {
+        self.0.clone()
     }
 }
 
-/// Tells whether a load would be let in. See [`BulkheadLayer::room`].
-#[derive(Clone, Debug)]
-pub struct Room {
-    limits: Arc<Limits>,
-}
-
-impl Room {
-    /// Whether a load that came now would run or wait, and not be refused. A moment later it may be otherwise.
-    pub fn is_left(&self) -> bool {
-        self.limits.running.available_permits() > 0 || self.limits.has_place_to_wait()
-    }
-}
-
-impl<S> Layer<Arc<S>> for BulkheadLayer {
+impl<S> Layer<S> for BulkheadLayer {
     type Service = Bulkhead<S>;
 
-    fn layer(&self, source: Arc<S>) -> Bulkhead<S> {
-        Bulkhead { limits: self.limits.clone(), source }
+    fn layer(&self, source: S) -> Bulkhead<S> {
+        Bulkhead { room: self.room(), source }
     }
 }
 
 /// Loads from the source `S`, a bounded number at once.
-#[derive(Debug)]
-pub struct Bulkhead<S> {
-    limits: Arc<Limits>,
-    source: Arc<S>,
+#[derive(Clone)]
+pub(super) struct Bulkhead<S> {
+    room: Arc<Room>,
+    source: S,
 }
 
-impl<S> Clone for Bulkhead<S> {
-    fn clone(&self) -> Self {
-        Self { limits: self.limits.clone(), source: self.source.clone() }
-    }
-}
-
-impl<S: Source> Service<S::Id> for Bulkhead<S> {
+impl<S: Source> Service<S::Id> for Bulkhead<Arc<S>> {
     type Response = Option<Bytes>;
     type Error = LoadError;
     type Future = BoxFuture<'static, Result<Option<Bytes>, LoadError>>;
@@ -102,10 +75,10 @@ impl<S: Source> Service<S::Id> for Bulkhead<S> {
     }
 
     fn call(&mut self, id: S::Id) -> Self::Future {
-        let Self { limits, source } = self.clone();
+        let Self { room, source } = self.clone();
         async move {
-            let result = limits.load(source, id).await;
-            limits.metrics.load(match &result {
+            let result = room.load(source, id).await;
+            room.metrics.load(match &result {
                 Ok(Some(_)) => LoadResult::Found,
                 Ok(None) => LoadResult::Absent,
                 Err(LoadError::Timeout) => LoadResult::Timeout,
@@ -120,19 +93,26 @@ impl<S: Source> Service<S::Id> for Bulkhead<S> {
     }
 }
 
-impl Limits {
+impl Room {
+    /// True if a load that came now would run or wait, and not be refused. A moment later it may be otherwise.
+    pub(super) fn is_left(&self) -> bool {
+        self.running.available_permits() > 0 || self.has_place_to_wait()
+    }
+
     async fn load<S: Source>(&self, source: Arc<S>, id: S::Id) -> Result<Option<Bytes>, LoadError> {
         let begun_at = Instant::now();
-        let deadline = begun_at + self.load_timeout;
-        let place = Place::taken(self.admit(begun_at).await?, &self.metrics.loads_running);
-        // The load is a task of its own and takes the place along: whoever asked may leave, and a
-        // source that overruns its deadline still occupies its place until it has really stopped.
+        let deadline = begun_at + self.policy.load_timeout;
+        let permit = self.admit(begun_at).await?;
+        let permit = Permit { running: self.metrics.loads_running.clone(), _permit: permit };
+        permit.running.inc();
+        // The load is a task of its own and takes the permit along: a caller may leave, and a
+        // source that overruns its deadline still occupies it until it has really stopped.
         let pace = self.pace.clone();
         let load = tokio::spawn(async move {
             let running_since = Instant::now();
             let result = source.load(id, deadline).await;
             pace.observe(running_since.elapsed());
-            drop(place);
+            drop(permit);
             result
         });
         let result = match timeout_at(deadline, load).await {
@@ -144,7 +124,7 @@ impl Limits {
         result
     }
 
-    /// Waits for a permit, for at most [`Self::patience`]. Who would wait for longer, as the source goes now, is
+    /// Waits for a permit, for at most [`Self::patience`]. A load that would wait for longer, as the source goes now, is
     /// refused at once.
     async fn admit(&self, begun_at: Instant) -> Result<OwnedSemaphorePermit, LoadError> {
         if let Ok(permit) = self.running.clone().try_acquire_owned() {
@@ -163,33 +143,26 @@ impl Limits {
 
     /// Half of the load's time: a load that begins later than that would be begun only to be given up.
     fn patience(&self) -> Duration {
-        self.load_timeout / 2
+        self.policy.load_timeout / 2
     }
 
-    /// Whether one more may wait, and is not likely to wait in vain. As many as run at once may wait in any case:
+    /// True if one more may wait, and is not likely to wait in vain. As many as run at once may wait in any case:
     /// however slow the source is, one of those may be about to end.
     fn has_place_to_wait(&self) -> bool {
         let left = self.waiting.available_permits();
-        let ahead = self.waiting_max.saturating_sub(left);
-        let in_time = || self.pace.wait(ahead, self.loads_max) <= self.patience();
-        left > 0 && (ahead < self.loads_max || in_time())
+        let ahead = self.policy.waiting_max.saturating_sub(left);
+        let in_time = || self.pace.wait(ahead, self.policy.loads_max) <= self.patience();
+        left > 0 && (ahead < self.policy.loads_max || in_time())
     }
 }
 
-/// A place at the source, given back and counted off when the load ends, by a panic too.
-struct Place {
+/// A permit to load that is counted; given back and counted off when the load ends, by a panic too.
+struct Permit {
     running: Gauge,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Place {
-    fn taken(permit: OwnedSemaphorePermit, running: &Gauge) -> Self {
-        running.inc();
-        Self { running: running.clone(), _permit: permit }
-    }
-}
-
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.running.dec();
     }

@@ -1,11 +1,12 @@
 //! The decision: whether what a look saw is served, refreshed behind its back, or loaded. No I/O, no clock.
 
 use super::{
-    Claim, Detail, Directives, Entry, Forward, Look, Policy, Role, StoreError, Token,
+    Detail, Directives, Entry, Forward, Look, Policy, StoreError, Token,
+    load::{Claim, Role},
     policy::seconds,
 };
 
-/// What is done after a look.
+/// The step after a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// The entry is the answer.
@@ -27,7 +28,7 @@ pub(super) enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Need {
     pub(super) why: Forward,
-    /// What the look gave; `None` if the store was not asked, or gives nothing.
+    /// The claim that the look gave; `None` if the store was not asked, or gives nothing.
     pub(super) claim: Option<Claim>,
     /// A stale entry that may stand in if the load fails.
     pub(super) stand_in: Option<Entry>,
@@ -70,7 +71,7 @@ pub(super) fn decide(
                     }
                     unsuitable(entry, refresh, token, directives, policy, detail)
                 }
-                // Another schema, or another program's: replaced, whoever else loads.
+                // Another schema, or another program's: replaced, even if somebody else loads.
                 None => {
                     let claim = Claim { lease, role: Role::Replace };
                     Need::new(Forward::Miss, Some(claim), detail)
@@ -98,8 +99,8 @@ fn loaded(need: Need, directives: Directives) -> Decision {
     Decision::Load(need)
 }
 
-/// How long after its fresh life an entry is served at once: while the source is known to fail, for as long as
-/// the policy lets it stand in, to a caller who has just won the refresh as well.
+/// The seconds after its fresh life for which an entry is served at once. While the source is known to fail, they are
+/// as many as the policy lets it stand in, for a caller that has just won the refresh as well.
 fn grace_s(policy: &Policy, failing: bool) -> u32 {
     let grace = policy.stale_while_revalidate;
     seconds(if failing { grace.max(policy.stale_if_error) } else { grace })
@@ -137,7 +138,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::cache::{Flags, Found, Lease, Origin, SCHEMA};
+    use crate::cache::{Flags, Lease, Origin, SCHEMA, Value};
 
     /// 60 s fresh, 10 s more while it is refreshed, 300 s more if the source fails; so 360 s of life.
     fn policy() -> Policy {
@@ -151,12 +152,12 @@ mod tests {
 
     fn entry(left_s: u32, token: Token) -> Result<Look, StoreError> {
         let flags = Flags { schema: SCHEMA, negative: false, lifetime_s: 360 }.pack();
-        let found = Found { body: Bytes::from_static(b"{}"), flags, left_s };
+        let found = Value { body: Bytes::from_static(b"{}"), flags, left_s };
         Ok(Look::Found { found, lease: lease(), token })
     }
 
     fn unreadable() -> Result<Look, StoreError> {
-        let found = Found { body: Bytes::from_static(b"hello"), flags: 0, left_s: 60 };
+        let found = Value { body: Bytes::from_static(b"hello"), flags: 0, left_s: 60 };
         Ok(Look::Found { found, lease: lease(), token: Token::Unclaimed })
     }
 

@@ -1,4 +1,4 @@
-//! What a request may ask of a cache: the `Cache-Control` request directives of RFC 9111 §5.2.1.
+//! The wishes of a request to a cache: the `Cache-Control` request directives of RFC 9111 §5.2.1.
 
 use std::mem;
 
@@ -24,8 +24,8 @@ pub struct Directives {
 impl Directives {
     /// Reads one `Cache-Control` field value into what was read before; a request may have several.
     ///
-    /// Names are matched in any case and arguments may be quoted. What stands in the quotes of another directive is none.
-    /// What is unknown or has no sound argument is ignored, as RFC 9111 §5.2 asks; of one that is said twice, the stricter holds.
+    /// Names are matched in any case and arguments may be quoted. A word in the quotes of another directive is none.
+    /// A directive that is unknown or has no sound argument is ignored, as RFC 9111 §5.2 asks; of one that is said twice, the stricter holds.
     pub fn read(&mut self, field: &str) {
         for directive in elements(field) {
             let (name, argument) = match directive.split_once('=') {
@@ -50,8 +50,8 @@ impl Directives {
         }
     }
 
-    /// Whether `entry` may be the answer without asking the source; `grace_s` is how long after its
-    /// fresh life the policy serves it at once to a request that asks for nothing.
+    /// True if `entry` may be the answer without asking the source; `grace_s` are the seconds after its
+    /// fresh life for which the policy serves it at once to a request that asks for nothing.
     pub(crate) fn allow(&self, entry: &Entry, grace_s: u32) -> bool {
         let stale_s = self.max_stale_s.unwrap_or(grace_s);
         !self.no_cache

@@ -1,8 +1,8 @@
-//! What an entry says of itself: the client flags, and how fresh it is.
+//! The entry that a value is: its client flags, its age, and for how long it is fresh.
 
 use bytes::Bytes;
 
-use super::{Found, Policy, Value};
+use super::{Policy, Value, policy::seconds};
 
 /// Version of what Aside stores. An entry of any other version is a miss.
 pub const SCHEMA: u8 = 1;
@@ -31,6 +31,11 @@ impl Flags {
         u32::from(self.schema) << 24 | negative | self.lifetime_s.min(Self::LIFETIME)
     }
 
+    /// Seconds for which an entry is fresh that has `left_s` to live; negative once it is stale. "No such thing" never is.
+    pub(super) fn fresh_s(self, left_s: u32, kept_stale_s: u32) -> i64 {
+        i64::from(left_s) - if self.negative { 0 } else { i64::from(kept_stale_s) }
+    }
+
     /// The flags as read back.
     pub fn unpack(bits: u32) -> Self {
         Self {
@@ -56,7 +61,7 @@ impl Entry {
     /// Reads what a look found. `None` if it is of another schema or no JSON object: a miss.
     ///
     /// Only the first and the last byte are looked at: a hit is never parsed.
-    pub fn read(found: &Found, policy: &Policy) -> Option<Self> {
+    pub fn read(found: &Value, policy: &Policy) -> Option<Self> {
         let flags = Flags::unpack(found.flags);
         let sound = match (flags.negative, &found.body[..]) {
             (true, body) => body == NEGATIVE_BODY,
@@ -66,21 +71,22 @@ impl Entry {
         if flags.schema != SCHEMA || !sound {
             return None;
         }
-        let kept_s = if flags.negative { 0 } else { policy.kept_stale_s() };
         Some(Self {
             body: (!flags.negative).then(|| found.body.clone()),
             age_s: flags.lifetime_s.saturating_sub(found.left_s),
-            fresh_s: i64::from(found.left_s) - i64::from(kept_s),
+            fresh_s: flags.fresh_s(found.left_s, policy.kept_stale_s()),
         })
     }
 }
 
-/// What is to be stored of a load's answer; `None` if the policy keeps nothing of the kind.
+/// The value that is stored of a load's answer; `None` if the policy keeps nothing of the kind.
 pub(crate) fn value(body: Option<&Bytes>, policy: &Policy) -> Option<Value> {
     let (body, lifetime_s) = match body {
         Some(body) => (body.clone(), policy.jittered_ttl_s() + policy.kept_stale_s()),
-        None if policy.negative_ttl_s() == 0 => return None,
-        None => (Bytes::from_static(NEGATIVE_BODY), policy.negative_ttl_s()),
+        None => match seconds(policy.negative_ttl) {
+            0 => return None,
+            ttl_s => (Bytes::from_static(NEGATIVE_BODY), ttl_s),
+        },
     };
     let negative = body == NEGATIVE_BODY;
     let flags = Flags { schema: SCHEMA, negative, lifetime_s }.pack();
@@ -93,8 +99,8 @@ mod tests {
 
     use super::*;
 
-    fn found(body: &'static str, flags: Flags, left_s: u32) -> Found {
-        Found { body: Bytes::from_static(body.as_bytes()), flags: flags.pack(), left_s }
+    fn found(body: &'static str, flags: Flags, left_s: u32) -> Value {
+        Value { body: Bytes::from_static(body.as_bytes()), flags: flags.pack(), left_s }
     }
 
     fn flags(negative: bool, lifetime_s: u32) -> Flags {
@@ -129,7 +135,7 @@ mod tests {
         let policy = Policy::default();
         for unsound in [
             found(r#"{"id":1}"#, foreign, 60),
-            Found { body: Bytes::from_static(b"{}"), flags: 0, left_s: 60 },
+            Value { body: Bytes::from_static(b"{}"), flags: 0, left_s: 60 },
             found("hello", flags(false, 60), 60),
             found("", flags(false, 60), 60),
             found("{", flags(false, 60), 60),
@@ -144,8 +150,7 @@ mod tests {
         let policy = Policy::default();
         for body in [Some(Bytes::from_static(br#"{"id":1}"#)), None] {
             let value = value(body.as_ref(), &policy).unwrap();
-            let found = Found { body: value.body, flags: value.flags, left_s: value.left_s };
-            let entry = Entry::read(&found, &policy).unwrap();
+            let entry = Entry::read(&value, &policy).unwrap();
             assert_eq!((entry.body, entry.age_s), (body, 0));
             assert!(entry.fresh_s > 0);
         }

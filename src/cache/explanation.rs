@@ -1,12 +1,12 @@
-//! What is known of one entry without touching it, and what that means.
+//! One item explained: what an onlooker sees of it without touching it, and what that means.
 
 use serde::Serialize;
 
 use super::{Flags, SCHEMA};
 
-/// What a store shows of an item to somebody who only looks: not its value.
+/// An item as a store shows it to an onlooker: not its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sight {
+pub struct Item {
     /// Bytes of the value; none while it is being loaded.
     pub bytes: u64,
     /// Seconds until it is dropped; `None` if it is kept for ever.
@@ -15,7 +15,7 @@ pub struct Sight {
     pub flags: u32,
     /// The version, which changes with every change.
     pub version: u64,
-    /// Whether it was ever read; `None` if the store does not know.
+    /// True if it was ever read; `None` if the store does not know.
     pub was_read: Option<bool>,
     /// Seconds since the last use that the store has noted, at first that of storing it.
     pub noted_s: Option<u64>,
@@ -23,11 +23,12 @@ pub struct Sight {
     pub claimed: bool,
 }
 
-/// What an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The condition of an item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// Nothing is there.
+    #[default]
     Absent,
     /// A placeholder: somebody holds its lease and loads it.
     Loading,
@@ -55,10 +56,10 @@ impl Condition {
     }
 }
 
-/// One item explained.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One item explained; the default is that nothing is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// What it is.
+    /// Its condition.
     pub state: Condition,
     /// Bytes of its value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,10 +73,10 @@ pub struct Explanation {
     /// Seconds until it is dropped; absent if it is kept for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_s: Option<u32>,
-    /// Whether somebody was told to load or to refresh it.
+    /// True if somebody was told to load or to refresh it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_given: Option<bool>,
-    /// Whether it was ever read.
+    /// True if it was ever read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was_read: Option<bool>,
     /// Seconds since the last read that was noted: memcached notes the second one, and after that only some, so
@@ -85,48 +86,33 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// What `sight` means where entries are kept for `kept_stale_s` seconds after their fresh life.
-    pub fn of(sight: Option<Sight>, kept_stale_s: u32) -> Self {
-        let Some(sight) = sight else {
-            return Self {
-                state: Condition::Absent,
-                bytes: None,
-                age_s: None,
-                fresh_s: None,
-                left_s: None,
-                lease_given: None,
-                was_read: None,
-                last_read_s: None,
-            };
-        };
-        let flags = Flags::unpack(sight.flags);
-        let kept_s = if flags.negative { 0 } else { kept_stale_s };
-        let entry = sight.left_s.filter(|_| flags.schema == SCHEMA && sight.bytes > 0);
-        let fresh_s = entry.map(|left_s| i64::from(left_s) - i64::from(kept_s));
+    /// Explains `item` where entries are kept for `kept_stale_s` seconds after their fresh life.
+    pub fn of(item: Option<Item>, kept_stale_s: u32) -> Self {
+        let Some(item) = item else { return Self::default() };
+        let flags = Flags::unpack(item.flags);
+        let entry = item.left_s.filter(|_| flags.schema == SCHEMA && item.bytes > 0);
+        let fresh_s = entry.map(|left_s| flags.fresh_s(left_s, kept_stale_s));
         let state = match fresh_s {
-            None if sight.bytes == 0 && sight.claimed => Condition::Loading,
+            None if item.bytes == 0 && item.claimed => Condition::Loading,
             None => Condition::Plain,
             Some(_) if flags.negative => Condition::Negative,
             Some(fresh_s) if fresh_s < 0 => Condition::Stale,
             Some(_) => Condition::Fresh,
         };
-        // What was never read was last used when it was stored. The look that makes a placeholder counts as a read.
-        let (unread, read) = match sight.was_read {
-            _ if state == Condition::Loading => (None, None),
-            Some(false) => (sight.noted_s, None),
-            Some(true) => (None, sight.noted_s),
-            None => (None, None),
-        };
+        // The look that makes a placeholder counts as a read.
+        let was_read = item.was_read.filter(|_| state != Condition::Loading);
+        // What was never read was last used when it was stored.
+        let stored_s = item.noted_s.filter(|_| was_read == Some(false));
         let of_entry = entry.map(|left_s| flags.lifetime_s.saturating_sub(left_s).into());
         Self {
             state,
-            bytes: Some(sight.bytes),
-            age_s: of_entry.or(unread),
+            bytes: Some(item.bytes),
+            age_s: of_entry.or(stored_s),
             fresh_s,
-            left_s: sight.left_s,
-            lease_given: Some(sight.claimed),
-            was_read: sight.was_read.filter(|_| state != Condition::Loading),
-            last_read_s: read,
+            left_s: item.left_s,
+            lease_given: Some(item.claimed),
+            was_read,
+            last_read_s: item.noted_s.filter(|_| was_read == Some(true)),
         }
     }
 }
@@ -135,23 +121,23 @@ impl Explanation {
 mod tests {
     use super::*;
 
-    fn sight(bytes: u64, flags: u32, left_s: Option<u32>, claimed: bool) -> Sight {
+    fn item(bytes: u64, flags: u32, left_s: Option<u32>, claimed: bool) -> Item {
         let (was_read, noted_s) = (Some(true), Some(4));
-        Sight { bytes, left_s, flags, version: 7, was_read, noted_s, claimed }
+        Item { bytes, left_s, flags, version: 7, was_read, noted_s, claimed }
     }
 
     fn flags(negative: bool, lifetime_s: u32) -> u32 {
         Flags { schema: SCHEMA, negative, lifetime_s }.pack()
     }
 
-    fn state(sight: Sight) -> (Condition, Option<i64>) {
-        let explanation = Explanation::of(Some(sight), 300);
+    fn state(item: Item) -> (Condition, Option<i64>) {
+        let explanation = Explanation::of(Some(item), 300);
         (explanation.state, explanation.fresh_s)
     }
 
     #[test]
     fn an_entry_is_fresh_until_less_is_left_than_it_is_kept_stale() {
-        let entry = |left_s| sight(9, flags(false, 360), Some(left_s), false);
+        let entry = |left_s| item(9, flags(false, 360), Some(left_s), false);
         assert_eq!(state(entry(342)), (Condition::Fresh, Some(42)));
         assert_eq!(state(entry(300)), (Condition::Fresh, Some(0)));
         assert_eq!(state(entry(299)), (Condition::Stale, Some(-1)));
@@ -160,14 +146,14 @@ mod tests {
 
     #[test]
     fn no_such_thing_is_never_stale() {
-        let negative = sight(4, flags(true, 5), Some(2), false);
+        let negative = item(4, flags(true, 5), Some(2), false);
         assert_eq!(state(negative), (Condition::Negative, Some(2)));
     }
 
     #[test]
     fn only_a_placeholder_whose_lease_is_out_is_being_loaded() {
-        assert_eq!(state(sight(0, 0, Some(8), true)).0, Condition::Loading);
-        assert_eq!(state(sight(0, 0, Some(8), false)).0, Condition::Plain, "stored empty");
+        assert_eq!(state(item(0, 0, Some(8), true)).0, Condition::Loading);
+        assert_eq!(state(item(0, 0, Some(8), false)).0, Condition::Plain, "stored empty");
         assert_eq!(Explanation::of(None, 300).state, Condition::Absent);
     }
 
@@ -175,11 +161,11 @@ mod tests {
     fn what_others_have_stored_is_plain_and_its_age_is_known_until_it_is_read() {
         let older = Flags { schema: SCHEMA - 1, negative: false, lifetime_s: 60 }.pack();
         for (flags, left_s) in [(0, None), (2, Some(60)), (older, Some(60))] {
-            let plain = sight(9, flags, left_s, false);
+            let plain = item(9, flags, left_s, false);
             assert_eq!(state(plain), (Condition::Plain, None));
             let read = Explanation::of(Some(plain), 300);
             assert_eq!((read.age_s, read.last_read_s), (None, Some(4)));
-            let unread = Sight { was_read: Some(false), ..plain };
+            let unread = Item { was_read: Some(false), ..plain };
             let unread = Explanation::of(Some(unread), 300);
             assert_eq!((unread.age_s, unread.last_read_s), (Some(4), None));
         }

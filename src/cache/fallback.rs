@@ -1,4 +1,4 @@
-//! What answers while memcached does not: this process's own memory.
+//! The own memory of this process, which answers while memcached does not.
 
 use super::{Ask, Filled, Key, Lease, Look, Memory, Origin, Places, Store, StoreError, Value};
 
@@ -7,7 +7,7 @@ use super::{Ask, Filled, Key, Lease, Look, Memory, Origin, Places, Store, StoreE
 /// Only for what can be loaded again. A session can't: it must be kept in the memcached store itself, and
 /// when that gives no answer the answer is 503, never "no such session".
 ///
-/// What was leased by one is filled into that one. Entries in the memory live a few seconds at most:
+/// A lease of one is filled into that one. Entries in the memory live a few seconds at most:
 /// while this process can't reach memcached, it can't hear of another replica's writes either.
 #[derive(Clone, Debug)]
 pub struct Fallback<P> {

@@ -1,6 +1,7 @@
 //! Fill: loads under the lease and stores what came back, or waits for the replica that does.
 
 use std::{
+    ops::ControlFlow::{self, Break, Continue},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -12,8 +13,11 @@ use tokio::time::{Instant, sleep_until};
 use tower::{Layer, Service};
 
 use super::{
-    Backoff, Claim, Detail, Entry, Filled, Key, Lease, Load, LoadError, Loaded, Look, Policy, Role,
-    Store, Token, Value, entry,
+    Detail, Entry, Filled, Key, Lease, LoadError, Look, Policy, Store, Token, Value,
+    backoff::Backoff,
+    entry,
+    load::{Claim, Load, Loaded, Role},
+    policy::seconds,
 };
 use crate::metrics::{CacheMetrics, FillResult};
 
@@ -24,13 +28,9 @@ const PAUSE_FIRST: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 /// Stores loads under their leases. See the module's first line.
-#[derive(Clone, Debug)]
-pub struct FillLayer<T> {
-    shared: Arc<Shared<T>>,
-}
+pub(super) struct FillLayer<T>(Arc<Filler<T>>);
 
-#[derive(Debug)]
-struct Shared<T> {
+struct Filler<T> {
     store: T,
     policy: Policy,
     backoff: Backoff,
@@ -39,10 +39,15 @@ struct Shared<T> {
 
 impl<T: Store> FillLayer<T> {
     /// Fills `store` as `policy` says; failures are noted in `backoff`.
-    pub fn new(store: &T, policy: &Policy, backoff: &Backoff, metrics: &CacheMetrics) -> Self {
+    pub(super) fn new(
+        store: &T,
+        policy: &Policy,
+        backoff: &Backoff,
+        metrics: &CacheMetrics,
+    ) -> Self {
         let (store, policy) = (store.clone(), policy.clone());
         let (backoff, metrics) = (backoff.clone(), metrics.clone());
-        Self { shared: Arc::new(Shared { store, policy, backoff, metrics }) }
+        Self(Arc::new(Filler { store, policy, backoff, metrics }))
     }
 }
 
@@ -50,21 +55,15 @@ impl<T, S> Layer<S> for FillLayer<T> {
     type Service = Fill<T, S>;
 
     fn layer(&self, bulkhead: S) -> Fill<T, S> {
-        Fill { shared: self.shared.clone(), bulkhead }
+        Fill { filler: self.0.clone(), bulkhead }
     }
 }
 
 /// Loads by `S` and stores in `T`.
-#[derive(Debug)]
-pub struct Fill<T, S> {
-    shared: Arc<Shared<T>>,
+#[derive(Clone)]
+pub(super) struct Fill<T, S> {
+    filler: Arc<Filler<T>>,
     bulkhead: S,
-}
-
-impl<T, S: Clone> Clone for Fill<T, S> {
-    fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), bulkhead: self.bulkhead.clone() }
-    }
 }
 
 impl<I, T, S> Service<Load<I>> for Fill<T, S>
@@ -84,44 +83,27 @@ where
     }
 
     fn call(&mut self, Load { id, key, claim }: Load<I>) -> Self::Future {
-        let Self { shared, mut bulkhead } = self.clone();
+        let Self { filler, mut bulkhead } = self.clone();
         async move {
-            let waited = match claim {
-                Some(Claim { lease, role: Role::Wait }) => shared.wait(&key, lease).await,
-                claim => Waited::Claim(claim),
+            let claim = match claim {
+                Some(Claim { lease, role: Role::Wait }) => match filler.wait(&key, lease).await {
+                    Break(loaded) => return Ok(loaded),
+                    Continue(claim) => claim,
+                },
+                claim => claim,
             };
-            match waited {
-                Waited::Value(loaded) => Ok(loaded),
-                Waited::Claim(claim) => shared.settle(&key, claim, bulkhead.call(id).await).await,
-            }
+            filler.settle(&key, claim, bulkhead.call(id).await).await
         }
         .boxed()
     }
 }
 
-/// How waiting for another replica ended.
-enum Waited {
-    /// With its value.
-    Value(Loaded),
-    /// With the right, or the need, to load.
-    Claim(Option<Claim>),
-}
-
-impl Waited {
-    fn value(Entry { body, age_s, .. }: Entry, detail: Option<Detail>) -> Self {
-        Self::Value(Loaded { body, age_s, collapsed: true, stored: None, detail })
-    }
-
-    fn claim(lease: Lease, role: Role) -> Self {
-        Self::Claim(Some(Claim { lease, role }))
-    }
-}
-
-impl<T: Store> Shared<T> {
-    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long.
-    async fn wait(&self, key: &Key, lease: Lease) -> Waited {
+impl<T: Store> Filler<T> {
+    /// Looks again and again until the holder of `lease` has filled, failed, or taken too long. Breaks off with its
+    /// value, or has the caller continue: it loads, under this claim if it was given one.
+    async fn wait(&self, key: &Key, lease: Lease) -> ControlFlow<Loaded, Option<Claim>> {
         // What is taken over in the end: of a stale entry the duty to put it back, too, if the load fails.
-        let mut last = Waited::claim(lease, Role::Hold);
+        let mut last = Claim { lease, role: Role::Hold };
         // The holder's own deadline has passed by then: it is dead, or its fill was lost.
         let take_over_at = Instant::now() + self.policy.load_timeout;
         let mut pause = PAUSE_FIRST;
@@ -130,26 +112,29 @@ impl<T: Store> Shared<T> {
             sleep_until(next.min(take_over_at)).await;
             pause = (pause * 3 / 2).min(PAUSE_MAX);
             if Instant::now() >= take_over_at {
-                return last;
+                return Continue(Some(last));
             }
-            match self.store.lookup(key, self.policy.ask(true)).await {
-                Ok(Look::Found { found, lease: seen, token }) => {
-                    match (Entry::read(&found, &self.policy), token) {
-                        // Whoever has the token: "no such thing" is fresh, however soon it is gone.
-                        (Some(entry), _) if entry.fresh_s >= 0 => {
-                            return Waited::value(entry, Detail::of(&seen));
-                        }
-                        (_, Token::Won) => return Waited::claim(seen, Role::Refresh(found)),
-                        // Still the stale entry whose refresh is waited for, or one put back.
-                        (_, Token::Taken) => last = Waited::claim(seen, Role::Refresh(found)),
-                        (_, Token::Unclaimed) => return Waited::claim(seen, Role::Replace),
+            let (claim, token) = match self.store.lookup(key, self.policy.ask(true)).await {
+                Ok(Look::Found { found, lease, token }) => {
+                    let entry = Entry::read(&found, &self.policy);
+                    // Even with the token: "no such thing" is fresh, however soon it is gone.
+                    if let Some(Entry { body, age_s, fresh_s: 0.. }) = entry {
+                        let detail = Detail::of(&lease);
+                        let loaded = Loaded { body, age_s, collapsed: true, stored: None, detail };
+                        return Break(loaded);
                     }
+                    (Claim { lease, role: Role::Refresh(found) }, token)
                 }
-                Ok(Look::Placeholder { lease, token: Token::Won }) => {
-                    return Waited::claim(lease, Role::Hold);
+                Ok(Look::Placeholder { lease, token }) => {
+                    (Claim { lease, role: Role::Hold }, token)
                 }
-                Ok(Look::Placeholder { lease, .. }) => last = Waited::claim(lease, Role::Hold),
-                Ok(Look::Absent) | Err(_) => return Waited::Claim(None),
+                Ok(Look::Absent) | Err(_) => return Continue(None),
+            };
+            match token {
+                Token::Won => return Continue(Some(claim)),
+                // Still the placeholder or the stale entry whose load is waited for, or one put back.
+                Token::Taken => last = claim,
+                Token::Unclaimed => return Continue(Some(Claim { role: Role::Replace, ..claim })),
             }
         }
     }
@@ -175,13 +160,7 @@ impl<T: Store> Shared<T> {
                 if !matches!(error, LoadError::Overloaded) {
                     tracing::warn!(%key, %error, "a load failed");
                 }
-                if let Some(claim) = claim {
-                    // Only where there is an entry to be served meanwhile: what is absent is always tried.
-                    if matches!(claim.role, Role::Refresh(_)) {
-                        self.backoff.failed(key);
-                    }
-                    self.abandon(key, claim).await;
-                }
+                self.abandon(key, claim).await;
                 Err(error)
             }
         }
@@ -196,42 +175,34 @@ impl<T: Store> Shared<T> {
         let (result, detail) = match self.store.fill(key, lease, value).await {
             Ok(Filled::Stored) => (FillResult::Stored, None),
             Ok(Filled::Superseded) => (FillResult::Superseded, Some(Detail::Superseded)),
-            Ok(Filled::Void) => {
-                // The connection is new, memcached may not be: its placeholder must not be waited for.
-                self.store.release(key, lease);
-                (FillResult::Void, Some(Detail::NotStored))
-            }
-            Ok(Filled::TooLarge) => {
-                // What was stored before is outdated, and a placeholder would only be waited for.
-                self.store.release(key, lease);
-                (FillResult::TooLarge, Some(Detail::TooLarge))
-            }
-            Err(_) => {
-                // What was leased must not be waited for.
-                self.store.release(key, lease);
-                (FillResult::Failed, Some(Detail::NotStored))
-            }
+            Ok(Filled::Void) => (FillResult::Void, Some(Detail::NotStored)),
+            Ok(Filled::TooLarge) => (FillResult::TooLarge, Some(Detail::TooLarge)),
+            Err(_) => (FillResult::Failed, Some(Detail::NotStored)),
         };
+        // A placeholder that is left would only be waited for, and what was stored before is outdated. Where the
+        // connection is new, memcached may not be.
+        if !matches!(result, FillResult::Stored | FillResult::Superseded) {
+            self.store.release(key, lease);
+        }
         self.metrics.fill(result);
         (result == FillResult::Stored, detail)
     }
 
     /// Gives back what a load that failed has held. If the store does not take it back, the lease
     /// lapses by itself, and those who wait for it take over at their deadline.
-    async fn abandon(&self, key: &Key, Claim { lease, role }: Claim) {
-        match role {
-            Role::Hold => {
-                self.store.release(key, &lease);
-            }
+    async fn abandon(&self, key: &Key, claim: Option<Claim>) {
+        match claim {
+            Some(Claim { lease, role: Role::Hold }) => self.store.release(key, &lease),
             // memcached never takes a refresh token back, so the entry is stored anew, with the life
             // that it had left.
-            Role::Refresh(found) => {
-                let gone_s = u32::try_from(lease.asked_at.elapsed().as_secs()).unwrap_or(u32::MAX);
-                let left_s = found.left_s.saturating_sub(gone_s).max(1);
-                let value = Value { body: found.body, flags: found.flags, left_s };
-                let _ = self.store.fill(key, &lease, value).await;
+            Some(Claim { lease, role: Role::Refresh(stale) }) => {
+                // Only where there is an entry to be served meanwhile: what is absent is always tried.
+                self.backoff.failed(key);
+                let gone_s = seconds(lease.asked_at.elapsed());
+                let left_s = stale.left_s.saturating_sub(gone_s).max(1);
+                let _ = self.store.fill(key, &lease, Value { left_s, ..stale }).await;
             }
-            Role::Replace | Role::Wait => {}
+            _ => {}
         }
     }
 }

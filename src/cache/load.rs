@@ -1,53 +1,53 @@
-//! A load: what a look made necessary, what it entitles to, and what comes of it.
+//! A load: its claim, and its result.
 
 use bytes::Bytes;
 
-use super::{Detail, Found, Key, Lease};
+use super::{Detail, Key, Lease, Value};
 
 /// A load that a look made necessary.
 #[derive(Clone, Debug)]
-pub struct Load<I> {
-    /// What is to be loaded.
-    pub id: I,
+pub(super) struct Load<I> {
+    /// The thing that is loaded.
+    pub(super) id: I,
     /// Its cache key.
-    pub key: Key,
-    /// What the look gave; `None` if the store was not asked, so that nothing is shared or stored.
-    pub claim: Option<Claim>,
+    pub(super) key: Key,
+    /// The claim that the look gave; `None` if the store was not asked, so that nothing is shared or stored.
+    pub(super) claim: Option<Claim>,
 }
 
-/// What a look entitles to.
+/// The right or the duty that a look gives to a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub(super) struct Claim {
     /// The version that was seen.
-    pub lease: Lease,
-    /// What its holder does.
-    pub role: Role,
+    pub(super) lease: Lease,
+    /// The part of its holder.
+    pub(super) role: Role,
 }
 
-/// What the holder of a claim does, and what it owes if the load fails.
+/// The part of a claim's holder, and its debt if the load fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(super) enum Role {
     /// Holds the placeholder: loads, and releases the lease if that fails.
     Hold,
     /// Holds the refresh token of a stale entry: loads, and puts this back if that fails.
-    Refresh(Found),
+    Refresh(Value),
     /// Saw an entry that does not suit: loads, and owes nothing.
     Replace,
     /// Somebody else loads: waits for that.
     Wait,
 }
 
-/// What a load gave.
+/// The result of a load.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub(super) struct Loaded {
     /// The JSON body; `None` says that there is no such thing.
-    pub body: Option<Bytes>,
+    pub(super) body: Option<Bytes>,
     /// Seconds since the source gave it.
-    pub age_s: u32,
+    pub(super) age_s: u32,
     /// Another caller's load, in this process or another.
-    pub collapsed: bool,
-    /// Whether it is stored; `None` if that is for another to know.
-    pub stored: Option<bool>,
-    /// Why it is not stored.
-    pub detail: Option<Detail>,
+    pub(super) collapsed: bool,
+    /// True if it is stored; `None` if that is for another to know.
+    pub(super) stored: Option<bool>,
+    /// The reason why it is not stored.
+    pub(super) detail: Option<Detail>,
 }

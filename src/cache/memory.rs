@@ -8,11 +8,13 @@ use std::{
     time::{self, Duration},
 };
 
+use bytes::Bytes;
 use moka::{Expiry, ops::compute::Op, sync::Cache};
 use tokio::time::Instant;
 
 use super::{
-    Ask, Filled, Found, Key, Lease, Look, Origin, Places, Sight, Store, StoreError, Token, Value,
+    Ask, Filled, Item, Key, Lease, Look, Origin, Places, Store, StoreError, Token, Value,
+    policy::seconds,
 };
 
 /// Bytes that an entry takes besides its key and body: the slot, the map's node, its place in the queues.
@@ -20,7 +22,7 @@ const OVERHEAD_BYTES: u32 = 200;
 
 /// A [`Store`] in memory, bounded in bytes; past its bound it drops what is least used. Clones share it.
 ///
-/// What it drops it forgets silently, as memcached does: an evicted placeholder voids its lease.
+/// It drops silently, as memcached does: an evicted placeholder voids its lease.
 #[derive(Clone, Debug)]
 pub struct Memory {
     slots: Cache<Key, Slot>,
@@ -33,12 +35,13 @@ pub struct Memory {
 #[derive(Clone, Debug)]
 struct Slot {
     cas: u64,
-    /// `None` is a placeholder.
-    value: Option<Value>,
+    /// As it was stored.
+    value: Value,
     stored_at: Instant,
-    /// When it is gone for every look; moka's own expiry only frees the memory.
+    /// The time from which it is gone for every look; moka's own expiry only frees the memory.
     gone_at: Instant,
-    refresh_taken: bool,
+    /// Somebody was told to load or to refresh it. An empty value of which this is so is a placeholder.
+    is_claimed: bool,
 }
 
 impl Memory {
@@ -48,9 +51,8 @@ impl Memory {
         let slots = Cache::builder()
             .max_capacity(bytes_max)
             .weigher(|key: &Key, slot: &Slot| {
-                let body = slot.value.as_ref().map_or(0, |value| value.body.len());
-                let bytes = u32::try_from(key.as_str().len() + body).unwrap_or(u32::MAX);
-                bytes.saturating_add(OVERHEAD_BYTES)
+                let bytes = key.as_str().len() + slot.value.body.len();
+                u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(OVERHEAD_BYTES)
             })
             .expire_after(Gone)
             .build();
@@ -64,21 +66,22 @@ impl Memory {
         dropped
     }
 
-    /// What is under `key`, without touching it: moka's iterator is its only way to read that does not count as a
+    /// The item under `key`, without touching it: moka's iterator is its only way to read that does not count as a
     /// use, so this takes as long as there are entries.
-    pub fn sight(&self, key: &Key) -> Option<Sight> {
+    pub fn item(&self, key: &Key) -> Option<Item> {
         let mut slots = self.slots.iter();
         let (_, slot) = slots.find(|(held, slot)| **held == *key && slot.is_there())?;
-        let held = slot.value.clone().map(|value| slot.found(value));
-        let placeholder_s = slot.gone_at.saturating_duration_since(Instant::now()).as_secs();
-        Some(Sight {
-            bytes: held.as_ref().map_or(0, |found| found.body.len() as u64),
-            left_s: held.as_ref().map_or(placeholder_s.try_into().ok(), |found| Some(found.left_s)),
-            flags: held.map_or(0, |found| found.flags),
+        let Value { body, flags, left_s } = slot.found();
+        let placeholder_s = seconds(slot.gone_at.saturating_duration_since(Instant::now()));
+        let left_s = Some(if body.is_empty() { placeholder_s } else { left_s });
+        Some(Item {
+            bytes: body.len() as u64,
+            left_s,
+            flags,
             version: slot.cas,
             was_read: None,
             noted_s: None,
-            claimed: slot.value.is_none() || slot.refresh_taken,
+            claimed: slot.is_claimed,
         })
     }
 
@@ -87,16 +90,16 @@ impl Memory {
     }
 
     /// A slot whose content was asked for at `asked_at`: a value may be as old as that.
-    fn slot(&self, value: Option<Value>, life_s: u32, asked_at: Instant) -> Slot {
+    fn slot(&self, value: Value, asked_at: Instant) -> Slot {
         let now = Instant::now();
         let life_max = self.life_max.saturating_sub(now.saturating_duration_since(asked_at));
-        let life = Duration::from_secs(life_s.into()).min(life_max);
+        let life = Duration::from_secs(value.left_s.into()).min(life_max);
         Slot {
             cas: self.versions.fetch_add(1, Ordering::Relaxed) + 1,
             value,
             stored_at: now,
             gone_at: now + life,
-            refresh_taken: false,
+            is_claimed: false,
         }
     }
 
@@ -107,7 +110,8 @@ impl Memory {
             let (answer, change) = match (slot, ask.lease_s) {
                 (Some(slot), _) => self.seen(slot, ask),
                 (None, Some(lease_s)) => {
-                    let slot = self.slot(None, lease_s, Instant::now());
+                    let placeholder = Value { body: Bytes::new(), flags: 0, left_s: lease_s };
+                    let slot = Slot { is_claimed: true, ..self.slot(placeholder, Instant::now()) };
                     let lease = self.lease(slot.cas);
                     (Look::Placeholder { lease, token: Token::Won }, Op::Put(slot))
                 }
@@ -121,16 +125,16 @@ impl Memory {
 
     fn seen(&self, mut slot: Slot, ask: Ask) -> (Look, Op<Slot>) {
         let lease = self.lease(slot.cas);
-        let Some(value) = slot.value.clone() else {
+        let found = slot.found();
+        if found.body.is_empty() && slot.is_claimed {
             return (Look::Placeholder { lease, token: Token::Taken }, Op::Nop);
-        };
-        let found = slot.found(value);
+        }
         let stale = ask.refresh_s.is_some_and(|refresh_s| found.left_s < refresh_s);
-        let (token, change) = match (stale, slot.refresh_taken) {
+        let (token, change) = match (stale, slot.is_claimed) {
             (false, _) => (Token::Unclaimed, Op::Nop),
             (true, true) => (Token::Taken, Op::Nop),
             (true, false) => {
-                slot.refresh_taken = true;
+                slot.is_claimed = true;
                 (Token::Won, Op::Put(slot))
             }
         };
@@ -166,8 +170,7 @@ impl Store for Memory {
     }
 
     async fn fill(&self, key: &Key, lease: &Lease, value: Value) -> Result<Filled, StoreError> {
-        let life_s = value.left_s;
-        Ok(self.replace(key, lease, Some(self.slot(Some(value), life_s, lease.asked_at))))
+        Ok(self.replace(key, lease, Some(self.slot(value, lease.asked_at))))
     }
 
     fn release(&self, key: &Key, lease: &Lease) {
@@ -187,30 +190,28 @@ impl Slot {
         Instant::now() < self.gone_at
     }
 
-    /// Whether this is `old` again, with no more than the life that it had left, as after a refresh that
+    /// True if this is `old` again, with no more than the life that it had left, as after a refresh that
     /// failed. That is no reason to keep it for longer than [`Memory::new`] allows.
     fn puts_back(&self, old: &Self) -> bool {
-        let (Some(value), Some(old_value)) = (&self.value, &old.value) else { return false };
-        value.body == old_value.body && value.left_s <= old.found(old_value.clone()).left_s
+        self.value.body == old.value.body && self.value.left_s <= old.found().left_s
     }
 
-    /// What a look gives: the life left is what the value was given, less the time since.
-    fn found(&self, Value { body, flags, left_s }: Value) -> Found {
-        let gone_s = u32::try_from(self.stored_at.elapsed().as_secs()).unwrap_or(u32::MAX);
-        Found { body, flags, left_s: left_s.saturating_sub(gone_s) }
+    /// The value as a look sees it: the life left is the one that it was given, less the time since.
+    fn found(&self) -> Value {
+        let left_s = self.value.left_s.saturating_sub(seconds(self.stored_at.elapsed()));
+        Value { left_s, ..self.value.clone() }
     }
 }
 
 /// Lets moka free what is gone; until it does, [`Slot::is_there`] keeps it out of sight.
 struct Gone;
 
+#[expect(clippy::disallowed_types, reason = "moka's interface; only memory is freed by it")]
 impl Expiry<Key, Slot> for Gone {
-    #[expect(clippy::disallowed_types, reason = "moka's interface; only memory is freed by it")]
     fn expire_after_create(&self, _: &Key, slot: &Slot, _: time::Instant) -> Option<Duration> {
         Some(slot.gone_at - slot.stored_at)
     }
 
-    #[expect(clippy::disallowed_types, reason = "moka's interface; only memory is freed by it")]
     fn expire_after_update(
         &self,
         _: &Key,

@@ -79,23 +79,22 @@ use tower::{ServiceBuilder, service_fn, util::BoxCloneSyncService};
 
 pub use self::{
     answer::{Account, Answer, Detail, Failure, Forward, Get, GetError, Served},
-    backlog::{Backlog, Missed, NoBacklog, Servers, Spaces},
-    backoff::Backoff,
-    bulkhead::{Bulkhead, BulkheadLayer, Room},
+    backlog::{Backlog, Missed, NoBacklog, Servers},
     directives::Directives,
     entry::{Entry, Flags, SCHEMA},
-    explanation::{Condition, Explanation, Sight},
+    explanation::{Condition, Explanation, Item},
     fallback::Fallback,
-    fill::{Fill, FillLayer},
     key::{InvalidKey, KEY_BYTES_MAX, Key},
-    load::{Claim, Load, Loaded, Role},
-    lookup::{Lookup, LookupLayer},
     memory::Memory,
     places::{PLACES_MAX, Places},
     policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
-    single_flight::{InFlight, SingleFlight, SingleFlightLayer},
+    single_flight::InFlight,
     source::{LoadError, Source},
-    store::{Ask, Filled, Found, Lease, Look, Origin, Store, StoreError, Token, Value},
+    store::{Ask, Filled, Lease, Look, Origin, Store, StoreError, Token, Value},
+};
+use self::{
+    backoff::Backoff, bulkhead::BulkheadLayer, fill::FillLayer, lookup::LookupLayer,
+    single_flight::SingleFlightLayer,
 };
 use crate::metrics::CacheMetrics;
 

@@ -26,8 +26,8 @@ impl Pace {
         self.mean_us.store(mean_us, Ordering::Relaxed);
     }
 
-    /// How long a load can expect to wait that has so many before it, when so many run at once. They end one
-    /// after the other; where they have begun together, it may be up to one load longer.
+    /// The wait of a load that has `ahead` others before it, where `loads_max` run at once and end one after the other.
+    /// Where they have begun together, it may be up to one load longer.
     pub(super) fn wait(&self, ahead: usize, loads_max: usize) -> Duration {
         let turns = u64::try_from(ahead.saturating_add(1)).unwrap_or(u64::MAX);
         let at_once = u64::try_from(loads_max).unwrap_or(u64::MAX).max(1);

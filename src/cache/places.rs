@@ -26,12 +26,12 @@ impl Places {
         self.0
     }
 
-    /// Whether no place is in it.
+    /// True if no place is in it.
     pub fn is_empty(self) -> bool {
         self == Self::NONE
     }
 
-    /// Whether `place` is in it.
+    /// True if `place` is in it.
     pub fn has(self, place: u16) -> bool {
         !Self::only(place).is_empty() && self.with(Self::only(place)) == self
     }
@@ -51,6 +51,12 @@ impl Places {
     /// Their numbers, the least first.
     pub fn numbers(self) -> impl Iterator<Item = u16> {
         (0..PLACES_MAX).filter(move |place| self.has(*place))
+    }
+}
+
+impl FromIterator<u16> for Places {
+    fn from_iter<I: IntoIterator<Item = u16>>(places: I) -> Self {
+        places.into_iter().map(Self::only).fold(Self::NONE, Self::with)
     }
 }
 

@@ -1,4 +1,4 @@
-//! How long entries live and how much one source may be asked: all that differs from source to source.
+//! The lives of entries and the limits of their source: all that differs from source to source.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ const LEASE_SLACK_S: u32 = 2;
 /// The limits and lifetimes of one source.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// How long an entry is fresh.
+    /// The time for which an entry is fresh.
     pub ttl: Duration,
-    /// How long after that it is served at once while one caller refreshes it.
+    /// The time after that for which it is served at once while one caller refreshes it.
     pub stale_while_revalidate: Duration,
-    /// How long after its fresh life it may stand in for a source that fails.
+    /// The time after its fresh life for which it may stand in for a source that fails.
     pub stale_if_error: Duration,
-    /// How long "no such thing" is remembered; zero does not remember it.
+    /// The time for which "no such thing" is remembered; zero does not remember it.
     pub negative_ttl: Duration,
     /// Deadline of one load, the wait for a permit included.
     pub load_timeout: Duration,
@@ -73,11 +73,6 @@ impl Policy {
         seconds(self.stale_while_revalidate.max(self.stale_if_error))
     }
 
-    /// Seconds for which "no such thing" is kept.
-    pub fn negative_ttl_s(&self) -> u32 {
-        seconds(self.negative_ttl)
-    }
-
     /// The fresh life of one entry in seconds: the TTL less up to a tenth of it, never less than one second.
     pub(crate) fn jittered_ttl_s(&self) -> u32 {
         let ttl_s = seconds(self.ttl).max(TTL_S_MIN);
@@ -85,7 +80,7 @@ impl Policy {
         (ttl_s - fastrand::u32(0..=jitter_s)).max(TTL_S_MIN)
     }
 
-    /// What every look asks for: a lease on what is absent, and, if `refresh`, the token on what is stale.
+    /// The terms of every look: a lease on what is absent, and, if `refresh`, the token on what is stale.
     pub(crate) fn ask(&self, refresh: bool) -> Ask {
         let kept_s = self.kept_stale_s();
         Ask {

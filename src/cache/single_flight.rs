@@ -8,7 +8,7 @@
 //! 3. A second caller comes to A. Joined by key, it would be answered with the old row. But its look
 //!    sees a new placeholder, c2, so it does not join; it loads, or waits for, the new row.
 //!
-//! Whoever did see c1 looked before the write was acknowledged, and may have the old row.
+//! A caller that did see c1 looked before the write was acknowledged, and may have the old row.
 //!
 //! A caller who holds the lease always begins a flight of its own. If it joined one that only waits for the
 //! lease's holder, that flight would wait for its own joiner. Begun apart, the load fills, and the flight that
@@ -16,10 +16,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -27,10 +24,17 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    task::{Id, try_id},
+    time::Instant,
+};
 use tower::{Layer, Service};
 
-use super::{Claim, Key, Load, LoadError, Loaded, Origin, Role};
+use super::{
+    Key, LoadError, Origin,
+    load::{Claim, Load, Loaded, Role},
+};
 
 /// Counts the flights of every stack that has a clone of it. Nobody need wait for a flight, such as the refresh
 /// of a stale entry; but a process that ended in the midst of one would leave its lease taken.
@@ -46,15 +50,13 @@ impl InFlight {
 }
 
 /// Makes callers share loads. See the module's first line.
-#[derive(Clone, Debug, Default)]
-pub struct SingleFlightLayer {
-    in_flight: InFlight,
-}
+#[derive(Default)]
+pub(super) struct SingleFlightLayer(InFlight);
 
 impl SingleFlightLayer {
     /// Counts its flights in `in_flight`. They are bounded by the requests that are being served.
-    pub fn new(in_flight: &InFlight) -> Self {
-        Self { in_flight: in_flight.clone() }
+    pub(super) fn new(in_flight: &InFlight) -> Self {
+        Self(in_flight.clone())
     }
 }
 
@@ -62,35 +64,28 @@ impl<S> Layer<S> for SingleFlightLayer {
     type Service = SingleFlight<S>;
 
     fn layer(&self, fill: S) -> SingleFlight<S> {
-        let flights = Flights { in_flight: self.in_flight.clone(), ..Flights::default() };
+        let flights = Flights { by_version: Mutex::default(), in_flight: self.0.clone() };
         SingleFlight { flights: Arc::new(flights), fill }
     }
 }
 
 /// Shares the loads of `S` among the callers that saw the same version.
-#[derive(Clone, Debug)]
-pub struct SingleFlight<S> {
+#[derive(Clone)]
+pub(super) struct SingleFlight<S> {
     flights: Arc<Flights>,
     fill: S,
 }
 
-#[derive(Debug, Default)]
 struct Flights {
     by_version: Mutex<HashMap<Version, Flight>>,
-    begun: AtomicU64,
     in_flight: InFlight,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Version {
-    key: Key,
-    cas: u64,
-    origin: Origin,
-}
+/// The version that a caller saw: the key, the CAS number, and where that counts.
+type Version = (Key, u64, Origin);
 
-#[derive(Clone, Debug)]
 struct Flight {
-    number: u64,
+    task: Id,
     asked_at: Instant,
     answer: Shared<BoxFuture<'static, Result<Loaded, LoadError>>>,
 }
@@ -114,8 +109,7 @@ where
         let Some(claim) = load.claim.clone() else {
             return self.fill.call(load).boxed();
         };
-        let version =
-            Version { key: load.key.clone(), cas: claim.lease.cas, origin: claim.lease.origin };
+        let version = (load.key.clone(), claim.lease.cas, claim.lease.origin);
         let mut flights = self.flights.lock();
         if let Some(flight) = flights.get(&version)
             && flight.takes(&claim)
@@ -123,24 +117,23 @@ where
             let answer = flight.answer.clone();
             return answer.map(|loaded| Ok(Loaded { collapsed: true, ..loaded? })).boxed();
         }
-        let number = self.flights.begun.fetch_add(1, Ordering::Relaxed);
         self.flights.in_flight.0.send_modify(|flights| *flights += 1);
-        let landing = Landing { flights: self.flights.clone(), version: version.clone(), number };
+        let landing = Landing { flights: self.flights.clone(), version: version.clone() };
         let loading = self.fill.call(load);
         // A task of its own: no caller owns the load, so none that leaves can end it for the others.
-        let task = tokio::spawn(async move {
+        let loading = tokio::spawn(async move {
             let _landing = landing;
             loading.await
         });
-        let answer = task.map(|end| end.unwrap_or(Err(LoadError::Panicked))).boxed().shared();
-        let asked_at = claim.lease.asked_at;
-        flights.insert(version, Flight { number, asked_at, answer: answer.clone() });
+        let (task, asked_at) = (loading.id(), claim.lease.asked_at);
+        let answer = loading.map(|end| end.unwrap_or(Err(LoadError::Panicked))).boxed().shared();
+        flights.insert(version, Flight { task, asked_at, answer: answer.clone() });
         answer.boxed()
     }
 }
 
 impl Flight {
-    /// Whether the holder of `claim` may join: nobody who was chosen to load, and nobody who saw its version over
+    /// True if the holder of `claim` may join: nobody who was chosen to load, and nobody who saw its version over
     /// a connection younger than this flight. That one may mean another version by the same number: after a
     /// restart, memcached counts anew.
     fn takes(&self, claim: &Claim) -> bool {
@@ -150,7 +143,7 @@ impl Flight {
 }
 
 impl Flights {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Version, Flight>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Version, Flight>> {
         // Nothing panics while it holds the lock, and a map of flights can't be left half-changed.
         self.by_version.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -160,13 +153,13 @@ impl Flights {
 struct Landing {
     flights: Arc<Flights>,
     version: Version,
-    number: u64,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
         let mut flights = self.flights.lock();
-        if flights.get(&self.version).is_some_and(|flight| flight.number == self.number) {
+        // Another may have begun since, which stays.
+        if flights.get(&self.version).is_some_and(|flight| try_id() == Some(flight.task)) {
             flights.remove(&self.version);
         }
         self.flights.in_flight.0.send_modify(|flights| *flights -= 1);
@@ -175,15 +168,18 @@ impl Drop for Landing {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicUsize, time::Duration};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
 
     use bytes::Bytes;
     use tower::{ServiceExt, service_fn};
 
     use super::*;
-    use crate::cache::{Found, Lease};
+    use crate::cache::{Lease, Value};
 
-    /// A fill that counts its loads; whoever waits for another's begins late.
+    /// A fill that counts its loads; one that waits for another's begins late.
     fn fill(
         loads: Arc<AtomicUsize>,
     ) -> impl Service<Load<i64>, Response = Loaded, Error = LoadError, Future: Send> + Clone {
@@ -215,7 +211,7 @@ mod tests {
         let loads = Arc::new(AtomicUsize::new(0));
         let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
         let connected_at = Instant::now();
-        let found = Found { body: Bytes::new(), flags: 0, left_s: 1 };
+        let found = Value { body: Bytes::new(), flags: 0, left_s: 1 };
         for holds in [Role::Hold, Role::Refresh(found)] {
             let before = loads.load(Ordering::Relaxed);
             let waits = flights.call(load(Role::Wait, connected_at));
@@ -253,6 +249,21 @@ mod tests {
             answer.await.unwrap();
         }
         assert_eq!(loads.load(Ordering::Relaxed), 2, "the same number meant another version");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_that_lands_leaves_a_later_one_on_the_map() {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
+        let connected_at = Instant::now();
+        let first = flights.call(load(Role::Hold, connected_at));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let second = flights.call(load(Role::Hold, connected_at));
+        first.await.unwrap();
+        let third = flights.call(load(Role::Replace, connected_at));
+        assert!(third.await.unwrap().collapsed, "it joins the second");
+        assert!(!second.await.unwrap().collapsed);
+        assert_eq!(loads.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]

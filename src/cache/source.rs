@@ -1,4 +1,4 @@
-//! What stands behind the cache: the slow thing, and how a load of it can fail.
+//! The source behind the cache: the slow thing, and the ways in which a load of it can fail.
 
 use std::{future::Future, sync::Arc};
 
@@ -32,7 +32,7 @@ pub trait Source: Send + Sync + 'static {
     }
 }
 
-/// Why a load gave no answer. `Clone`, as one load may have many callers; never cached.
+/// The reason why a load gave no answer. `Clone`, as one load may have many callers; never cached.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LoadError {
     /// The source did not answer by its deadline.

@@ -1,4 +1,4 @@
-//! What the stack asks of a store: look up under a lease, fill under it, release it, forget.
+//! The store behind the stack: look up under a lease, fill under it, release it, forget.
 //!
 //! The interface is memcached's own lease protocol (the meta commands `mg`, `ms` and `md` with the
 //! flags `N`, `R` and `C`; memcached's `doc/protocol.txt`): one look says what is there, how long it
@@ -38,7 +38,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn forget(&self, key: &Key) -> impl Future<Output = Result<(), Places>> + Send;
 }
 
-/// What a look may take besides the value. Looks with the same `Ask` travel in one batch.
+/// The lease and the token that a look may take besides the value. Looks with the same `Ask` travel in one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ask {
     /// `N`: seconds that a lease on an absent key lasts; `None` takes none and leaves no trace.
@@ -52,11 +52,11 @@ pub struct Ask {
 pub enum Look {
     /// A value is there, fresh or stale.
     Found {
-        /// What was stored.
-        found: Found,
+        /// The value.
+        found: Value,
         /// The version seen, under which it may be replaced.
         lease: Lease,
-        /// Who refreshes it, if it is to be refreshed.
+        /// Says who refreshes it, if it is to be refreshed.
         token: Token,
     },
     /// No value is there, but a placeholder: somebody loads it, perhaps this very caller.
@@ -70,29 +70,18 @@ pub enum Look {
     Absent,
 }
 
-/// A stored value as it came back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// The bytes that were stored; empty if another client stored nothing.
-    pub body: Bytes,
-    /// The 32 bits stored beside the value; see [`Flags`](super::Flags).
-    pub flags: u32,
-    /// Seconds until the store drops it.
-    pub left_s: u32,
-}
-
-/// A value to be stored.
+/// The value under a key, as it is stored and as it comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// The bytes; never empty, as an empty value means "being loaded".
+    /// The bytes. None of ours is empty, as an empty value means "being loaded".
     pub body: Bytes,
-    /// The 32 bits stored beside the value; see [`Flags`](super::Flags).
+    /// The 32 bits stored beside the bytes; see [`Flags`](super::Flags).
     pub flags: u32,
-    /// Seconds until the store drops it, 1 to 30 days.
+    /// Seconds until the store drops it: 1 to 30 days where it is stored.
     pub left_s: u32,
 }
 
-/// Whether the caller was chosen to load.
+/// The choice of who loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
     /// `W`: this caller loads.
@@ -108,15 +97,15 @@ pub enum Token {
 pub struct Lease {
     /// memcached's CAS number of the version.
     pub cas: u64,
-    /// Which server gave it; it means nothing to any other.
+    /// The server that gave it; it means nothing to any other.
     pub origin: Origin,
-    /// When the look was sent.
+    /// The time at which the look was sent.
     pub asked_at: Instant,
-    /// When the connection that the look went over was made.
+    /// The time at which the connection was made that the look went over.
     pub connected_at: Instant,
 }
 
-/// Where a lease comes from.
+/// The place that a lease comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The memcached server at this place in the list.
@@ -127,7 +116,7 @@ pub enum Origin {
     Fallback,
 }
 
-/// How a fill ended.
+/// The end of a fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filled {
     /// It is stored.
@@ -140,7 +129,7 @@ pub enum Filled {
     TooLarge,
 }
 
-/// Why the store gave no answer.
+/// The reason why the store gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It is out of service, or its queue is full.

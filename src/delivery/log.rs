@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::record::{Note, WAITING_MAX};
 use crate::{
-    cache::{Backlog, Memory, Missed, PLACES_MAX, Places, Spaces},
+    cache::{Backlog, Memory, Missed, PLACES_MAX, Places},
     database::{Change, Database, Serving},
 };
 
@@ -18,7 +18,7 @@ pub struct Log {
     /// The change up to which the memory has heard of all.
     pub(super) heard: i64,
     serving: Serving,
-    spaces: Spaces,
+    spaces: Vec<&'static str>,
     notes: Sender<Note>,
     /// By place, the change up to which a server has forgotten all that it may hold.
     forgotten_to: [AtomicI64; PLACES_MAX as usize],
@@ -38,7 +38,7 @@ impl Log {
         database: Database,
         serving: Serving,
         memory: Memory,
-        spaces: Spaces,
+        spaces: Vec<&'static str>,
     ) -> Result<(Self, Notes), sqlx::Error> {
         let heard = database.extent().await?.last;
         let (notes, noted) = channel(WAITING_MAX);
@@ -148,7 +148,7 @@ impl Backlog for Log {
         self.memory.clear();
     }
 
-    fn spaces(&self) -> Spaces {
-        self.spaces.clone()
+    fn spaces(&self) -> &[&'static str] {
+        &self.spaces
     }
 }

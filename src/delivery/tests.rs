@@ -31,7 +31,7 @@ impl Process {
     async fn start(database: Database) -> Self {
         let memory = Memory::new(1 << 20, Duration::MAX, Origin::Fallback);
         let serving = database.serve(&["a:1".to_owned()], false).await.unwrap();
-        let opened = Log::open(database, serving, memory.clone(), ["user"].into()).await;
+        let opened = Log::open(database, serving, memory.clone(), vec!["user"]).await;
         let (log, notes) = opened.unwrap();
         let delivery = Delivery::start(Arc::new(log), notes, forget(memory.clone()), None);
         Self { memory, delivery }

@@ -1,4 +1,4 @@
-//! Where a memcached server listens, as a setting says it.
+//! The address of a memcached server, as a setting says it.
 
 use std::{fmt, str::FromStr};
 
@@ -50,10 +50,8 @@ impl FromStr for Address {
 impl Address {
     /// The address as async-memcached takes it.
     pub(crate) fn dsn(&self) -> String {
-        match self {
-            Self::Tcp { host, port } => format!("tcp://{host}:{port}"),
-            Self::Unix(path) => format!("unix://{path}"),
-        }
+        let scheme = if matches!(self, Self::Tcp { .. }) { "tcp://" } else { "" };
+        format!("{scheme}{self}")
     }
 }
 

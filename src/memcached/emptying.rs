@@ -1,20 +1,19 @@
-//! Emptying a server of all entries of the cache: of what it lists, key by key, so that sessions and the items of
-//! other programs stay.
+//! Emptying a server of all entries of the cache: of what it lists (`lru_crawler metadump all`), key by key, so that
+//! sessions and the items of other programs stay.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use async_memcached::{Client, Error, ErrorKind, KeyMetadata, Status};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Address,
     deadline::within,
-    inspect::{InspectError, connect, failure},
-    listing::keys,
+    inspect::{InspectError, Questions},
     wire::Changes,
 };
-use crate::cache::{Key, Spaces};
+use crate::cache::Key;
 
-/// Keys taken from a listing, and forgotten, at once.
+/// Keys taken from a listing before they are forgotten. Meanwhile the server waits to list more; it serves others.
 const KEYS_PER_STEP: usize = 1024;
 
 /// Times that a server is asked to list its keys until it lists none. Past it, what is found was stored meanwhile.
@@ -24,70 +23,151 @@ const LISTINGS_MAX: usize = 8;
 /// thread holds, such as an entry that was read a moment ago, and that thread sleeps for a second at most.
 const SETTLING: Duration = Duration::from_millis(1500);
 
+/// Attempts to list while the server is busy with a listing for somebody else, or with one of its own; each
+/// lasts milliseconds. Past it, the server counts as one that does not answer.
+const BUSY_MAX: u32 = 100;
+
+/// Pause between two of them.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// The colon between space and number, as memcached escapes it in a listing; older versions do not.
+const COLONS: [&str; 2] = ["%3A", ":"];
+
 /// Entries that a server has forgotten, and why they may not be all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Emptied {
-    /// How many there were.
+    /// Their number.
     pub forgotten: u64,
-    /// What came between.
+    /// The reason why not all.
     pub failure: Option<InspectError>,
 }
 
-/// Forgets all keys of `spaces` that the server lists. `limit` is the deadline of each step.
-pub(super) async fn empty(address: &Address, limit: Duration, spaces: &Spaces) -> Emptied {
-    let mut emptied = Emptied::default();
-    let begun_at = Instant::now();
-    for listed_at in [begun_at, begun_at + SETTLING] {
-        sleep_until(listed_at).await;
-        if let Err(failure) = forget_listed(address, limit, spaces, &mut emptied.forgotten).await {
-            return Emptied { failure: Some(failure), ..emptied };
+impl Questions<'_> {
+    /// Forgets all keys of `spaces` that the server lists.
+    pub(super) async fn empty(&self, spaces: &[&'static str]) -> Emptied {
+        let mut emptied = Emptied::default();
+        let begun_at = Instant::now();
+        for listed_at in [begun_at, begun_at + SETTLING] {
+            sleep_until(listed_at).await;
+            if let Err(failure) = self.forget_listed(spaces, &mut emptied.forgotten).await {
+                return Emptied { failure: Some(failure), ..emptied };
+            }
+        }
+        emptied
+    }
+
+    /// Empties a server that must not be used before. One that does not list its keys is flushed: then sessions go, too,
+    /// which is better than an entry that is older than it may be.
+    ///
+    /// # Errors
+    /// One line that says why it can't be done.
+    pub(super) async fn empty_or_flush(&self, spaces: &[&'static str]) -> Result<(), String> {
+        match self.empty(spaces).await.failure {
+            None => Ok(()),
+            Some(InspectError::NotListed) => {
+                let flushing = async { self.connect().await?.flush_all().await };
+                let flushed = within(self.limit, flushing).await.is_ok_and(|it| it.is_ok());
+                let why = || "it neither lists its keys nor can it be flushed".to_owned();
+                flushed.then_some(()).ok_or_else(why)
+            }
+            Some(error) => Err(format!("it can't be emptied: {error}")),
         }
     }
-    emptied
+
+    /// Lists, and forgets what is listed, until nothing is.
+    async fn forget_listed(
+        &self,
+        spaces: &[&'static str],
+        forgotten: &mut u64,
+    ) -> Result<(), InspectError> {
+        let connecting = within(self.limit, Changes::to(self.address, self.limit)).await?;
+        let mut changes = connecting.map_err(|_| InspectError::Unreachable)?;
+        let mut client = within(self.limit, self.connect()).await??;
+        for _ in 0..LISTINGS_MAX {
+            let (before, mut attempts) = (*forgotten, 1);
+            while !self.list(spaces, &mut client, &mut changes, forgotten).await? {
+                if attempts == BUSY_MAX {
+                    return Err(InspectError::NoAnswer);
+                }
+                attempts += 1;
+                sleep(BUSY_PAUSE).await;
+            }
+            if *forgotten == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists once, and forgets step by step what is listed; `false` if the server is busy with another listing.
+    async fn list(
+        &self,
+        spaces: &[&'static str],
+        client: &mut Client,
+        changes: &mut Changes,
+        forgotten: &mut u64,
+    ) -> Result<bool, InspectError> {
+        let mut items = within(self.limit, client.dump_keys()).await??;
+        let (mut keys, mut is_first, mut is_last) = (Vec::new(), true, false);
+        while !is_last {
+            // The deadline is that of each item, as there may be any number of them.
+            match within(self.limit, items.next()).await? {
+                Some(Ok(KeyMetadata { key, .. })) => keys.extend(ours(&key, spaces)),
+                Some(Err(error)) if is_busy(&error) => return Ok(false),
+                // A refusal is one line in place of the first item.
+                Some(Err(Error::Protocol(_))) if is_first => return Err(InspectError::NotListed),
+                Some(Err(error)) => return Err(error.into()),
+                None => is_last = true,
+            }
+            is_first = false;
+            if is_last || keys.len() == KEYS_PER_STEP {
+                changes.forget(&keys).await.map_err(|_| InspectError::NoAnswer)?;
+                *forgotten += keys.len() as u64;
+                keys.clear();
+            }
+        }
+        Ok(true)
+    }
 }
 
-/// Empties a server that must not be used before. One that does not list its keys is flushed: then sessions go, too,
-/// which is better than an entry that is older than it may be.
-///
-/// # Errors
-/// One line that says why it can't be done.
-pub(super) async fn empty_or_flush(
-    address: &Address,
-    limit: Duration,
-    spaces: &Spaces,
-) -> Result<(), String> {
-    match empty(address, limit, spaces).await.failure {
-        None => Ok(()),
-        Some(InspectError::NotListed) => {
-            let flushing = within(limit, async { connect(address).await?.flush_all().await });
-            let flushed = flushing.await.map_err(|_| InspectError::NoAnswer);
-            let flushed = flushed.and_then(|flushed| flushed.map_err(|error| failure(&error)));
-            flushed.map_err(|_| "it neither lists its keys nor can it be flushed".to_owned())
-        }
-        Some(error) => Err(format!("it can't be emptied: {error}")),
-    }
+fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::Protocol(Status::Error(ErrorKind::Generic(line))) if line.starts_with("BUSY"))
 }
 
-async fn forget_listed(
-    address: &Address,
-    limit: Duration,
-    spaces: &Spaces,
-    forgotten: &mut u64,
-) -> Result<(), InspectError> {
-    let connecting = within(limit, Changes::connect(address, limit)).await;
-    let connected = connecting.map_err(|_| InspectError::NoAnswer)?;
-    let mut server = connected.map_err(|_| InspectError::Unreachable)?;
-    for _ in 0..LISTINGS_MAX {
-        let (mut listed, mut batch) = (keys(address, limit, spaces.clone()), Vec::new());
-        let before = *forgotten;
-        while listed.recv_many(&mut batch, KEYS_PER_STEP).await > 0 {
-            let keys = batch.drain(..).collect::<Result<Vec<Key>, _>>()?;
-            server.forget(&keys).await.map_err(|_| InspectError::NoAnswer)?;
-            *forgotten += keys.len() as u64;
-        }
-        if *forgotten == before {
-            break;
+/// The key that `listed` stands for, if it is a number in one of `spaces`, spelt as Aside spells it.
+fn ours(listed: &[u8], spaces: &[&'static str]) -> Option<Key> {
+    let listed = std::str::from_utf8(listed).ok()?;
+    spaces.iter().find_map(|space| {
+        let rest = listed.strip_prefix(space)?;
+        let digits = COLONS.iter().find_map(|colon| rest.strip_prefix(colon))?;
+        let number: i64 = digits.parse().ok()?;
+        let key = Key::numbered(space, number);
+        key.as_str().ends_with(&format!(":{digits}")).then_some(key)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_canonical_number_in_one_of_the_spaces_is_ours() {
+        let spaces = ["user", "calculation"];
+        for (listed, key) in [
+            ("user%3A42", Some("user:42")),
+            ("user:42", Some("user:42")),
+            ("calculation%3A1", Some("calculation:1")),
+            ("user%3A042", None),
+            ("user%3A%2B1", None),
+            ("user%3A+1", None),
+            ("user%3A", None),
+            ("users%3A1", None),
+            ("user%3A1%3A2", None),
+            ("session%3A1", None),
+            ("user", None),
+        ] {
+            let ours = ours(listed.as_bytes(), &spaces);
+            assert_eq!(ours.as_ref().map(Key::as_str), key, "{listed}");
         }
     }
-    Ok(())
 }

@@ -1,15 +1,16 @@
 //! Looking at the servers without being in anybody's way.
 //!
-//! What is asked here goes over a connection of its own that is closed again, so that no lookup ever waits behind
-//! it, and does not depend on whether the server is in service.
+//! Each question goes over a connection of its own that is closed again, so that no lookup ever waits behind
+//! it, and none depends on whether the server is in service.
 
 use std::{sync::Arc, time::Duration};
 
 use async_memcached::{Client, Error, MetaProtocol, MetaValue, Status};
 use futures_util::future::join_all;
+use tokio::time::error::Elapsed;
 
 use super::{Address, deadline::within, figures::ServerFigures, routing::Routing};
-use crate::cache::{Key, Sight};
+use crate::cache::{Item, Key};
 
 /// Deadline, in operation deadlines, of one question to one server: a name lookup, a connection, a round trip.
 /// Past it there is no answer.
@@ -27,7 +28,7 @@ pub struct Inspector {
     question_timeout: Duration,
 }
 
-/// Why a server did not tell what it was asked.
+/// The reason why a server did not tell what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
     /// No connection can be made.
@@ -47,15 +48,31 @@ pub enum InspectError {
     NotListed,
 }
 
+impl From<Elapsed> for InspectError {
+    fn from(_: Elapsed) -> Self {
+        Self::NoAnswer
+    }
+}
+
+impl From<Error> for InspectError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Connect(_) => Self::Unreachable,
+            Error::Io(_) | Error::ConnectionClosed => Self::NoAnswer,
+            _ => Self::Unexpected,
+        }
+    }
+}
+
 /// A server as a place for one key.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Which server.
+    /// The server.
     pub address: Address,
     /// Its score for the key; the highest is the first choice.
     pub score: u32,
-    /// What it has under the key; `None` if it is neither the first choice nor the second, and was not asked.
-    pub sight: Option<Result<Option<Sight>, InspectError>>,
+    /// The item under the key; `None` if it is neither the first choice nor the second, and was not asked.
+    pub item: Option<Result<Option<Item>, InspectError>>,
 }
 
 impl Inspector {
@@ -78,79 +95,74 @@ impl Inspector {
         &self.servers
     }
 
-    /// What each server counts, in the order of the setting. Only those are asked of which `is_asked` says so.
+    /// The figures of each server, in the order of the setting. Only those are asked of which `is_asked` says so.
     pub async fn statistics(
         &self,
         is_asked: impl Fn(&Address) -> bool + Send,
     ) -> Vec<Result<ServerFigures, InspectError>> {
-        let asked: Vec<_> =
-            self.servers.iter().map(|address| (address, is_asked(address))).collect();
-        let figures = asked.into_iter().map(|(address, is_asked)| async move {
-            if !is_asked {
-                return Err(InspectError::OutOfService);
-            }
-            let stats = async { connect(address).await?.stats().await };
-            self.answer(stats).await.map(ServerFigures::read)
+        let figures = self.servers.iter().map(|address| {
+            let asked = is_asked(address).then(|| self.questions(address));
+            async move { asked.ok_or(InspectError::OutOfService)?.figures().await }
         });
         join_all(figures).await
     }
 
-    /// Where `key` may live, the first choice first, and what is there. Only the first two are asked: nobody looks
+    /// The places of `key`, the first choice first, and its item there. Only the first two are asked: nobody looks
     /// for it on any other.
     pub async fn places(&self, key: &Key) -> Vec<Place> {
         let ranking = (0..).zip(self.routing.ranking(key));
         let places = ranking.filter_map(|(rank, (place, score))| {
-            let address = self.servers.get(place)?;
+            let address = self.servers.get(usize::from(place))?;
             Some(async move {
-                let sight = if rank < 2 { Some(self.look(address, key).await) } else { None };
-                Place { address: address.clone(), score, sight }
+                let item =
+                    if rank < 2 { Some(self.questions(address).item(key).await) } else { None };
+                Place { address: address.clone(), score, item }
             })
         });
         join_all(places).await
     }
 
+    fn questions<'a>(&self, address: &'a Address) -> Questions<'a> {
+        Questions { address, limit: self.question_timeout }
+    }
+}
+
+/// Questions to one server, each over a connection of its own that is closed when it is dropped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Questions<'a> {
+    pub(super) address: &'a Address,
+    /// Deadline of one question, the connection for it included.
+    pub(super) limit: Duration,
+}
+
+impl Questions<'_> {
+    pub(super) async fn connect(&self) -> Result<Client, Error> {
+        Client::new(self.address.dsn()).await
+    }
+
+    async fn figures(&self) -> Result<ServerFigures, InspectError> {
+        let stats = async { self.connect().await?.stats().await };
+        Ok(ServerFigures::read(within(self.limit, stats).await??))
+    }
+
     /// `mg` as [`UNNOTICED`] has it. Only memcached's own count of gets knows of it afterwards; an item that
     /// another program has marked stale (`md … I`, which Aside never sends) also says `W` to this look.
-    async fn look(&self, address: &Address, key: &Key) -> Result<Option<Sight>, InspectError> {
+    async fn item(&self, key: &Key) -> Result<Option<Item>, InspectError> {
         let look =
-            async { connect(address).await?.meta_get(key, false, None, Some(UNNOTICED)).await };
-        match self.answer(look).await? {
+            async { self.connect().await?.meta_get(key, false, None, Some(UNNOTICED)).await };
+        match within(self.limit, look).await?? {
             None => Ok(None),
             Some(meta) if meta.key.as_deref() != Some(key.as_ref()) => {
                 Err(InspectError::Unexpected)
             }
             Some(meta) if meta.status == Some(Status::NotFound) => Ok(None),
-            Some(meta) => sight(&meta).ok_or(InspectError::Unexpected).map(Some),
-        }
-    }
-
-    /// The answer to `question`, by its deadline.
-    async fn answer<T>(
-        &self,
-        question: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, InspectError> {
-        match within(self.question_timeout, question).await {
-            Ok(answer) => answer.map_err(|error| failure(&error)),
-            Err(_) => Err(InspectError::NoAnswer),
+            Some(meta) => item(&meta).ok_or(InspectError::Unexpected).map(Some),
         }
     }
 }
 
-/// Makes a connection for one question; it is closed when it is dropped.
-pub(super) async fn connect(address: &Address) -> Result<Client, Error> {
-    Client::new(address.dsn()).await
-}
-
-pub(super) fn failure(error: &Error) -> InspectError {
-    match error {
-        Error::Connect(_) => InspectError::Unreachable,
-        Error::Io(_) | Error::ConnectionClosed => InspectError::NoAnswer,
-        _ => InspectError::Unexpected,
-    }
-}
-
-fn sight(meta: &MetaValue) -> Option<Sight> {
-    Some(Sight {
+fn item(meta: &MetaValue) -> Option<Item> {
+    Some(Item {
         bytes: meta.size?,
         // Below zero is "for ever".
         left_s: meta.ttl_remaining.and_then(|left_s| u32::try_from(left_s).ok()),

@@ -6,35 +6,36 @@
 //! that batches form by themselves when there is much to do.
 
 mod address;
+mod breaker;
 mod connection;
 mod deadline;
 mod emptying;
 mod figures;
-mod health;
 mod inspect;
-mod listing;
 mod operation;
-mod plain;
+mod peer;
 mod routing;
 mod server;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
 
 pub use self::{
     address::{Address, InvalidAddress},
+    breaker::State,
     emptying::Emptied,
     figures::ServerFigures,
-    health::State,
     inspect::{InspectError, Inspector, Place},
-    operation::Kept,
 };
 use self::{
-    operation::Operation,
-    routing::{Choices, Routing},
-    server::{Server, Setting},
+    breaker::Breaker,
+    operation::{Said, Seen, Wanted},
+    peer::Peer,
+    routing::Routing,
+    server::Server,
 };
 use crate::{
     cache::{
@@ -50,6 +51,15 @@ pub struct Memcached {
     routing: Arc<Routing>,
 }
 
+/// A plain item as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The bytes; empty if it is a placeholder, which means "being loaded".
+    pub value: Bytes,
+    /// Seconds until memcached would have dropped it, before this read renewed it; `None` is never.
+    pub left_s: Option<u32>,
+}
+
 impl Memcached {
     /// Begins to connect to `addresses`, of which there must be at least one. Every operation ends within
     /// `operation_timeout`. A server is put into service only after it has forgotten what it missed, as `backlog` has
@@ -62,15 +72,17 @@ impl Memcached {
     ) -> Self {
         let routing = Arc::new(Routing::new(addresses));
         let servers = (0..).zip(addresses).map(|(place, address)| {
-            let server = Setting {
+            let metrics = metrics.server(&address.to_string());
+            Server::start(|releases| Peer {
                 address: address.clone(),
                 place,
                 operation_timeout,
-                metrics: metrics.server(&address.to_string()),
-                backlog: backlog.clone(),
                 routing: routing.clone(),
-            };
-            Server::start(server)
+                backlog: backlog.clone(),
+                breaker: Breaker::new(address.to_string(), metrics.clone()),
+                metrics,
+                releases,
+            })
         });
         Self { servers: servers.collect(), routing }
     }
@@ -78,7 +90,7 @@ impl Memcached {
     /// Waits until it is known of every server whether it can be reached.
     pub async fn known(&self) {
         for server in self.servers.iter() {
-            server.known().await;
+            server.peer.breaker.known().await;
         }
     }
 
@@ -89,51 +101,103 @@ impl Memcached {
 
     /// Forgets every entry of the cache on each server, in the order of the servers. Sessions stay.
     pub async fn empty_all(&self) -> Vec<(&Address, Emptied)> {
-        let emptied = self.servers.iter().map(async |it| (&it.address, it.empty().await));
+        let emptied = self.servers.iter().map(async |Server { peer, .. }| {
+            (&peer.address, peer.questions().empty(peer.backlog.spaces()).await)
+        });
         join_all(emptied).await
     }
 
     /// The servers and whether they are used.
     pub fn states(&self) -> impl Iterator<Item = (&Address, State)> {
-        self.servers.iter().map(|server| (&server.address, server.state()))
+        self.servers.iter().map(|server| (&server.peer.address, server.state()))
     }
 
     /// The server that `key` lives on while all are in service.
     pub fn home(&self, key: &Key) -> Option<&Address> {
-        let Choices { first, .. } = self.routing.choices(key)?;
-        self.servers.get(first).map(|server| &server.address)
+        self.home_server(key).ok().map(|server| &server.peer.address)
+    }
+
+    /// True if the home server of `key` is in service.
+    pub fn reaches(&self, key: &Key) -> bool {
+        self.home_server(key).is_ok_and(|server| server.state() == State::InService)
+    }
+
+    fn at(&self, place: u16) -> Result<&Server, StoreError> {
+        self.servers.get(usize::from(place)).ok_or(StoreError::Unavailable)
+    }
+
+    fn home_server(&self, key: &Key) -> Result<&Server, StoreError> {
+        let [home, _] = self.routing.choices(key);
+        self.at(home.ok_or(StoreError::Unavailable)?)
     }
 
     /// The server that is asked for `key`: its first choice, or its second while the first is away.
     fn server(&self, key: &Key) -> Result<&Server, StoreError> {
-        let Choices { first, second } = self.routing.choices(key).ok_or(StoreError::Unavailable)?;
-        let choices = [Some(first), second].into_iter().flatten();
-        choices
-            .filter_map(|place| self.servers.get(place))
-            .find(|server| server.state() == State::InService)
-            .ok_or(StoreError::Unavailable)
+        let choices = self.routing.choices(key).into_iter().flatten();
+        let mut servers = choices.filter_map(|place| self.at(place).ok());
+        let used = servers.find(|server| server.state() == State::InService);
+        used.ok_or(StoreError::Unavailable)
     }
 
     /// The server that gave `lease`.
     fn grantor(&self, lease: &Lease) -> Result<&Server, StoreError> {
         match lease.origin {
-            Origin::Server(place) => {
-                self.servers.get(usize::from(place)).ok_or(StoreError::Unavailable)
-            }
+            Origin::Server(place) => self.at(place),
             Origin::Memory | Origin::Fallback => Err(StoreError::Unavailable),
         }
     }
 }
 
+/// Plain items: what is kept, and not cached.
+///
+/// Each lives on the home server of its key and nowhere else. A second choice would say that it is absent,
+/// which for a session means "logged out", when all that is known is that its server is away.
+impl Memcached {
+    /// Keeps `value`, of at most a million bytes, under `key` for `life_s` seconds (1 to 30 days), whatever
+    /// was there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; one of `Refused` is a value over the limit, or a server that has no room.
+    pub async fn keep(&self, key: &Key, value: Bytes, life_s: u32) -> Result<(), StoreError> {
+        let value = Value { body: value, flags: 0, left_s: life_s };
+        match self.home_server(key)?.change(key, None, Some(value)).await? {
+            Said::Done => Ok(()),
+            _ => Err(StoreError::Refused),
+        }
+    }
+
+    /// Reads `key`; with `renew_s` it has that many seconds to live from now.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what is not there is `None`, and no error.
+    pub async fn read(&self, key: &Key, renew_s: Option<u32>) -> Result<Option<Kept>, StoreError> {
+        let seen = self.home_server(key)?.get(key, Wanted::Plain { renew_s }).await?;
+        Ok(seen.map(|Seen { body, left_s, .. }| Kept { value: body, left_s }))
+    }
+
+    /// Removes `key`, whatever it holds, and says whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove(&self, key: &Key) -> Result<bool, StoreError> {
+        self.home_server(key)?.remove(key).await
+    }
+}
+
 impl Store for Memcached {
     async fn lookup(&self, key: &Key, ask: Ask) -> Result<Look, StoreError> {
-        self.server(key)?.look_up(key, ask).await
+        let seen = self.server(key)?.get(key, Wanted::Entry(ask)).await?;
+        Ok(seen.map_or(Look::Absent, Seen::look))
     }
 
     async fn fill(&self, key: &Key, lease: &Lease, value: Value) -> Result<Filled, StoreError> {
-        let (key, granted) = (key.clone(), *lease);
-        let fill = |reply| Operation::Fill { key, lease: granted, value, reply };
-        self.grantor(lease)?.call(fill).await
+        match self.grantor(lease)?.change(key, Some(*lease), Some(value)).await? {
+            Said::Done => Ok(Filled::Stored),
+            Said::NotFound | Said::Exists => Ok(Filled::Superseded),
+            Said::Void => Ok(Filled::Void),
+            Said::TooLarge => Ok(Filled::TooLarge),
+            Said::Refused => Err(StoreError::Refused),
+        }
     }
 
     fn release(&self, key: &Key, lease: &Lease) {
@@ -144,42 +208,37 @@ impl Store for Memcached {
 
     /// Forgets `key` on both of its choices, as another replica may use the other one.
     async fn forget(&self, key: &Key) -> Result<(), Places> {
-        let attempts = self.places_of(key).numbers().map(|place| async move {
+        let attempts = self.places_of(key).numbers().map(async |place| {
             let is_forgotten = self.forget_at(place, key).await.is_ok();
-            if is_forgotten { Places::NONE } else { Places::only(place) }
+            (!is_forgotten).then_some(place)
         });
-        let left = join_all(attempts).await.into_iter().fold(Places::NONE, Places::with);
+        let left: Places = join_all(attempts).await.into_iter().flatten().collect();
         if left.is_empty() { Ok(()) } else { Err(left) }
     }
 }
 
 impl Servers for Memcached {
     fn in_service(&self) -> Places {
-        let places = (0..).zip(self.servers.iter());
-        let used = places.filter(|(_, server)| server.state() == State::InService);
-        used.fold(Places::NONE, |places, (place, _)| places.with(Places::only(place)))
+        let used = self.servers.iter().filter(|server| server.state() == State::InService);
+        used.map(|server| server.peer.place).collect()
     }
 
     fn places_of(&self, key: &Key) -> Places {
-        self.routing.choices(key).map(Choices::places).unwrap_or_default()
+        self.routing.places(key)
     }
 
     fn forget_at<'a>(&'a self, place: u16, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            let server = self.servers.get(usize::from(place)).ok_or(StoreError::Unavailable)?;
-            let delete = |reply| Operation::Delete { key: key.clone(), reply };
-            server.call(delete).await.map(drop)
-        })
+        Box::pin(async move { self.at(place)?.remove(key).await.map(drop) })
     }
 
     fn empty(&self, place: u16) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
-            let server = self.servers.get(usize::from(place)).ok_or("there is no such server")?;
-            server.empty_or_flush().await
+            let Server { peer, .. } = self.at(place).map_err(|_| "there is no such server")?;
+            peer.questions().empty_or_flush(peer.backlog.spaces()).await
         })
     }
 
     fn retire(&self) {
-        self.servers.iter().for_each(Server::retire);
+        self.servers.iter().for_each(|server| server.peer.breaker.retire());
     }
 }

@@ -1,106 +1,141 @@
 //! One operation on a server, from the caller's side to the connection that carries it out.
 
+use async_channel::WeakSender;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::cache::{Ask, Filled, Found, Key, Lease, Look, StoreError, Token, Value};
+use crate::cache::{Ask, Key, Lease, Look, Token, Value};
 
-/// Where the answer of an operation goes. A caller may have left; then nobody minds.
-pub(crate) type Reply<R> = oneshot::Sender<Result<R, StoreError>>;
+/// The way back to the caller. It may have left; then nobody minds.
+pub(crate) type Reply<R> = oneshot::Sender<R>;
 
-/// Where the caller waits for it.
-pub(crate) type Answer<R> = oneshot::Receiver<Result<R, StoreError>>;
-
-/// What a server is asked to do.
+/// `mg`: one key is read.
 #[derive(Debug)]
-pub(crate) enum Operation {
-    /// `mg` under leases; all that are queued with the same `ask` share a round trip.
-    Lookup(Lookup),
-    /// `mg`; all that are queued with the same `renew_s` share a round trip.
-    Read(Read),
-    /// `ms` under a CAS.
-    Fill { key: Key, lease: Lease, value: Value, reply: Reply<Filled> },
-    /// `ms`.
-    Keep { key: Key, value: Bytes, life_s: u32, reply: Reply<()> },
-    /// `md`; answered with whether it was there.
-    Delete { key: Key, reply: Reply<bool> },
-    /// `md` under a CAS, for which nobody waits; so nobody but the connection can try it `again`, once, where
-    /// the connection turns out to be broken.
-    Release { key: Key, lease: Lease, again: bool },
-    /// `ms` under a CAS of the entry that was to be refreshed, for which nobody waits either.
-    PutBack { key: Key, lease: Lease, found: Found },
-}
-
-/// A plain item as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// The bytes; empty if it is a placeholder, which means "being loaded".
-    pub value: Bytes,
-    /// Seconds until memcached would have dropped it, before this read renewed it; `None` is never.
-    pub left_s: Option<u32>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Lookup {
+pub(crate) struct Get {
     pub(crate) key: Key,
-    pub(crate) ask: Ask,
-    pub(crate) reply: Reply<Look>,
+    pub(crate) wanted: Wanted,
+    /// Told nothing if nothing is there.
+    pub(crate) reply: Reply<Option<Seen>>,
 }
 
-impl AsRef<[u8]> for Lookup {
+/// The flags of an `mg`. All that are queued and want the same share a round trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// An entry of the cache, or the lease to load it.
+    Entry(Ask),
+    /// A plain item, which has `renew_s` seconds to live from now.
+    Plain { renew_s: Option<u32> },
+}
+
+/// `ms` or `md`: one key is changed.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) key: Key,
+    /// The version that is replaced or removed; `None` is whatever is there.
+    pub(crate) lease: Option<Lease>,
+    /// The value that is stored; `None` removes.
+    pub(crate) value: Option<Value>,
+    /// `None` if nobody waits for it.
+    pub(crate) reply: Option<Reply<Said>>,
+    /// Nobody else can try it again, so the connection does, once, where it turns out to be broken.
+    pub(crate) again: bool,
+}
+
+/// The answer to a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// `HD`.
+    Done,
+    /// `NF`.
+    NotFound,
+    /// `EX`.
+    Exists,
+    /// `SERVER_ERROR` or `CLIENT_ERROR`. It bears neither key nor number.
+    Refused,
+    /// The value is over our limit, or over the server's own, which is a `SERVER_ERROR` as well.
+    TooLarge,
+    /// Nothing was sent: the lease is older than the connection.
+    Void,
+}
+
+/// The value under a key, and who loads it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) body: Bytes,
+    pub(crate) flags: u32,
+    /// `None` is for ever.
+    pub(crate) left_s: Option<u32>,
+    pub(crate) lease: Lease,
+    pub(crate) token: Token,
+    /// The lease or token that was won, until the caller has heard of it. In a box, as few looks win one.
+    pub(crate) unheard: Option<Box<Unheard>>,
+}
+
+/// A lease or a token that was won. It is given back if the caller has left, or leaves, before it hears of it: when
+/// the reply is dropped unread, this is dropped with it.
+#[derive(Debug)]
+pub(crate) struct Unheard {
+    change: Option<Change>,
+    releases: WeakSender<Change>,
+}
+
+impl AsRef<[u8]> for Get {
     fn as_ref(&self) -> &[u8] {
         self.key.as_ref()
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Read {
-    pub(crate) key: Key,
-    pub(crate) renew_s: Option<u32>,
-    pub(crate) reply: Reply<Option<Kept>>,
-}
-
-impl AsRef<[u8]> for Read {
-    fn as_ref(&self) -> &[u8] {
-        self.key.as_ref()
+impl Change {
+    /// Gives back what `lease` was given for, so that another is chosen: a placeholder is removed. memcached takes no
+    /// token back, so of a `stale` entry the same is stored anew.
+    pub(crate) fn giving_back(key: &Key, lease: &Lease, stale: Option<Value>) -> Self {
+        Self { key: key.clone(), lease: Some(*lease), value: stale, reply: None, again: true }
     }
-}
 
-impl Operation {
-    /// Whether the caller has left, so that nothing need be sent any more.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Lookup(lookup) => lookup.reply.is_closed(),
-            Self::Read(read) => read.reply.is_closed(),
-            Self::Fill { reply, .. } => reply.is_closed(),
-            Self::Keep { reply, .. } => reply.is_closed(),
-            Self::Delete { reply, .. } => reply.is_closed(),
-            Self::Release { .. } | Self::PutBack { .. } => false,
+    /// Tells the caller what was said. A refusal of what nobody waits for need not be told.
+    pub(crate) fn answer(self, said: Said) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(said);
         }
     }
+}
 
-    /// The operation by which another is chosen in place of a caller that has left before it heard `look`; `None` if
-    /// it was not chosen.
-    pub(crate) fn give_back(key: &Key, look: Look) -> Option<Self> {
-        let key = key.clone();
-        match look {
-            Look::Placeholder { lease, token: Token::Won } => {
-                Some(Self::Release { key, lease, again: true })
-            }
-            Look::Found { found, lease, token: Token::Won } => {
-                Some(Self::PutBack { key, lease, found })
-            }
-            _ => None,
+impl Seen {
+    /// Sees to it that what was won is given back if the caller does not hear of it.
+    pub(crate) fn watched(mut self, key: &Key, releases: &WeakSender<Change>) -> Self {
+        if self.token == Token::Won {
+            let Self { body, flags, left_s, lease, .. } = &self;
+            let left_s = left_s.unwrap_or(0).max(1);
+            let stale = Value { body: body.clone(), flags: *flags, left_s };
+            let stale = (!body.is_empty()).then_some(stale);
+            let change = Some(Change::giving_back(key, lease, stale));
+            self.unheard = Some(Box::new(Unheard { change, releases: releases.clone() }));
         }
+        self
     }
 
-    /// What is to be done once more, over the next connection, if this one breaks.
-    pub(crate) fn again(&self) -> Option<Self> {
-        match self {
-            Self::Release { key, lease, again: true } => {
-                Some(Self::Release { key: key.clone(), lease: *lease, again: false })
-            }
-            _ => None,
+    /// The look that its caller has heard.
+    pub(crate) fn look(self) -> Look {
+        let Self { body, flags, left_s, lease, token, unheard } = self;
+        if let Some(mut unheard) = unheard {
+            unheard.change = None;
+        }
+        if body.is_empty() && token != Token::Unclaimed {
+            return Look::Placeholder { lease, token };
+        }
+        // What is kept for ever is another client's, whose flags will not be known either.
+        let found = Value { body, flags, left_s: left_s.unwrap_or(0) };
+        Look::Found { found, lease, token }
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        if let Some(change) = self.change.take()
+            && let Some(releases) = self.releases.upgrade()
+        {
+            // Where it can't be queued, what was won lapses by itself.
+            let _ = releases.try_send(change);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which server a key lives on: rendezvous hashing, as pymemcache's `HashClient` does it.
+//! The way from a key to its server: rendezvous hashing, as pymemcache's `HashClient` does it.
 //!
 //! Each server is scored for the key, and the highest score wins (Thaler and Ravishankar, "Using name-based
 //! mappings to increase hit rates", 1998). A server that is added or lost moves only the keys that it wins.
@@ -8,24 +8,6 @@
 use super::Address;
 use crate::cache::{Key, Places};
 
-/// The servers a key may live on, by their places in the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Choices {
-    /// Where it lives.
-    pub(crate) first: usize,
-    /// Where it lives while the first is away; `None` if there is only one server.
-    pub(crate) second: Option<usize>,
-}
-
-impl Choices {
-    /// Both of them as places.
-    pub(crate) fn places(self) -> Places {
-        let numbers = [Some(self.first), self.second].into_iter().flatten();
-        let places = numbers.filter_map(|place| u16::try_from(place).ok()).map(Places::only);
-        places.fold(Places::NONE, Places::with)
-    }
-}
-
 /// The servers by name, in the order of the setting.
 #[derive(Clone, Debug)]
 pub(crate) struct Routing {
@@ -34,29 +16,31 @@ pub(crate) struct Routing {
 
 impl Routing {
     pub(crate) fn new(addresses: &[Address]) -> Self {
-        Self { names: addresses.iter().map(name).collect() }
+        // As pymemcache scores them: `host:port`, or the bare path of a Unix socket.
+        let names = addresses.iter().map(Address::to_string);
+        Self { names: names.map(|name| name.trim_start_matches("unix://").to_owned()).collect() }
     }
 
-    /// The choices for `key`; `None` if there is no server at all.
-    pub(crate) fn choices(&self, key: &Key) -> Option<Choices> {
+    /// The places that `key` may live at, the first choice first: where it lives, and where it lives while that is away.
+    /// The second is missing if there is only one server, both if there is none.
+    pub(crate) fn choices(&self, key: &Key) -> [Option<u16>; 2] {
         // One server has every key, whatever its score.
         if self.names.len() < 2 {
-            return (!self.names.is_empty()).then_some(Choices { first: 0, second: None });
+            return [(!self.names.is_empty()).then_some(0), None];
         }
-        let mut best = [None, None];
-        for score in self.scores(key).map(Some) {
-            if score > best[0] {
-                best = [score, best[0]];
-            } else if score > best[1] {
-                best[1] = score;
-            }
-        }
-        let [first, second] = best.map(|score| score.map(|(_, _, place)| place));
-        first.map(|first| Choices { first, second })
+        let best = self.scores(key).map(Some).fold([None, None], |[first, second], score| {
+            if score > first { [score, first] } else { [first, second.max(score)] }
+        });
+        best.map(|score| score.map(|(_, _, place)| place))
+    }
+
+    /// The choices for `key` as a set.
+    pub(crate) fn places(&self, key: &Key) -> Places {
+        self.choices(key).into_iter().flatten().collect()
     }
 
     /// Every server's place and its score for `key`, the highest first.
-    pub(crate) fn ranking(&self, key: &Key) -> Vec<(usize, u32)> {
+    pub(crate) fn ranking(&self, key: &Key) -> Vec<(u16, u32)> {
         let mut scores: Vec<_> = self.scores(key).collect();
         scores.sort_unstable_by(|one, other| other.cmp(one));
         scores.into_iter().map(|(score, _, place)| (place, score)).collect()
@@ -64,23 +48,15 @@ impl Routing {
 
     /// Every server's score for `key`, its name and its place. The greatest wins: of equal scores that of the name
     /// that sorts last, as in pymemcache.
-    fn scores(&self, key: &Key) -> impl Iterator<Item = (u32, &str, usize)> {
+    fn scores(&self, key: &Key) -> impl Iterator<Item = (u32, &str, u16)> {
         let mut text = Vec::with_capacity(128);
-        self.names.iter().enumerate().map(move |(place, name)| {
+        (0..).zip(&self.names).map(move |(place, name)| {
             text.clear();
             text.extend_from_slice(name.as_bytes());
             text.push(b'-');
             text.extend_from_slice(key.as_ref());
             (murmur3_x86_32(&text, 0), name.as_str(), place)
         })
-    }
-}
-
-/// The name that pymemcache scores: `host:port`, or the bare path of a Unix socket.
-fn name(address: &Address) -> String {
-    match address {
-        Address::Tcp { host, port } => format!("{host}:{port}"),
-        Address::Unix(path) => path.clone(),
     }
 }
 
@@ -137,10 +113,9 @@ mod tests {
         let keys = (1..=40_000).map(|id| Key::numbered("user", id));
         let mut moved = 0;
         for key in keys {
-            let (before, after) =
-                (three.choices(&key).unwrap().first, four.choices(&key).unwrap().first);
+            let [before, after] = [&three, &four].map(|routing| routing.choices(&key)[0]);
             assert!(
-                after == before || after == 3,
+                after == before || after == Some(3),
                 "a key moved between servers that were there before"
             );
             moved += u32::from(after != before);
@@ -153,11 +128,10 @@ mod tests {
         let all = routing(1..=4);
         for id in 1..=1000 {
             let key = Key::numbered("user", id);
-            let Choices { first, second } = all.choices(&key).unwrap();
-            let lost = u16::try_from(first).unwrap() + 1;
-            let ports: Vec<u16> = (1..=4).filter(|port| *port != lost).collect();
-            let left = routing(ports.clone()).choices(&key).unwrap().first;
-            assert_eq!(usize::from(ports[left]) - 1, second.unwrap());
+            let [first, second] = all.choices(&key).map(Option::unwrap);
+            let ports: Vec<u16> = (1..=4).filter(|port| *port != first + 1).collect();
+            let left = routing(ports.clone()).choices(&key)[0].unwrap();
+            assert_eq!(ports[usize::from(left)] - 1, second);
         }
     }
 
@@ -166,16 +140,18 @@ mod tests {
         let routing = routing(1..=4);
         for id in 1..=1000 {
             let key = Key::numbered("user", id);
-            let Choices { first, second } = routing.choices(&key).unwrap();
             let places: Vec<_> = routing.ranking(&key).iter().map(|(place, _)| *place).collect();
-            assert_eq!((places[0], Some(places[1]), places.len()), (first, second, 4));
+            assert_eq!(
+                ([Some(places[0]), Some(places[1])], places.len()),
+                (routing.choices(&key), 4)
+            );
         }
     }
 
     #[test]
     fn one_server_has_all_keys_and_no_server_none() {
         let key = Key::numbered("user", 1);
-        assert_eq!(routing([1]).choices(&key), Some(Choices { first: 0, second: None }));
-        assert_eq!(routing([]).choices(&key), None);
+        assert_eq!(routing([1]).choices(&key), [Some(0), None]);
+        assert_eq!(routing([]).choices(&key), [None, None]);
     }
 }

@@ -45,8 +45,8 @@ impl Operator {
     /// Explains the entry under `key`, of a resource whose entries are kept for `kept_stale_s` seconds after their
     /// fresh life; `None` if no server answers and the memory holds nothing.
     pub async fn explain(&self, key: &Key, kept_stale_s: u32) -> Option<Held> {
-        let memory = self.parts.memory.sight(key);
-        let memory = memory.map(|sight| Explanation::of(Some(sight), kept_stale_s));
+        let memory = self.parts.memory.item(key);
+        let memory = memory.map(|item| Explanation::of(Some(item), kept_stale_s));
         let servers = match &self.parts.servers {
             Some((_, inspector)) => explain(inspector, key, kept_stale_s).await,
             None => Vec::new(),
@@ -81,8 +81,8 @@ fn explained(rank: usize, servers: usize, place: Place, kept_stale_s: u32) -> Se
         (1, _) => "second choice: used while the first is out of service".to_owned(),
         _ => "not asked: only the two highest scores count".to_owned(),
     };
-    let (entry, error) = match place.sight {
-        Some(Ok(sight)) => (Some(Explanation::of(sight, kept_stale_s)), None),
+    let (entry, error) = match place.item {
+        Some(Ok(item)) => (Some(Explanation::of(item, kept_stale_s)), None),
         Some(Err(error)) => (None, Some(error.to_string())),
         None => (None, None),
     };

@@ -17,7 +17,7 @@ async fn explain(memcached: &Memcached, aside: &Aside, key: &str) {
     assert_eq!(aside.get(&format!("/cache/users/{id}")).await.status, 200);
     let address: Address = memcached.address();
     let inspector = Inspector::new(&[address], PATIENCE);
-    inspector.places(&Key::new(key).unwrap()).await[0].sight.as_ref().unwrap().as_ref().unwrap();
+    inspector.places(&Key::new(key).unwrap()).await[0].item.as_ref().unwrap().as_ref().unwrap();
 }
 
 /// All that memcached knows of `key`, with times that do not pass by themselves: when it runs out and when it was

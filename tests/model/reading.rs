@@ -73,7 +73,7 @@ impl State {
     }
 
     /// The client closes its connection, and the future of `Lookup::call` is dropped. What the reply has won is given
-    /// back (`AwaitedLook`).
+    /// back (`Unheard`).
     pub(crate) fn leave(&mut self, guards: Guards, read: usize) {
         if let Read::Looked { at, claim, .. } = self.reads[read]
             && guards.give_back

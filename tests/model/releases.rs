@@ -1,4 +1,4 @@
-//! What is given back behind the answer (`Server::release`, `AwaitedLook`).
+//! What is given back behind the answer (`Server::release`, `Unheard`).
 
 use super::{
     Guards, State,

@@ -3,7 +3,7 @@
 use std::{future::ready, sync::Arc, time::Duration};
 
 use aside::{
-    cache::{Ask, Backlog, Filled, Key, Look, Missed, Servers, Spaces, Store, StoreError, Value},
+    cache::{Ask, Backlog, Filled, Key, Look, Missed, Servers, Store, StoreError, Value},
     memcached::{self, Address, State},
     metrics::Metrics,
 };
@@ -131,7 +131,7 @@ impl Backlog for MissedBefore {
 
     fn caught_up(&self, _: u16) {}
 
-    fn spaces(&self) -> Spaces {
-        [].into()
+    fn spaces(&self) -> &[&'static str] {
+        &[]
     }
 }

@@ -1,19 +1,21 @@
 //! `ms` and `md`: what a lease allows, what is kept, and forgetting; all changes of a batch in one round trip.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, mem, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{
-    WireError,
-    change::{answer, written},
-    line::{Line, Said},
-    request::Request,
-};
+use super::{Wire, WireError, line::Line};
 use crate::{
     cache::Key,
-    memcached::{Address, operation::Operation},
+    memcached::{
+        Address,
+        operation::{Change, Reply, Said},
+    },
 };
+
+/// The largest value that is sent. memcached's own limit for an item is 1 MiB, its header and key
+/// included; a larger one it refuses *and removes the old value*.
+const VALUE_BYTES_MAX: usize = 1_000_000;
 
 /// Keys that are forgotten in one round trip, which must end by the deadline of an operation. Past it, another follows.
 const FORGOTTEN_AT_ONCE: usize = 512;
@@ -22,74 +24,26 @@ const FORGOTTEN_AT_ONCE: usize = 512;
 pub(in crate::memcached) struct Changes {
     pub(super) line: Line,
     connected_at: Instant,
-    /// The number of the last command.
-    pub(super) number: u64,
 }
 
 impl Changes {
-    pub(in crate::memcached) async fn connect(
+    pub(in crate::memcached) async fn to(
         address: &Address,
         round_trip_timeout: Duration,
     ) -> Result<Self, WireError> {
         let line = Line::connect(address, round_trip_timeout).await?;
-        Ok(Self { line, connected_at: Instant::now(), number: 0 })
-    }
-
-    /// Whether the server still answers over this connection.
-    pub(super) async fn is_alive(&mut self) -> bool {
-        let nothing = self.request();
-        self.round_trip(nothing, |_| ()).await.is_ok()
-    }
-
-    /// Carries out all of `batch` and answers the callers.
-    ///
-    /// After an error those whose own reply has not come are dropped, and told so by that; only what nobody waits for
-    /// stays in `batch`.
-    pub(in crate::memcached) async fn carry_out(
-        &mut self,
-        batch: &mut Vec<Operation>,
-    ) -> Result<(), WireError> {
-        let mut queued = VecDeque::from(std::mem::take(batch));
-        while !queued.is_empty() {
-            let (mut request, mut sent) = (self.request(), VecDeque::with_capacity(queued.len()));
-            while !request.is_full()
-                && let Some(change) = queued.pop_front()
-            {
-                sent.extend(written(change, &mut request, self.connected_at));
-            }
-            if sent.is_empty() {
-                continue;
-            }
-            let mut refused = Vec::new();
-            let hear = |said| match (said, sent.pop_front()) {
-                // It bears no number: it is this change's only if all the others have their replies.
-                (Said::Refused | Said::TooLarge, Some(change)) => refused.push((change, said)),
-                (_, Some(change)) => answer(change, said),
-                (_, None) => {}
-            };
-            if let Err(error) = self.round_trip(request, hear).await {
-                let unanswered = refused.into_iter().map(|(change, _)| change).chain(sent);
-                batch.extend(unanswered.filter_map(|change| change.again()));
-                batch.extend(queued.into_iter().filter(|change| change.again().is_some()));
-                return Err(error);
-            }
-            for (change, said) in refused {
-                answer(change, said);
-            }
-        }
-        Ok(())
+        Ok(Self { line, connected_at: Instant::now() })
     }
 
     /// Forgets keys that were written while the server was away.
     pub(in crate::memcached) async fn forget(&mut self, keys: &[Key]) -> Result<(), WireError> {
         for keys in keys.chunks(FORGOTTEN_AT_ONCE) {
-            let mut request = self.request();
             for key in keys {
-                request.delete(key, None);
+                self.line.write(key, None, None);
             }
             let mut is_refused = false;
             let hear = |said| is_refused |= matches!(said, Said::Refused | Said::TooLarge);
-            self.round_trip(request, hear).await?;
+            self.line.round_trip(hear).await?;
             // A refusal is as bad as a broken connection here: the old value would be served again.
             if is_refused {
                 return Err(WireError::Backlog("the server refuses to delete a key".to_owned()));
@@ -98,16 +52,73 @@ impl Changes {
         Ok(())
     }
 
-    fn request(&self) -> Request {
-        Request::after(self.number)
+    /// Writes `change` and gives it back; `None` if there is nothing to be sent.
+    fn written(&mut self, change: Change) -> Option<Change> {
+        // A lease from before this connection is perhaps from before a restart, and another version bears its number now.
+        let is_void = change.lease.is_some_and(|lease| lease.asked_at < self.connected_at);
+        match &change.value {
+            // While those before it were carried out its caller may have left.
+            _ if Self::is_abandoned(&change) => return None,
+            Some(_) if is_void => {
+                change.answer(Said::Void);
+                return None;
+            }
+            // If it was to be put back, nobody is chosen until the entry is past its grace.
+            Some(value) if value.body.len() > VALUE_BYTES_MAX => {
+                change.answer(Said::TooLarge);
+                return None;
+            }
+            _ => {}
+        }
+        // A lease that is void here can't say which version it was given for, so that whatever is there goes: to
+        // forget too much costs a load, and to leave a placeholder behind costs its waiters their patience.
+        let cas = change.lease.filter(|_| !is_void).map(|lease| lease.cas);
+        self.line.write(&change.key, cas, change.value.as_ref());
+        Some(change)
+    }
+}
+
+impl Wire for Changes {
+    type Operation = Change;
+
+    fn is_abandoned(change: &Change) -> bool {
+        change.reply.as_ref().is_some_and(Reply::is_closed)
     }
 
-    async fn round_trip(
-        &mut self,
-        request: Request,
-        hear: impl FnMut(Said),
-    ) -> Result<(), WireError> {
-        self.number = request.number();
-        self.line.round_trip(request, hear).await
+    async fn is_alive(&mut self) -> bool {
+        self.line.round_trip(|_| ()).await.is_ok()
+    }
+
+    async fn carry_out(&mut self, batch: &mut Vec<Change>) -> Result<(), WireError> {
+        let mut queued = VecDeque::from(mem::take(batch));
+        while !queued.is_empty() {
+            let mut sent = VecDeque::with_capacity(queued.len());
+            while !self.line.is_full()
+                && let Some(change) = queued.pop_front()
+            {
+                sent.extend(self.written(change));
+            }
+            if sent.is_empty() {
+                continue;
+            }
+            let mut refused = Vec::new();
+            let hear = |said| match (said, sent.pop_front()) {
+                // It bears no number: it is this change's only if all the others have their replies.
+                (Said::Refused | Said::TooLarge, Some(change)) => refused.push((change, said)),
+                (_, Some(change)) => change.answer(said),
+                (_, None) => {}
+            };
+            if let Err(error) = self.line.round_trip(hear).await {
+                let unanswered = refused.into_iter().map(|(change, _)| change).chain(sent);
+                let tried = unanswered.filter(|change| change.again);
+                batch.extend(tried.map(|change| Change { again: false, ..change }));
+                batch.extend(queued.into_iter().filter(|change| change.again));
+                return Err(error);
+            }
+            for (change, said) in refused {
+                change.answer(said);
+            }
+        }
+        Ok(())
     }
 }

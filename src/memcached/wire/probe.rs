@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Changes, PROBE_KEY, WireError,
-    line::{Reader, flag, is_for},
+    line::{Replies, flag, is_for},
 };
 use crate::cache::Key;
 
@@ -14,10 +14,7 @@ const VERSION_MIN: Version = Version([1, 6, 18]);
 /// Seconds after which the probe's own item is gone if the connection is lost before it is deleted.
 const ITEM_LIFE_S: u32 = 2;
 
-/// Commands before `mn`.
-const COMMANDS: usize = 3;
-
-/// Why a server that answers can't be used, and what it takes.
+/// The reason why a server that answers can't be used, and what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::memcached) enum Unusable {
     /// By the version 0 no fill could be refused.
@@ -46,27 +43,42 @@ pub(in crate::memcached) struct Version([u32; 3]);
 
 impl Changes {
     /// Makes an item as a lookup does and deletes it, in one round trip. memcached counts a get and a lease for it.
-    pub(super) async fn probe(&mut self) -> Result<(), WireError> {
+    pub(in crate::memcached) async fn probe(&mut self) -> Result<(), WireError> {
         let key = Key::numbered(PROBE_KEY, 0);
-        let (made, deleted) = (self.number + 1, self.number + 2);
-        self.number = deleted;
+        let (made, deleted) = (self.line.number + 1, self.line.number + 2);
+        self.line.number = deleted;
         let request = format!(
             "version\r\nmg {key} c k N{ITEM_LIFE_S} O{made}\r\nmd {key} k O{deleted}\r\nmn\r\n"
         );
-        let mut answered = 0;
-        let probing = self.line.ask(request.as_bytes(), async |replies: &mut Reader| {
-            is_new_enough(&replies.line().await?)?;
-            answered += 1;
-            gives_versions(&replies.line().await?, &key, made)?;
-            answered += 1;
-            takes_deletes(&replies.line().await?, &key, deleted)?;
-            answered += 1;
-            ends_batches(&replies.line().await?)
+        let mut is_at_end = false;
+        let probing = self.line.ask(request.as_bytes(), async |replies: &mut Replies| {
+            // A text that is no version says nothing against the server: what it can do is seen in a moment.
+            if let Some(version) = Version::read(&replies.line().await?)
+                && version < VERSION_MIN
+            {
+                return Err(Unusable::TooOld(version).into());
+            }
+            let item = known(replies.line().await?, Unusable::NoMeta)?;
+            // One without room has no item. If it has no versions either, the first entry that is found shows it.
+            if !item.starts_with(b"EN") && !item.starts_with(b"SERVER_ERROR ") {
+                if !item.starts_with(b"HD ") || !is_for(&item, &key, made) {
+                    return Err(WireError::Crosstalk);
+                }
+                if matches!(flag(&item, b'c'), None | Some(b"0")) {
+                    return Err(Unusable::NoCas.into());
+                }
+            }
+            if !is_for(&known(replies.line().await?, Unusable::NoMeta)?, &key, deleted) {
+                return Err(WireError::Crosstalk);
+            }
+            is_at_end = true;
+            let end = known(replies.line().await?, Unusable::NoNoop)?;
+            if end == b"MN" { Ok(()) } else { Err(WireError::Crosstalk) }
         });
         let result = probing.await;
         match result {
             // All were sent together: to be silent now is to know no `mn`.
-            Err(WireError::TimedOut | WireError::Io(_)) if answered == COMMANDS => {
+            Err(WireError::TimedOut(_) | WireError::Io(_)) if is_at_end => {
                 Err(Unusable::NoNoop.into())
             }
             result => result,
@@ -74,49 +86,16 @@ impl Changes {
     }
 }
 
-/// A text that is no version says nothing against the server: what it can do is seen in a moment.
-fn is_new_enough(line: &[u8]) -> Result<(), WireError> {
-    match Version::read(line) {
-        Some(version) if version < VERSION_MIN => Err(Unusable::TooOld(version).into()),
-        _ => Ok(()),
-    }
-}
-
-fn gives_versions(line: &[u8], key: &Key, number: u64) -> Result<(), WireError> {
-    match line {
-        _ if is_unknown(line) => Err(Unusable::NoMeta.into()),
-        // It has no room. If it has no versions either, the first entry that is found shows it.
-        [b'E', b'N', ..] => Ok(()),
-        _ if line.starts_with(b"SERVER_ERROR ") => Ok(()),
-        _ if !line.starts_with(b"HD ") || !is_for(line, key, number) => Err(WireError::Crosstalk),
-        _ if matches!(flag(line, b'c'), None | Some(b"0")) => Err(Unusable::NoCas.into()),
-        _ => Ok(()),
-    }
-}
-
-fn takes_deletes(line: &[u8], key: &Key, number: u64) -> Result<(), WireError> {
-    if is_unknown(line) {
-        return Err(Unusable::NoMeta.into());
-    }
-    if is_for(line, key, number) { Ok(()) } else { Err(WireError::Crosstalk) }
-}
-
-fn ends_batches(line: &[u8]) -> Result<(), WireError> {
-    match line {
-        b"MN" => Ok(()),
-        _ if is_unknown(line) => Err(Unusable::NoNoop.into()),
-        _ => Err(WireError::Crosstalk),
-    }
-}
-
-fn is_unknown(line: &[u8]) -> bool {
-    line.starts_with(b"ERROR") || line.starts_with(b"CLIENT_ERROR")
+/// Hands `line` on, unless it says that the server can't be used for `reason`: it does not know the command.
+fn known(line: Vec<u8>, reason: Unusable) -> Result<Vec<u8>, WireError> {
+    let is_unknown = line.starts_with(b"ERROR") || line.starts_with(b"CLIENT_ERROR");
+    if is_unknown { Err(reason.into()) } else { Ok(line) }
 }
 
 impl Version {
     /// Reads `VERSION 1.6.18`; what distributions put behind the numbers is passed over.
-    fn read(line: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(line).ok()?.strip_prefix("VERSION ")?;
+    fn read(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?.strip_prefix("VERSION ")?;
         let mut parts = text.splitn(3, '.').map(|part| {
             let end = part.find(|character: char| !character.is_ascii_digit());
             part[..end.unwrap_or(part.len())].parse().ok()

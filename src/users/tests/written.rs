@@ -18,7 +18,7 @@ fn named(name: &str) -> ProfileChange {
 async fn users(database: &Database) -> Users {
     let memory = Memory::new(1 << 20, Duration::MAX, Origin::Memory);
     let serving = database.serve(&[], false).await.unwrap();
-    let opened = Log::open(database.clone(), serving, memory.clone(), ["user"].into()).await;
+    let opened = Log::open(database.clone(), serving, memory.clone(), vec!["user"]).await;
     let (log, notes) = opened.unwrap();
     let delivery = Delivery::start(Arc::new(log), notes, forget(memory), None);
     Users::new(database.clone(), delivery)

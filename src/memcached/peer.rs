@@ -1,0 +1,72 @@
+//! One server as its connections and its callers share it, and its way back into service.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_channel::WeakSender;
+
+use super::{
+    Address,
+    breaker::Breaker,
+    inspect::{QUESTION_TIMEOUTS, Questions},
+    operation::Change,
+    routing::Routing,
+    wire::{Changes, WireError},
+};
+use crate::{
+    cache::{Backlog, Key, Missed},
+    metrics::ServerMetrics,
+};
+
+/// One server, as its connections and its callers share it.
+pub(crate) struct Peer {
+    pub(crate) address: Address,
+    pub(crate) place: u16,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) routing: Arc<Routing>,
+    pub(crate) backlog: Arc<dyn Backlog>,
+    pub(crate) breaker: Breaker,
+    pub(crate) metrics: ServerMetrics,
+    /// The queue of the connection that gives back what was won.
+    pub(crate) releases: WeakSender<Change>,
+}
+
+impl Peer {
+    /// Questions to the server, over connections that are made for them.
+    pub(crate) fn questions(&self) -> Questions<'_> {
+        Questions { address: &self.address, limit: self.operation_timeout * QUESTION_TIMEOUTS }
+    }
+
+    /// Lets the server forget all that was written while it was away. What is written meanwhile says `pending`, and
+    /// is delivered as any other change that is.
+    pub(super) async fn catch_up(&self, server: &mut Changes) -> Result<(), WireError> {
+        let (mut after, mut is_more) = (None, true);
+        while is_more {
+            let missed = self.backlog.missed(self.place, after).await;
+            match missed.map_err(WireError::Backlog)? {
+                Missed::TooMuch { up_to } => {
+                    let emptied = self.questions().empty_or_flush(self.backlog.spaces()).await;
+                    emptied.map_err(WireError::Backlog)?;
+                    self.backlog.emptied(self.place, up_to);
+                    after = Some(up_to);
+                }
+                Missed::Changes { changes, up_to, is_full } => {
+                    is_more = is_full;
+                    let (positions, keys): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+                    let may_hold = |key: &Key| self.routing.places(key).has(self.place);
+                    let held: Vec<_> = keys.into_iter().filter(may_hold).collect();
+                    server.forget(&held).await?;
+                    self.backlog.forgotten(self.place, positions, up_to);
+                    after = Some(up_to);
+                }
+            }
+        }
+        self.backlog.caught_up(self.place);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)
+    }
+}
