@@ -1,8 +1,5 @@
 //! The stack over a store that can be switched off, with this process's memory standing in for it.
 
-#[path = "support/source.rs"]
-mod source;
-
 use std::{
     sync::{
         Arc,
@@ -18,7 +15,7 @@ use aside::{
     },
     metrics::Metrics,
 };
-use source::{Asked, by_hand};
+use support::source::{Asked, by_hand};
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     task::JoinHandle,

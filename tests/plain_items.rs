@@ -1,9 +1,5 @@
 //! What is kept and not cached, on real servers.
 
-#[path = "support/store.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use aside::{

@@ -1,9 +1,5 @@
 //! Too many requests at once, through the program itself.
 
-#[path = "support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::{
     future::Future,
     sync::{

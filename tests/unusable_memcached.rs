@@ -3,10 +3,6 @@
 // Tells the lints that the functions beside the tests are of the tests.
 #![cfg(test)]
 
-#[path = "support/whole.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use support::{
     aside::Aside,
     eventually,

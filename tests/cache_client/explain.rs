@@ -1,11 +1,9 @@
 //! What an explanation says.
 
 use serde_json::{Value, json};
+use support::{aside::Aside, memcached::Memcached};
 
-use crate::{
-    program::{addresses, cache, flags, run, store, tell},
-    support::{aside::Aside, memcached::Memcached},
-};
+use crate::program::{addresses, cache, flags, run, store, tell};
 
 /// `GET /cache/users/{id}`.
 async fn explained(aside: &Aside, id: i64) -> Value {

@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use support::{aside::Aside, eventually, memcached::Memcached, proxy::Proxy};
 
 use crate::{
     program::{addresses, store, stored, tell},
-    support::{aside::Aside, eventually, memcached::Memcached, proxy::Proxy},
     unnoticed::until_a_second_old,
 };
 

@@ -1,9 +1,8 @@
 //! `aside cache set`, `get` and `delete`.
 
-use crate::{
-    program::{addresses, cache, fed, run, store, stored, tell},
-    support::{aside::Aside, memcached::Memcached},
-};
+use support::{aside::Aside, memcached::Memcached};
+
+use crate::program::{addresses, cache, fed, run, store, stored, tell};
 
 #[tokio::test]
 async fn a_value_is_set_got_and_deleted_on_its_home() {

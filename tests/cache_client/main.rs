@@ -1,11 +1,6 @@
 //! The statistics, the control of the cache and `aside cache`: the program itself, and real memcached processes.
 
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
-#[cfg(test)]
 mod program;
 
 #[cfg(test)]

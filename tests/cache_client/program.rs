@@ -5,7 +5,7 @@ use std::{
     process::Output,
 };
 
-use crate::support::{
+use support::{
     aside::{Place, command},
     memcached::Memcached,
 };

@@ -2,12 +2,10 @@
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use support::{aside::Aside, eventually, memcached::Memcached};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    program::{addresses, flags, store},
-    support::{aside::Aside, eventually, memcached::Memcached},
-};
+use crate::program::{addresses, flags, store};
 
 /// Figures that are shared for a moment must have been looked at anew: waits until `check` finds them so.
 async fn rows<T>(aside: &Aside, what: &str, check: impl Fn(&[Value]) -> Option<T>) -> T {

@@ -4,11 +4,9 @@ use aside::{
     cache::Key,
     memcached::{Address, Inspector},
 };
+use support::{PATIENCE, aside::Aside, eventually, memcached::Memcached};
 
-use crate::{
-    program::{cache, flags, store, tell},
-    support::{PATIENCE, aside::Aside, eventually, memcached::Memcached},
-};
+use crate::program::{cache, flags, store, tell};
 
 /// Explains `key` by every way there is.
 async fn explain(memcached: &Memcached, aside: &Aside, key: &str) {

@@ -6,8 +6,6 @@ mod directives;
 mod ledger;
 mod negative;
 mod overload;
-#[path = "../support/source.rs"]
-mod source;
 mod stale;
 mod store;
 mod writes;
@@ -23,7 +21,7 @@ use aside::{
     metrics::{CacheMetrics, FillResult, LoadResult, Metrics, Outcome},
 };
 use bytes::Bytes;
-use source::{Asked, body, by_hand};
+use support::source::{Asked, body, by_hand};
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     task::JoinHandle,

@@ -1,17 +1,17 @@
 //! Three replicas over one database and a memcached or several, each replica with links of its own to them.
 
 use sqlx::SqliteConnection;
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    link::Links,
+    memcached::Memcached,
+};
 
 use crate::{
     clients::Reach,
     history::{Clock, Read},
     plan::Plan,
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        link::Links,
-        memcached::Memcached,
-    },
 };
 
 const REPLICAS: usize = 3;

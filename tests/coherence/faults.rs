@@ -6,6 +6,11 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use fastrand::Rng;
 use futures_util::future::{join_all, join3};
 use rustix::process::Signal;
+use support::{
+    aside::{Aside, Place},
+    link::{Flow, Link, Links, Way},
+    memcached::Memcached,
+};
 use tokio::time::sleep;
 
 use crate::{
@@ -13,11 +18,6 @@ use crate::{
     cluster::{Cluster, start_replica},
     history::{Clock, Outage, Renewal, Span},
     plan::{LinkFaults, Plan},
-    support::{
-        aside::{Aside, Place},
-        link::{Flow, Link, Links, Way},
-        memcached::Memcached,
-    },
 };
 
 /// How long a process is stopped, or a link does wrong, in milliseconds: around the deadlines of an operation on

@@ -9,11 +9,6 @@
 //! `ASIDE_SOAK_SECONDS` makes it last longer (`bench/soak`), `ASIDE_SOAK_SEED` repeats the choices of a run.
 
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
-#[cfg(test)]
 mod checker;
 #[cfg(test)]
 mod clients;

@@ -1,11 +1,11 @@
 //! Every walk-through sees it when something else happens than it expects, says what, and still cleans up.
 
 use aside::cache::{Flags, SCHEMA};
+use support::memcached::Memcached;
 
 use crate::{
     program::{Walk, assert_empty},
     saboteur::{Sabotage, Saboteur, key_of, once},
-    support::memcached::Memcached,
 };
 
 /// Walks while somebody else's command slips in, and returns what the steps saw that differed.

@@ -1,11 +1,9 @@
 //! A walk-through that can't begin, or does not come to its end.
 
 use rustix::process::Signal;
+use support::memcached::Memcached;
 
-use crate::{
-    program::{Walk, assert_empty, walk},
-    support::memcached::Memcached,
-};
+use crate::program::{Walk, assert_empty, walk};
 
 const WALKS: [&str; 5] = ["ttl", "lifecycle", "speedup", "sessions", "stats"];
 

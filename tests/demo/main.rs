@@ -1,11 +1,6 @@
 //! `aside demo`, and the example for Python: the programs themselves, and real memcached processes.
 
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
-#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod saboteur;

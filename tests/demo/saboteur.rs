@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use support::memcached::{Memcached, converse};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-
-use crate::support::memcached::{Memcached, converse};
 
 /// Is told each line on its way to memcached, and gives the command, if any, that slips in before it. Its own answer
 /// must be one line.

@@ -3,12 +3,10 @@
 use aside::{config::PerAddress, http::edge::Limits};
 
 use rustix::process::{Resource, getrlimit};
+use support::aside::{Aside, Place, command};
 use tokio::net::TcpSocket;
 
-use crate::{
-    support::aside::{Aside, Place, command},
-    wire::{Client, Edge, GOOD, assert_problem, eventually},
-};
+use crate::wire::{Client, Edge, GOOD, assert_problem, eventually};
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_to_retry_and_closed() {

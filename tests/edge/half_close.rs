@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use aside::http::edge::Limits;
+use support::{PATIENCE, aside::Aside};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,10 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{PATIENCE, aside::Aside},
-    wire::{Edge, GOOD, eventually},
-};
+use crate::wire::{Edge, GOOD, eventually};
 
 /// What a client is told that closes its side after `request`, as `printf … | nc -q1` does.
 async fn half_closed(address: SocketAddr, request: &str) -> String {

@@ -1,11 +1,6 @@
 //! The edge over real sockets.
 
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
-#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod connections;

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use aside::cache::{Look, Store};
 use futures_util::future::{join, join_all};
+use support::{
+    client::{LEASED, UNLEASED, body, key},
+    fake::{Act, CONNECTIONS, block, value_of},
+};
 use tokio::sync::Semaphore;
 
-use crate::{
-    UNHURRIED, connected,
-    support::{
-        client::{LEASED, UNLEASED, body, key},
-        fake::{Act, CONNECTIONS, block, value_of},
-    },
-};
+use crate::{UNHURRIED, connected};
 
 /// While a round trip is under way others are queued, which ask in turn for one thing and the other.
 #[tokio::test]

@@ -2,14 +2,12 @@
 
 use aside::cache::{Filled, Look, Store, StoreError};
 use futures_util::future::join_all;
-
-use crate::{
-    UNHURRIED, connected, is_right_or_an_error, serves_again, struck,
-    support::{
-        client::{body, key, value},
-        fake::{Act, Asked, CONNECTIONS, Verb, block, value_of},
-    },
+use support::{
+    client::{body, key, value},
+    fake::{Act, Asked, CONNECTIONS, Verb, block, value_of},
 };
+
+use crate::{UNHURRIED, connected, is_right_or_an_error, serves_again, struck};
 
 #[tokio::test]
 async fn a_reply_cut_anywhere_is_an_error_and_never_part_of_a_value() {

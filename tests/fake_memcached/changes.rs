@@ -1,15 +1,13 @@
 //! Replies to changes.
 
 use aside::cache::{Filled, Lease, Look, Store, StoreError};
-
-use crate::{
-    UNHURRIED, connected, serves_again,
-    support::{
-        client::{Client, key, value},
-        eventually::eventually,
-        fake::{Act, Asked, CONNECTIONS, Fake, Verb, block},
-    },
+use support::{
+    client::{Client, key, value},
+    eventually::eventually,
+    fake::{Act, Asked, CONNECTIONS, Fake, Verb, block},
 };
+
+use crate::{UNHURRIED, connected, serves_again};
 
 #[tokio::test]
 async fn bytes_after_a_reply_are_never_the_answer_to_a_change() {

@@ -3,15 +3,13 @@
 use std::{fs, pin::pin, sync::Arc, time::Duration};
 
 use aside::cache::StoreError;
+use support::{
+    eventually::eventually,
+    fake::{Act, CONNECTIONS},
+};
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::{
-    Looked, UNHURRIED, connected, serves_again,
-    support::{
-        eventually::eventually,
-        fake::{Act, CONNECTIONS},
-    },
-};
+use crate::{Looked, UNHURRIED, connected, serves_again};
 
 /// For those that wait for the deadline to pass.
 const HURRIED: Duration = Duration::from_millis(50);

@@ -10,10 +10,6 @@ mod changes;
 mod limits;
 mod nobodys;
 mod pipelined;
-#[path = "../support/store.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::time::Duration;
 
 use aside::cache::{Look, StoreError};

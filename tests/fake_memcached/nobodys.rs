@@ -2,15 +2,13 @@
 
 use aside::cache::{Store, StoreError};
 use futures_util::future::join_all;
-
-use crate::{
-    UNHURRIED, connected, is_right_or_an_error, looks_up, serves_again, struck,
-    support::{
-        client::{UNLEASED, body, key},
-        eventually::eventually,
-        fake::{Act, Asked, CONNECTIONS, block, value_of},
-    },
+use support::{
+    client::{UNLEASED, body, key},
+    eventually::eventually,
+    fake::{Act, Asked, CONNECTIONS, block, value_of},
 };
+
+use crate::{UNHURRIED, connected, is_right_or_an_error, looks_up, serves_again, struck};
 
 #[tokio::test]
 async fn a_reply_without_a_version_or_a_number_or_a_key_is_nobodys() {

@@ -7,16 +7,14 @@ use std::{
 
 use aside::cache::{Look, Servers, Store, StoreError};
 use futures_util::future::{join, join_all};
+use support::{
+    client::{Client, key},
+    eventually::eventually,
+    fake::{Act, Asked, CONNECTIONS, Fake, Verb, done},
+};
 use tokio::sync::Semaphore;
 
-use crate::{
-    UNHURRIED, connected, serves_again,
-    support::{
-        client::{Client, key},
-        eventually::eventually,
-        fake::{Act, Asked, CONNECTIONS, Fake, Verb, done},
-    },
-};
+use crate::{UNHURRIED, connected, serves_again};
 
 /// Deletes that are sent together.
 const COUNT: usize = 8;

@@ -1,12 +1,9 @@
 //! What the service says of a server that is lost and found: `/stats`, `/readyz`, `/metrics`, and the log.
 
 use serde_json::{Value, json};
+use support::{aside::Aside, eventually, memcached::Memcached};
 
-use crate::{
-    lost::aside,
-    support::{aside::Aside, eventually, memcached::Memcached},
-    trial::sum,
-};
+use crate::{lost::aside, trial::sum};
 
 /// Lines of the log that tell of a change.
 fn changes(aside: &Aside) -> Vec<&'static str> {

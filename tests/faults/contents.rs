@@ -1,10 +1,11 @@
 //! What memcached holds is of no use, or not to be stored in it.
 
+use support::{aside::Aside, memcached::Memcached};
+
 use crate::{
     fault::{Fault, out_of_memory},
     load::WARM_IDS,
     replies::bears,
-    support::{aside::Aside, memcached::Memcached},
     trial::{Trial, sum},
 };
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use aside::memcached::Address;
+use support::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -18,10 +19,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{
-    fault::{End, Fault, cut_at, is_value},
-    support::eventually,
-};
+use crate::fault::{End, Fault, cut_at, is_value};
 
 /// Bytes that are read at once: a reply to all that Aside sends in these tests comes whole.
 const READ_BYTES_MAX: usize = 256 << 10;

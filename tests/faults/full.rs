@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use support::{aside::Aside, eventually, memcached::Memcached};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -12,7 +13,6 @@ use crate::{
     fault::Fault,
     fault_proxy::FaultProxy,
     lost::aside,
-    support::{aside::Aside, eventually, memcached::Memcached},
     trial::{READS, Trial},
 };
 

@@ -3,11 +3,6 @@
 //! `cargo test --test faults -- --nocapture` prints what was measured as a table.
 
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
-#[cfg(test)]
 mod fault;
 #[cfg(test)]
 mod fault_proxy;

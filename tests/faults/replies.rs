@@ -1,10 +1,11 @@
 //! Replies that are no replies: cut off, in pieces, doubled, garbage, or somebody else's.
 
+use support::{aside::Aside, memcached::Memcached};
+
 use crate::{
     fault::{self, End, Fault},
     fault_proxy::FaultProxy,
     slow::breaks,
-    support::{aside::Aside, memcached::Memcached},
     trial::{Outcome, READS, Trial},
 };
 

@@ -2,20 +2,15 @@
 
 use reqwest::Method;
 use serde_json::json;
-
-use crate::{
-    fault::Fault,
-    fault_proxy::FaultProxy,
-    lost::SETTINGS,
-    support::{
-        answer::Answer,
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links, Way},
-        memcached::Memcached,
-    },
-    trial::states,
+use support::{
+    answer::Answer,
+    aside::{Aside, Place},
+    eventually,
+    link::{Flow, Links, Way},
+    memcached::Memcached,
 };
+
+use crate::{fault::Fault, fault_proxy::FaultProxy, lost::SETTINGS, trial::states};
 
 const IDS: std::ops::RangeInclusive<i64> = 1..=20;
 

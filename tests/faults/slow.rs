@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use support::memcached::Memcached;
+
 use crate::{
     fault::Fault,
     fault_proxy::FaultProxy,
     lost::aside,
-    support::memcached::Memcached,
     trial::{Outcome, READS, Trial},
 };
 

@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
+use support::{aside::Aside, eventually};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     load::{Load, Sample},
-    support::{aside::Aside, eventually},
     table,
 };
 

@@ -16,12 +16,11 @@ use aside::{
     metrics::Metrics,
 };
 use bytes::Bytes;
+use support::eventually;
 use tokio::{
     sync::Barrier,
     time::{Instant, sleep},
 };
-
-use crate::support::eventually;
 
 /// What the source does with a load.
 #[derive(Clone, Debug)]

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use aside::jobs::{Limits, Queue, Timing};
 use sqlx::{Connection, PgConnection, SqliteConnection};
+use support::aside::Place;
 
-use crate::{
-    servers::{Kind, Server},
-    support::aside::Place,
-};
+use crate::servers::{Kind, Server};
 
 /// A queue of no name, in a file or on a server of its own.
 pub(crate) struct Home {

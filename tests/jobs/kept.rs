@@ -4,6 +4,7 @@ use std::{future::pending, net::SocketAddr};
 
 use aside::jobs::{Limits, Queue, QueueError};
 use sqlx::{Connection, PgConnection};
+use support::eventually;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -14,7 +15,6 @@ use tokio::{
 use crate::{
     consumer::{Consumer, Manner, counted},
     home::{Home, SHORT},
-    support::eventually,
 };
 
 /// Longest time until a queue that is away is said to be so.

@@ -1,12 +1,13 @@
 //! What the log tells of a queue, and what it leaves out.
 
+use support::{
+    aside::{Aside, Place, command},
+    eventually,
+};
+
 use crate::{
     home::Home,
     service::{FAST, IDLE, jobs},
-    support::{
-        aside::{Aside, Place, command},
-        eventually,
-    },
 };
 
 /// The service at `place` with its queue at `home`.

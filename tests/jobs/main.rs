@@ -1,11 +1,6 @@
 //! The queue of jobs: one contract for SQLite, PostgreSQL and Redis, each a real one, and the program itself.
 
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
-#[cfg(test)]
 mod consumer;
 #[cfg(test)]
 mod home;

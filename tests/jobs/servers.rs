@@ -9,9 +9,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::{Connection, PgConnection};
+use support::{eventually, memcached::free_port};
 use tempfile::TempDir;
-
-use crate::support::{eventually, memcached::free_port};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

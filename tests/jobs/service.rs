@@ -3,8 +3,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
-
-use crate::support::{
+use support::{
     answer::Answer,
     aside::{Aside, Place},
     eventually,

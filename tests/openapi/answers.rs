@@ -2,16 +2,14 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::{
-    document::Document,
-    support::{
-        answer::Answer,
-        aside::Aside,
-        eventually,
-        memcached::{Memcached, free_port},
-    },
+use support::{
+    answer::Answer,
+    aside::Aside,
+    eventually,
+    memcached::{Memcached, free_port},
 };
+
+use crate::document::Document;
 
 /// Sends a JSON body.
 pub(crate) async fn send(aside: &Aside, method: Method, path: &str, body: &Value) -> Answer {

@@ -5,17 +5,14 @@ use std::{fs, time::Duration};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    memcached::Memcached,
+};
 use tokio::time::timeout;
 
-use crate::{
-    answers::send,
-    document::Document,
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        memcached::Memcached,
-    },
-};
+use crate::{answers::send, document::Document};
 
 fn login() -> Value {
     json!({ "user_id": 1, "username": "Ada" })

@@ -2,8 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::aside::Aside;
 
-use crate::{answers::send, document::Document, support::aside::Aside};
+use crate::{answers::send, document::Document};
 
 #[tokio::test]
 async fn the_documented_limits_of_a_body_are_the_limits() {

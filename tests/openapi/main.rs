@@ -1,11 +1,6 @@
 //! The OpenAPI document, held against the program itself: real processes and a real memcached.
 
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
-#[cfg(test)]
 mod document;
 
 #[cfg(test)]

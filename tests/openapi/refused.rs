@@ -2,13 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside, memcached::Memcached};
 
-use crate::{
-    answers::send,
-    document::Document,
-    routes::example,
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+use crate::{answers::send, document::Document, routes::example};
 
 /// The operations that take a body.
 pub(crate) const TAKE_BODIES: [(&str, Method, &str); 5] = [

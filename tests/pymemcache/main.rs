@@ -1,15 +1,6 @@
 //! One cluster for Aside and for Python: the real pymemcache finds what Aside stores, and the other way round.
 
 #[cfg(test)]
-#[path = "../support/eventually.rs"]
-mod eventually;
-
-#[cfg(test)]
-#[path = "../support/memcached.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod memcached;
-
-#[cfg(test)]
 mod python;
 
 #[cfg(test)]
@@ -22,11 +13,9 @@ mod tests {
         metrics::Metrics,
     };
     use bytes::Bytes;
+    use support::memcached::{Memcached as Process, free_port};
 
-    use crate::{
-        memcached::{Memcached as Process, free_port},
-        python::hash_client,
-    };
+    use crate::python::hash_client;
 
     /// What Aside asks for that wants to load.
     const ASK: Ask = Ask { lease_s: Some(5), refresh_s: None };

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{aside::Aside, eventually};
+use support::{aside::Aside, eventually};
 
 #[tokio::test]
 async fn without_its_file_it_is_not_ready_and_says_why() {

@@ -1,11 +1,9 @@
 //! What a request may ask of the cache: the six directives of RFC 9111 §5.2.1.
 
 use reqwest::Method;
+use support::{aside::Aside, eventually, memcached::Memcached};
 
-use crate::{
-    support::{aside::Aside, eventually, memcached::Memcached},
-    wire,
-};
+use crate::wire;
 
 #[tokio::test]
 async fn no_cache_asks_the_database_and_stores_its_answer() {

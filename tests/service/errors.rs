@@ -1,11 +1,9 @@
 //! Requests that are no good, and what is told of them.
 
 use reqwest::Method;
+use support::{aside::Aside, memcached::Memcached};
 
-use crate::{
-    support::{aside::Aside, memcached::Memcached},
-    wire::statistic,
-};
+use crate::wire::statistic;
 
 /// What no answer may repeat.
 const MARKER: &str = "marker8472";

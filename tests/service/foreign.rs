@@ -1,9 +1,8 @@
 //! What other clients of the same memcached have stored under our keys.
 
-use crate::{
-    support::{aside::Aside, memcached::Memcached},
-    wire::{tell, value},
-};
+use support::{aside::Aside, memcached::Memcached};
+
+use crate::wire::{tell, value};
 
 #[tokio::test]
 async fn what_is_not_ours_is_a_miss_and_is_replaced() {
@@ -34,7 +33,7 @@ async fn a_restarted_and_a_flushed_memcached_are_cold_and_nothing_worse() {
         tell(&memcached, "flush_all").await;
         memcached.restart().await;
         let before = aside.ledger("hits").await;
-        crate::support::eventually("hits again", async || {
+        support::eventually("hits again", async || {
             (aside.ledger("hits").await > before + 500).then_some(())
         })
         .await;

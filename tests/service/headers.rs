@@ -1,11 +1,9 @@
 //! What an answer says of itself.
 
 use reqwest::Method;
+use support::{answer::Answer, aside::Aside, eventually, memcached::Memcached};
 
-use crate::{
-    support::{answer::Answer, aside::Aside, eventually, memcached::Memcached},
-    wire,
-};
+use crate::wire;
 
 const SLOW_MS: f64 = 60.0;
 

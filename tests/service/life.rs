@@ -1,21 +1,19 @@
 //! How the service ends, and what it writes while it lives.
 
 use rustix::process::Signal;
+use support::{
+    PATIENCE,
+    answer::Answer,
+    aside::{Aside, command},
+    memcached::Memcached,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 
-use crate::{
-    support::{
-        PATIENCE,
-        answer::Answer,
-        aside::{Aside, command},
-        memcached::Memcached,
-    },
-    wire::until_loading,
-};
+use crate::wire::until_loading;
 
 /// A load takes so long that a busy machine can do meanwhile what has to be done.
 const SLOW: &[&str] = &["--slow-query", "3s", "--query-timeout", "60s"];
@@ -44,10 +42,8 @@ async fn a_second_sigterm_ends_it_at_once() {
     let under_way = tokio::spawn(Answer::to(get));
     until_loading(&memcached, "user:7").await;
     aside.signal(Signal::TERM);
-    crate::support::eventually("it drains", async || {
-        aside.log().contains("shutting down").then_some(())
-    })
-    .await;
+    support::eventually("it drains", async || aside.log().contains("shutting down").then_some(()))
+        .await;
     let status = aside.terminate().await;
     assert!(!status.success());
     assert!(under_way.await.unwrap().is_err());
@@ -80,7 +76,7 @@ async fn for_the_shutdown_delay_it_serves_on_but_is_not_ready() {
         let answer = aside.get("/readyz").await;
         (answer.status == 503).then(|| answer.problem(503))
     };
-    let said = crate::support::eventually("it is not ready", draining).await;
+    let said = support::eventually("it is not ready", draining).await;
     assert_eq!(said, "The service is shutting down.");
     // On a connection that it accepts now.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

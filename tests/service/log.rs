@@ -7,18 +7,17 @@ use std::{
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
-
-use crate::support::{
+use support::{
     answer::Answer,
     aside::{Aside, Place, command},
     eventually,
     memcached::Memcached,
     terminal::{shown_by, terminal},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 
 /// What a terminal would obey, or would begin a line; each way in puts its own name before it.

@@ -1,9 +1,5 @@
 //! The program from outside: real processes, a real memcached, real databases, real sockets.
 
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 mod load;
 mod wire;
 

@@ -1,16 +1,14 @@
 //! One load for one cold key, whatever becomes of those who asked.
 
 use rustix::process::Signal;
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    memcached::Memcached,
+};
 use tokio::task::JoinSet;
 
-use crate::{
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        memcached::Memcached,
-    },
-    wire::until_loading,
-};
+use crate::wire::until_loading;
 
 /// A load takes so long that a busy machine can do meanwhile what has to be done.
 const SLOW: &[&str] = &["--slow-query", "3s", "--query-timeout", "60s"];
@@ -22,7 +20,7 @@ async fn concurrent_requests_for_a_cold_id_share_one_load() {
     let aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     let gets: JoinSet<_> = (0..20)
         .map(|_| {
-            crate::support::answer::Answer::to(
+            support::answer::Answer::to(
                 aside.client.get(format!("http://{}/users/7", aside.address)),
             )
         })

@@ -1,15 +1,13 @@
 //! The list of memcached servers: one for all processes on a database.
 
 use rustix::process::Signal;
-
-use crate::{
-    settings::refused,
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        memcached::Memcached,
-    },
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    memcached::Memcached,
 };
+
+use crate::settings::refused;
 
 async fn two() -> [String; 2] {
     // Nobody need be there.

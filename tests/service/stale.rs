@@ -1,9 +1,8 @@
 //! Entries past their fresh life, and a database that fails.
 
-use crate::{
-    support::{aside::Aside, eventually, memcached::Memcached},
-    wire::value,
-};
+use support::{aside::Aside, eventually, memcached::Memcached};
+
+use crate::wire::value;
 
 #[tokio::test]
 async fn a_stale_entry_is_served_at_once_and_refreshed_behind_it() {

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use support::{aside::Aside, eventually, memcached::Memcached};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::{
-    support::{aside::Aside, eventually, memcached::Memcached},
-    wire::value,
-};
+use crate::wire::value;
 
 const RUNNING: &str = r#"aside_loads_running{source="users"} "#;
 

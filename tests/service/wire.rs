@@ -1,12 +1,11 @@
 //! A client of memcached that sees bytes.
 
+use support::{PATIENCE, eventually, memcached::Memcached};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
-
-use crate::support::{PATIENCE, eventually, memcached::Memcached};
 
 /// Sends one command, and returns all that memcached answers.
 pub(crate) async fn tell(memcached: &Memcached, command: &str) -> String {

@@ -1,9 +1,8 @@
 //! memcached is away: 503, never "you are logged out".
 
-use crate::{
-    request::{ask, delete, get, key, log_in, start, try_log_in},
-    support::{answer::Answer, aside::Aside, eventually, memcached::Memcached},
-};
+use support::{answer::Answer, aside::Aside, eventually, memcached::Memcached};
+
+use crate::request::{ask, delete, get, key, log_in, start, try_log_in};
 
 /// Asserts that `answer` says nothing but "not now", and leaves a browser its cookie.
 #[track_caller]

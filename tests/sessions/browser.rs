@@ -3,11 +3,9 @@
 use cookie::{Cookie, SameSite};
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside, memcached::Memcached};
 
-use crate::{
-    request::{ask, delete, get, id, key, left_s, log_in, start, try_log_in},
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+use crate::request::{ask, delete, get, id, key, left_s, log_in, start, try_log_in};
 
 /// Asserts that `answer` sets the cookie, and returns the whole of it.
 #[track_caller]

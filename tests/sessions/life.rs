@@ -5,11 +5,9 @@ use std::{collections::HashSet, time::SystemTime};
 use data_encoding::BASE64URL_NOPAD;
 use reqwest::Method;
 use serde_json::{Value, json};
+use support::{eventually, memcached::Memcached};
 
-use crate::{
-    request::{ask, delete, get, id, key, left_s, log_in, post, start},
-    support::{eventually, memcached::Memcached},
-};
+use crate::request::{ask, delete, get, id, key, left_s, log_in, post, start};
 
 #[tokio::test]
 async fn a_session_is_begun_read_and_ended() {

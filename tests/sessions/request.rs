@@ -3,8 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-use crate::support::{
+use support::{
     answer::Answer,
     aside::{Aside, Place},
     memcached::Memcached,

@@ -2,11 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside};
 
-use crate::{
-    request::{name, number, request},
-    support::{answer::Answer, aside::Aside},
-};
+use crate::request::{name, number, request};
 
 const TOKEN: &str = "correct-horse.battery_staple~42+/==";
 

@@ -7,11 +7,9 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
     sqlite::SqliteConnectOptions,
 };
+use support::aside::{Aside, Place};
 
-use crate::{
-    request::{number, send},
-    support::aside::{Aside, Place},
-};
+use crate::request::{number, send};
 
 #[tokio::test]
 async fn the_case_of_a_domain_makes_no_other_address_and_that_of_the_rest_does() {

@@ -1,9 +1,8 @@
 //! What a write leaves to be done while one of several memcached servers is away.
 
-use crate::{
-    request::{all_forgotten, assert_written, missing, name, rename},
-    support::{aside::Aside, eventually, memcached::Memcached},
-};
+use support::{aside::Aside, eventually, memcached::Memcached};
+
+use crate::request::{all_forgotten, assert_written, missing, name, rename};
 
 /// The first user whose key lives on `first`, and on `second` while that is away.
 async fn user_on(aside: &Aside, first: &Memcached, second: &Memcached) -> i64 {

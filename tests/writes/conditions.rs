@@ -2,11 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside};
 
-use crate::{
-    request::{all_forgotten, assert_written, name, rename, request},
-    support::{answer::Answer, aside::Aside},
-};
+use crate::request::{all_forgotten, assert_written, name, rename, request};
 
 const WRITES: [Method; 3] = [Method::PUT, Method::PATCH, Method::DELETE];
 

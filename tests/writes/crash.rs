@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
+use support::{
+    answer::Answer,
+    aside::{Aside, Place},
+    eventually,
+    link::{Flow, Links, Way},
+    memcached::Memcached,
+};
 use tokio::task::JoinSet;
 
 use crate::{
     forget::stored,
     request::{all_forgotten, missing, name, number, request, send},
-    support::{
-        answer::Answer,
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links, Way},
-        memcached::Memcached,
-    },
 };
 
 #[tokio::test]

@@ -2,11 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside, memcached::Memcached};
 
-use crate::{
-    request::{all_forgotten, assert_written, missing, number, send},
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+use crate::request::{all_forgotten, assert_written, missing, number, send};
 
 /// All that a write could change, in one number.
 const ROWS: &str = "SELECT sum(length(name) + length(email) + id) + count(*) * 1000003 FROM users";

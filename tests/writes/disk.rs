@@ -5,15 +5,13 @@ use std::{env, fs};
 use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
+use support::{
+    aside::{Aside, Place, command},
+    eventually,
+};
 use tokio::process::Command;
 
-use crate::{
-    request::{name, number, rename, send},
-    support::{
-        aside::{Aside, Place, command},
-        eventually,
-    },
-};
+use crate::request::{name, number, rename, send};
 
 /// Starts a service to which a full disk is an error, as always, and not also a signal: the limit on
 /// the size of files, which stands in for the disk, sends one.

@@ -2,16 +2,14 @@
 
 use reqwest::Method;
 use serde_json::json;
-
-use crate::{
-    request::{all_forgotten, assert_written, missing, name, rename, send},
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links},
-        memcached::Memcached,
-    },
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    link::{Flow, Links},
+    memcached::Memcached,
 };
+
+use crate::request::{all_forgotten, assert_written, missing, name, rename, send};
 
 /// What memcached has under `key`, asked past the service.
 pub(crate) async fn stored(memcached: &Memcached, key: &str) -> String {

@@ -1,14 +1,15 @@
 //! Links that fail for one replica only, while the others reach what it can't.
 
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    link::{Flow, Links},
+    memcached::Memcached,
+};
+
 use crate::{
     forget::stored,
     request::{assert_written, name, rename},
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links},
-        memcached::Memcached,
-    },
 };
 
 /// Two servers, and three replicas over links of their own.

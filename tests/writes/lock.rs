@@ -5,12 +5,10 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::SqliteConnection;
+use support::{answer::Answer, aside::Aside};
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{
-    request::{name, rename, request, send},
-    support::{answer::Answer, aside::Aside},
-};
+use crate::request::{name, rename, request, send};
 
 /// What a write may wait for the lock and for the writes before it.
 const BUDGET: Duration = Duration::from_secs(2);

@@ -1,11 +1,6 @@
 //! Writes through the program itself: real processes, a real memcached, real SQLite files.
 
 #[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
-#[cfg(test)]
 mod request;
 #[cfg(test)]
 mod returning;

@@ -3,8 +3,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::Connection;
-
-use crate::support::{
+use support::{
     answer::Answer,
     aside::{Aside, Place},
     eventually,

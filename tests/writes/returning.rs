@@ -4,17 +4,17 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
 use sqlx::Connection;
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    link::{Flow, Links},
+    memcached::Memcached,
+};
 use tokio::task::JoinSet;
 
 use crate::{
     forget::stored,
     request::{all_forgotten, missing, name, number, rename, send},
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links},
-        memcached::Memcached,
-    },
 };
 
 const FAST: [&str; 2] = ["--slow-query", "0s"];

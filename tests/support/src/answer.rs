@@ -9,16 +9,20 @@ use tokio::time::Instant;
 
 /// Status, headers and body of one answer, and how long they took.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) took: Duration,
+pub struct Answer {
+    /// The code of its status.
+    pub status: u16,
+    /// Its headers, with all that come twice.
+    pub headers: HeaderMap,
+    /// Its body, as it came.
+    pub body: Bytes,
+    /// The time from the request to the end of the body.
+    pub took: Duration,
 }
 
 impl Answer {
     /// Sends `request` and reads the whole answer.
-    pub(crate) async fn to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
+    pub async fn to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
         let begun_at = Instant::now();
         let answer = request.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -27,23 +31,25 @@ impl Answer {
     }
 
     /// A header that is there at most once; empty if it is not.
-    pub(crate) fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         let mut values = self.headers.get_all(name).iter();
         let value = values.next().map_or("", |value| value.to_str().unwrap());
         assert!(values.next().is_none(), "{name} is there twice: {:?}", self.headers);
         value
     }
 
-    pub(crate) fn x_cache(&self) -> &str {
+    /// `X-Cache`.
+    pub fn x_cache(&self) -> &str {
         self.header("x-cache")
     }
 
-    pub(crate) fn age_s(&self) -> u32 {
+    /// `Age`, which must be there.
+    pub fn age_s(&self) -> u32 {
         self.header("age").parse().unwrap()
     }
 
     /// The parameters of `Cache-Status`, whose one member must be `aside`.
-    pub(crate) fn cache_status(&self) -> BTreeMap<String, String> {
+    pub fn cache_status(&self) -> BTreeMap<String, String> {
         let text = self.header("cache-status");
         let list: List =
             Parser::new(text).parse().unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -54,19 +60,20 @@ impl Answer {
     }
 
     /// Milliseconds by metric of `Server-Timing`.
-    pub(crate) fn server_timing(&self) -> BTreeMap<String, f64> {
+    pub fn server_timing(&self) -> BTreeMap<String, f64> {
         let metrics = self.header("server-timing").split(", ");
         let metrics = metrics.map(|metric| metric.split_once(";dur=").unwrap());
         metrics.map(|(name, ms)| (name.to_owned(), ms.parse().unwrap())).collect()
     }
 
-    pub(crate) fn json(&self) -> serde_json::Value {
+    /// The body, which must be JSON.
+    pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
     }
 
     /// Asserts that this is a problem of `status` (RFC 9457), and returns what it says.
-    pub(crate) fn problem(&self, status: u16) -> String {
+    pub fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let problem = self.json();
@@ -77,7 +84,7 @@ impl Answer {
 
     /// Asserts that this is the user `id`, whole.
     #[track_caller]
-    pub(crate) fn user(&self, id: i64) -> &Self {
+    pub fn user(&self, id: i64) -> &Self {
         assert_eq!(self.status, 200, "{self:?}");
         let user = self.json();
         assert_eq!(user["id"], id, "{user}");

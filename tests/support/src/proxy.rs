@@ -12,30 +12,32 @@ use tokio::{
 use super::{eventually, memcached::free_port};
 
 /// A way to a memcached that can be cut and mended.
-pub(crate) struct Proxy {
+pub struct Proxy {
     here: SocketAddr,
     server: Address,
     serving: JoinHandle<()>,
 }
 
 impl Proxy {
-    pub(crate) async fn start(server: Address) -> Self {
+    /// Starts a way to `server` that is open.
+    pub async fn start(server: Address) -> Self {
         let here = (Ipv4Addr::LOCALHOST, free_port()).into();
         let serving = serve(here, server.clone()).await;
         Self { here, server, serving }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// The address of this end of the way.
+    pub fn address(&self) -> SocketAddr {
         self.here
     }
 
     /// Closes every connection and the port.
-    pub(crate) fn cut(&mut self) {
+    pub fn cut(&mut self) {
         self.serving.abort();
     }
 
     /// Opens the port again.
-    pub(crate) async fn mend(&mut self) {
+    pub async fn mend(&mut self) {
         self.serving = serve(self.here, self.server.clone()).await;
     }
 }

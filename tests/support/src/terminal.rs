@@ -12,7 +12,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use super::PATIENCE;
 
 /// The two ends of a terminal: what is written to the second one is read from the first.
-pub(crate) fn terminal() -> (File, File) {
+pub fn terminal() -> (File, File) {
     let keeper: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&keeper).unwrap();
     unlockpt(&keeper).unwrap();
@@ -21,7 +21,7 @@ pub(crate) fn terminal() -> (File, File) {
 }
 
 /// All that a program has written whose ends of the terminal are closed, or will be.
-pub(crate) async fn shown_by(mut keeper: File) -> String {
+pub async fn shown_by(mut keeper: File) -> String {
     let reading = spawn_blocking(move || {
         let mut bytes = Vec::new();
         // A terminal whose other end is closed answers with an error, after all that was written.

@@ -1,7 +1,7 @@
 //! The program itself: started with a database of its own, and ended with the value.
 
 use std::{
-    fs,
+    env, fs,
     net::SocketAddr,
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -29,18 +29,18 @@ use super::{PATIENCE, answer::Answer, eventually};
 
 /// A folder with a database; it goes with the last clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub struct Place {
     folder: Arc<TempDir>,
 }
 
 impl Place {
     /// A place whose database is not there yet.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         Self { folder: Arc::new(tempfile::tempdir().unwrap()) }
     }
 
     /// A place with a database of 10,000 users. They are made once; each place has a copy.
-    pub(crate) async fn seeded() -> Self {
+    pub async fn seeded() -> Self {
         static SEEDED: OnceCell<Vec<u8>> = OnceCell::const_new();
         let database = SEEDED.get_or_init(async || {
             let place = Self::empty();
@@ -53,34 +53,42 @@ impl Place {
         place
     }
 
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
+    /// The path of the file `name` here.
+    pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
+    /// The path of the database.
+    pub fn database(&self) -> PathBuf {
         self.file("aside.db")
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The database as `--database` takes it.
+    pub fn url(&self) -> String {
         format!("sqlite://{}", self.database().display())
     }
 
     /// A connection of another program's.
-    pub(crate) async fn connect(&self) -> SqliteConnection {
+    pub async fn connect(&self) -> SqliteConnection {
         SqliteConnection::connect(&self.url()).await.unwrap()
     }
 
     /// Runs `statement` as another program would.
-    pub(crate) async fn execute(&self, statement: &'static str) {
+    pub async fn execute(&self, statement: &'static str) {
         let mut connection = self.connect().await;
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
 }
 
+/// The path of the program. cargo tells each integration test.
+pub fn program() -> String {
+    env::var("CARGO_BIN_EXE_aside").expect("cargo runs these tests")
+}
+
 /// The program at `place`, with settings that suit tests; `arguments` come before those.
-pub(crate) fn command(place: &Place, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aside"));
+pub fn command(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .env_clear()
@@ -97,27 +105,30 @@ pub(crate) fn command(place: &Place, arguments: &[&str]) -> Command {
 }
 
 /// A running service. It is killed when this is dropped.
-pub(crate) struct Aside {
-    pub(crate) address: SocketAddr,
-    pub(crate) place: Place,
-    pub(crate) client: Client,
+pub struct Aside {
+    /// Its address, as it has printed it.
+    pub address: SocketAddr,
+    /// Its database and its log.
+    pub place: Place,
+    /// A client with a deadline.
+    pub client: Client,
     child: Child,
     log: PathBuf,
 }
 
 impl Aside {
     /// Starts the service on a database of its own, and waits until it is ready.
-    pub(crate) async fn start(arguments: &[&str]) -> Self {
+    pub async fn start(arguments: &[&str]) -> Self {
         Self::start_at(&Place::seeded().await, arguments).await
     }
 
     /// Starts one more service at `place`, and waits until it is ready.
-    pub(crate) async fn start_at(place: &Place, arguments: &[&str]) -> Self {
+    pub async fn start_at(place: &Place, arguments: &[&str]) -> Self {
         Self::run(place, command(place, arguments)).await
     }
 
     /// Starts `command`, and waits until it is ready.
-    pub(crate) async fn run(place: &Place, mut command: Command) -> Self {
+    pub async fn run(place: &Place, mut command: Command) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let log = place.file(&format!("{}.log", STARTED.fetch_add(1, Ordering::Relaxed)));
         let stderr = fs::File::create(&log).unwrap();
@@ -136,21 +147,18 @@ impl Aside {
         aside
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    /// `GET`.
+    pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[]).await
     }
 
     /// `GET` with a `Cache-Control` field.
-    pub(crate) async fn get_with(&self, path: &str, directives: &str) -> Answer {
+    pub async fn get_with(&self, path: &str, directives: &str) -> Answer {
         self.send(Method::GET, path, &[("cache-control", directives)]).await
     }
 
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Answer {
+    /// A request without a body.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.client.request(method, format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -159,7 +167,7 @@ impl Aside {
     }
 
     /// Sends `bytes` on a connection of its own, and returns all that comes back until it is closed.
-    pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+    pub async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
         socket.write_all(bytes.as_ref()).await.unwrap();
         let mut answer = Vec::new();
@@ -168,27 +176,28 @@ impl Aside {
     }
 
     /// One number of the service's own ledger, in `/stats`.
-    pub(crate) async fn ledger(&self, name: &str) -> u64 {
+    pub async fn ledger(&self, name: &str) -> u64 {
         self.get("/stats").await.json()["service"][name].as_u64().unwrap()
     }
 
     /// What it has written to standard error.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Sends `signal` to the process.
+    pub fn signal(&self, signal: Signal) {
         let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())).unwrap();
         kill_process(id, signal).unwrap();
     }
 
     /// Waits until the process has ended.
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
     }
 
     /// Tells it to end, and waits for that.
-    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+    pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.ended().await
     }

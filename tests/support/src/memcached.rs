@@ -28,7 +28,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 const SMALL_ITEMS: u32 = 8000;
 
 /// A memcached of the test's own; killed when it is dropped.
-pub(crate) struct Memcached {
+pub struct Memcached {
     process: Child,
     address: Address,
     arguments: Vec<String>,
@@ -37,12 +37,12 @@ pub(crate) struct Memcached {
 
 impl Memcached {
     /// Starts one on a free port.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// Starts one on a free port with these arguments besides.
-    pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+    pub async fn start_with(arguments: &[&str]) -> Self {
         eventually("a free port", async || {
             let address = Address::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port: free_port() };
             Self::start_at(address, arguments, None).await
@@ -51,7 +51,7 @@ impl Memcached {
     }
 
     /// Starts one on a Unix socket.
-    pub(crate) async fn start_on_socket() -> Self {
+    pub async fn start_on_socket() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("memcached.sock");
         let address = Address::Unix(path.to_str().unwrap().to_owned());
@@ -84,12 +84,13 @@ impl Memcached {
         .await
     }
 
-    pub(crate) fn address(&self) -> Address {
+    /// Its address.
+    pub fn address(&self) -> Address {
         self.address.clone()
     }
 
     /// Stops the process (SIGSTOP): it accepts connections, and answers nothing.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         kill_process(self.pid(), Signal::STOP).unwrap();
         // A thread of it may run for a moment yet.
         let (_, status) = waitpid(Some(self.pid()), WaitOptions::UNTRACED).unwrap().unwrap();
@@ -97,18 +98,18 @@ impl Memcached {
     }
 
     /// Lets a stopped process go on (SIGCONT).
-    pub(crate) fn go_on(&self) {
+    pub fn go_on(&self) {
         kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
     /// Kills the process (SIGKILL).
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// Starts a new process at the address of the one that was killed.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.kill();
         eventually("the address is free again", async || {
             self.process = spawn(&self.address, &self.arguments);
@@ -118,13 +119,13 @@ impl Memcached {
     }
 
     /// Starts a new process at the address of this one, with other arguments.
-    pub(crate) async fn restart_with(&mut self, arguments: &[&str]) {
+    pub async fn restart_with(&mut self, arguments: &[&str]) {
         self.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         self.restart().await;
     }
 
     /// Stores small items until there is no room for another. The server must be one that does not evict (`-M`).
-    pub(crate) async fn is_filled(&self) {
+    pub async fn is_filled(&self) {
         let mut rounds = 0..;
         eventually("the server is full", async || {
             let round = rounds.next();
@@ -144,14 +145,14 @@ impl Memcached {
     }
 
     /// One of the server's own counters; `None` if it does not answer.
-    pub(crate) async fn statistic(&self, name: &str) -> Option<u64> {
+    pub async fn statistic(&self, name: &str) -> Option<u64> {
         let text = self.ask("stats\r\n", "END\r\n").await?;
         let prefix = format!("STAT {name} ");
         text.lines().find_map(|line| line.strip_prefix(&prefix))?.trim().parse().ok()
     }
 
     /// Sends `command` by a connection of its own, and gives the answer up to `end`.
-    pub(crate) async fn ask(&self, command: &str, end: &str) -> Option<String> {
+    pub async fn ask(&self, command: &str, end: &str) -> Option<String> {
         let asking = async {
             match &self.address {
                 Address::Tcp { host, port } => {
@@ -177,7 +178,7 @@ impl Drop for Memcached {
 }
 
 /// A port on which nobody listens.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     std::iter::repeat_with(|| fastrand::u16(PORTS)).find(free).unwrap()
 }
@@ -196,7 +197,7 @@ fn spawn(address: &Address, arguments: &[String]) -> Child {
 }
 
 /// Sends `command` over `stream`, and gives the answer up to `end`; `None` if the server ends it before.
-pub(crate) async fn converse(
+pub async fn converse(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     command: &str,
     end: &str,

@@ -32,7 +32,7 @@ const READ_BYTES_MAX: usize = 64 << 10;
 
 /// What a link does with what it is to carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
+pub enum Flow {
     /// Passes it on.
     Open,
     /// Has closed every connection, and refuses new ones.
@@ -45,16 +45,17 @@ pub(crate) enum Flow {
 
 /// The direction in which bytes are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
     /// Commands.
     There,
     /// Replies.
     Back,
+    /// Commands and replies.
     Both,
 }
 
 /// The way of one process to one server.
-pub(crate) struct Link {
+pub struct Link {
     flow: watch::Sender<Flow>,
     lost: Arc<Lost>,
     serving: JoinHandle<()>,
@@ -65,14 +66,14 @@ pub(crate) struct Link {
 struct Lost(Mutex<(String, u32)>);
 
 /// All links of one process, by the places of the servers.
-pub(crate) struct Links {
+pub struct Links {
     folder: TempDir,
     links: Vec<Link>,
 }
 
 impl Links {
     /// Links to `servers`, all of them open.
-    pub(crate) fn start(servers: &[Memcached]) -> Self {
+    pub fn start(servers: &[Memcached]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let start = |(place, server): (usize, &Memcached)| {
             Link::start(folder.path().join(socket(place)), &server.address())
@@ -82,7 +83,7 @@ impl Links {
     }
 
     /// The program at `place`, in the folder of these links; `arguments` come before `--memcached`.
-    pub(crate) fn command(&self, place: &Place, arguments: &[&str]) -> Command {
+    pub fn command(&self, place: &Place, arguments: &[&str]) -> Command {
         let address = |place| format!("unix:///proc/self/cwd/{}", socket(place));
         let addresses: Vec<_> = (0..self.links.len()).map(address).collect();
         let mut command = command(place, arguments);
@@ -91,11 +92,12 @@ impl Links {
     }
 
     /// The link to the server at `place`.
-    pub(crate) fn to(&self, place: usize) -> &Link {
+    pub fn to(&self, place: usize) -> &Link {
         &self.links[place]
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Link> {
+    /// Every link, in the order of the servers.
+    pub fn all(&self) -> impl Iterator<Item = &Link> {
         self.links.iter()
     }
 }
@@ -117,17 +119,17 @@ impl Link {
     }
 
     /// From now on it does this, to connections that are open as well.
-    pub(crate) fn set(&self, flow: Flow) {
+    pub fn set(&self, flow: Flow) {
         self.flow.send_replace(flow);
     }
 
     /// The next `times` that `command` is sent, its connection is closed and the server hears nothing of it.
-    pub(crate) fn lose(&self, command: &str, times: u32) {
+    pub fn lose(&self, command: &str, times: u32) {
         *self.lost.0.lock().unwrap() = (command.to_owned(), times);
     }
 
     /// How often the command is yet to be lost.
-    pub(crate) fn left_to_lose(&self) -> u32 {
+    pub fn left_to_lose(&self) -> u32 {
         self.lost.0.lock().unwrap().1
     }
 }

@@ -8,38 +8,39 @@ use tokio::{
 };
 
 /// The answer to one load.
-pub(crate) type Loaded = Result<Option<Bytes>, LoadError>;
+pub type Loaded = Result<Option<Bytes>, LoadError>;
 
 /// A load that waits for its answer. Dropped without one, it panics inside the stack.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub struct Asked {
     answer: oneshot::Sender<Loaded>,
 }
 
 impl Asked {
-    pub(crate) fn answer(self, answer: Loaded) {
+    /// Answers.
+    pub fn answer(self, answer: Loaded) {
         let _ = self.answer.send(answer);
     }
 
     /// Answers with a body that says which version it is.
-    pub(crate) fn version(self, version: u32) {
+    pub fn version(self, version: u32) {
         let body = body(version);
         self.answer(Ok(Some(body)));
     }
 }
 
 /// The body of a version.
-pub(crate) fn body(version: u32) -> Bytes {
+pub fn body(version: u32) -> Bytes {
     Bytes::from(format!(r#"{{"version":{version}}}"#))
 }
 
 /// The source's side of the wire that the test holds the other end of.
-pub(crate) struct ByHand {
+pub struct ByHand {
     asked: mpsc::UnboundedSender<Asked>,
 }
 
 /// The source, and the loads it is asked for.
-pub(crate) fn by_hand() -> (ByHand, mpsc::UnboundedReceiver<Asked>) {
+pub fn by_hand() -> (ByHand, mpsc::UnboundedReceiver<Asked>) {
     let (asked, loads) = mpsc::unbounded_channel();
     (ByHand { asked }, loads)
 }

@@ -24,29 +24,33 @@ use tokio::{
 use super::eventually::eventually;
 
 /// Connections of one client: for lookups, for changes, and for releases.
-pub(crate) const CONNECTIONS: usize = 3;
+pub const CONNECTIONS: usize = 3;
 
 /// What a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub enum Verb {
+    /// `mg`.
     Lookup,
+    /// `ms`.
     Fill,
+    /// `md`.
     Delete,
 }
 
 /// What was asked in one round trip.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// That of the first command.
-    pub(crate) verb: Verb,
-    pub(crate) keys: Vec<String>,
+    pub verb: Verb,
+    /// The keys of all commands, in order.
+    pub keys: Vec<String>,
     /// The number of the round trip (`O`); of changes that of the first, and each further one has the next.
-    pub(crate) opaque: u64,
+    pub opaque: u64,
 }
 
 impl Asked {
     /// What a memcached answers.
-    pub(crate) fn honest(&self) -> Vec<u8> {
+    pub fn honest(&self) -> Vec<u8> {
         let Self { verb, keys, opaque } = self;
         match verb {
             Verb::Lookup => {
@@ -61,29 +65,29 @@ impl Asked {
     }
 
     /// The keys of changes and their numbers.
-    pub(crate) fn changes(&self) -> impl Iterator<Item = (&str, u64)> {
+    pub fn changes(&self) -> impl Iterator<Item = (&str, u64)> {
         self.keys.iter().map(String::as_str).zip(self.opaque..)
     }
 }
 
 /// The reply to a change that was made.
-pub(crate) fn done(key: &str, number: u64) -> String {
+pub fn done(key: &str, number: u64) -> String {
     format!("HD k{key} O{number}\r\n")
 }
 
 /// What is stored under `key`.
-pub(crate) fn value_of(key: &str) -> String {
+pub fn value_of(key: &str) -> String {
     format!("the value of {key}")
 }
 
 /// The reply of one lookup.
-pub(crate) fn block(key: &str, opaque: u64) -> String {
+pub fn block(key: &str, opaque: u64) -> String {
     let value = value_of(key);
     format!("VA {} t60 f7 c9 O{opaque} k{key}\r\n{value}\r\n", value.len())
 }
 
 /// One step of an answer.
-pub(crate) enum Act {
+pub enum Act {
     /// Sends these bytes, at once and apart from what comes before and after.
     Send(Vec<u8>),
     /// Sends these bytes again and again until the client ends the connection; once a fake.
@@ -99,7 +103,8 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    pub(crate) fn send(bytes: impl Into<Vec<u8>>) -> Self {
+    /// [`Act::Send`].
+    pub fn send(bytes: impl Into<Vec<u8>>) -> Self {
         Self::Send(bytes.into())
     }
 }
@@ -110,7 +115,7 @@ type Limit = Box<dyn FnMut(&str) -> Option<&'static str> + Send>;
 
 /// The fake; its connections end when it is dropped. A test in which it was asked something that it
 /// does not know fails then.
-pub(crate) struct Fake {
+pub struct Fake {
     address: Address,
     shared: Arc<Shared>,
     _connections: JoinSet<()>,
@@ -127,7 +132,8 @@ struct Shared {
 }
 
 impl Fake {
-    pub(crate) async fn start() -> Self {
+    /// Starts one on a free port.
+    pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let address = Address::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port };
@@ -137,36 +143,34 @@ impl Fake {
         Self { address, shared, _connections: connections }
     }
 
-    pub(crate) fn address(&self) -> Address {
+    /// Its address.
+    pub fn address(&self) -> Address {
         self.address.clone()
     }
 
     /// Offers `fault` each round trip until it takes one, and lets it say what is done then. Further
     /// faults wait for their turn.
-    pub(crate) fn once(&self, fault: impl FnMut(&Asked) -> Option<Vec<Act>> + Send + 'static) {
+    pub fn once(&self, fault: impl FnMut(&Asked) -> Option<Vec<Act>> + Send + 'static) {
         self.shared.faults.lock().unwrap().push_back(Box::new(fault));
     }
 
     /// From now on each line to which `limit` has an answer gets that, which may be empty.
-    pub(crate) fn is_limited(
-        &self,
-        limit: impl FnMut(&str) -> Option<&'static str> + Send + 'static,
-    ) {
+    pub fn is_limited(&self, limit: impl FnMut(&str) -> Option<&'static str> + Send + 'static) {
         *self.shared.limits.lock().unwrap() = Some(Box::new(limit));
     }
 
     /// Waits until the client has ended the connection of an [`Act::Flood`]; gives the bytes sent.
-    pub(crate) async fn flooded_bytes(&self) -> u64 {
+    pub async fn flooded_bytes(&self) -> u64 {
         eventually("the end of the flood", async || self.shared.flooded_bytes.get().copied()).await
     }
 
     /// Connections that were made and probed.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.shared.probes.load(Ordering::Relaxed)
     }
 
     /// Waits until `count` connections were made in all.
-    pub(crate) async fn is_connected(&self, count: usize) {
+    pub async fn is_connected(&self, count: usize) {
         let what = format!("{count} connections");
         eventually(&what, async || (self.connections() >= count).then_some(())).await;
     }
