@@ -4,7 +4,6 @@
 #![cfg(test)]
 
 use std::{
-    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,25 +11,13 @@ use std::{
     time::Duration,
 };
 
-use aside::{
-    cache::{Filled, Lease, Look, Store, Token},
-    memcached::Address,
-};
+use aside::cache::{Filled, Lease, Look, Store, Token};
 use bytes::Bytes;
-use futures_util::future::{join, join_all, try_join};
+use futures_util::future::{join_all, try_join};
 use support::{
     client::{Client, key, value},
     memcached::Memcached,
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpListener, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    sync::mpsc,
-    task::JoinSet,
-    time::{Instant, sleep_until},
+    proxy::{Flow, Proxy, Way},
 };
 
 /// How much later either side hears of what the other has sent.
@@ -46,20 +33,23 @@ const ROUND_TRIPS_MAX: usize = 4;
 
 /// A way to a memcached that is long, and counts the batches that are sent along it.
 struct LongWay {
-    address: Address,
+    proxy: Proxy,
     batches: Arc<AtomicUsize>,
-    _connections: JoinSet<()>,
 }
 
 impl LongWay {
-    async fn start(server: &Memcached) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let address = Address::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port };
+    fn start(server: &Memcached) -> Self {
+        let proxy = Proxy::start(&server.address());
+        proxy.set(Flow::Slow(Way::Both, DELAY));
         let batches = Arc::new(AtomicUsize::new(0));
-        let mut connections = JoinSet::new();
-        connections.spawn(accept(listener, server.address().to_string(), batches.clone()));
-        Self { address, batches, _connections: connections }
+        let counted = batches.clone();
+        proxy.meddle(move |_, bytes| {
+            // A batch is closed by it; the values of these tests have none.
+            let ends = bytes.windows(4).filter(|end| end == b"mn\r\n").count();
+            counted.fetch_add(ends, Ordering::Relaxed);
+            None
+        });
+        Self { proxy, batches }
     }
 
     /// The batches that are sent while `changing` is under way, and its result.
@@ -70,55 +60,8 @@ impl LongWay {
     }
 }
 
-async fn accept(listener: TcpListener, server: String, batches: Arc<AtomicUsize>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let (client, _) = listener.accept().await.unwrap();
-        let (server, batches) = (server.clone(), batches.clone());
-        connections.spawn(async move {
-            let server = TcpStream::connect(server).await.unwrap();
-            for stream in [&client, &server] {
-                stream.set_nodelay(true).unwrap();
-            }
-            let (from_client, to_client) = client.into_split();
-            let (from_server, to_server) = server.into_split();
-            let count = |bytes: &[u8]| {
-                // A batch is closed by it; the values of these tests have none.
-                let ends = bytes.windows(4).filter(|end| end == b"mn\r\n").count();
-                batches.fetch_add(ends, Ordering::Relaxed);
-            };
-            let there = later(from_client, to_server, count);
-            let back = later(from_server, to_client, |_| ());
-            join(there, back).await;
-        });
-    }
-}
-
-/// Passes on what comes, each piece by [`DELAY`] later, until either side leaves.
-async fn later(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: impl Fn(&[u8])) {
-    let (pieces, mut under_way) = mpsc::unbounded_channel();
-    let reading = async move {
-        loop {
-            let mut piece = Vec::with_capacity(256 << 10);
-            if from.read_buf(&mut piece).await.ok()? == 0 {
-                return None::<()>;
-            }
-            seen(&piece);
-            pieces.send((Instant::now() + DELAY, piece)).ok()?;
-        }
-    };
-    let writing = async move {
-        while let Some((due, piece)) = under_way.recv().await {
-            sleep_until(due).await;
-            to.write_all(&piece).await.ok()?;
-        }
-        None::<()>
-    };
-    join(reading, writing).await;
-}
-
 async fn connected(way: &LongWay) -> Client {
-    let client = Client::start(way.address.clone(), OPERATION_TIMEOUT);
+    let client = Client::start(way.proxy.address(), OPERATION_TIMEOUT);
     client.is_connected().await;
     client
 }
@@ -137,7 +80,7 @@ fn names() -> Vec<String> {
 #[tokio::test]
 async fn fills_and_deletes_that_come_at_once_share_round_trips_and_none_is_refused() {
     let server = Memcached::start().await;
-    let way = LongWay::start(&server).await;
+    let way = LongWay::start(&server);
     let client = connected(&way).await;
     let names = names();
     let leases = join_all(names.iter().map(|name| won(&client, name))).await;
@@ -168,7 +111,7 @@ async fn fills_and_deletes_that_come_at_once_share_round_trips_and_none_is_refus
 #[tokio::test]
 async fn what_is_kept_and_removed_at_once_shares_round_trips() {
     let server = Memcached::start().await;
-    let way = LongWay::start(&server).await;
+    let way = LongWay::start(&server);
     let client = connected(&way).await;
     let names = names();
     let (batches, kept) = way
@@ -194,7 +137,7 @@ async fn what_is_kept_and_removed_at_once_shares_round_trips() {
 async fn values_of_a_megabyte_each_that_come_at_once_are_all_stored() {
     const LARGE: usize = 8;
     let server = Memcached::start().await;
-    let way = LongWay::start(&server).await;
+    let way = LongWay::start(&server);
     let client = connected(&way).await;
     let body = Bytes::from(vec![b'x'; 1_000_000]);
     let names = &names()[..LARGE];
@@ -215,9 +158,9 @@ async fn what_a_server_has_missed_is_forgotten_in_few_round_trips() {
     let set = |key| format!("set {key} 0 0 1 noreply\r\nx\r\n");
     let sets: String = missed.iter().map(set).collect();
     server.ask(&format!("{sets}set kept 0 0 1\r\nx\r\nmn\r\n"), "MN\r\n").await.unwrap();
-    let way = LongWay::start(&server).await;
+    let way = LongWay::start(&server);
     let back = async {
-        let client = Client::start_behind(way.address.clone(), OPERATION_TIMEOUT, missed);
+        let client = Client::start_behind(way.proxy.address(), OPERATION_TIMEOUT, missed);
         client.is_in_service().await;
     };
     let (batches, ()) = way.batches_of(back).await;

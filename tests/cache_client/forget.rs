@@ -3,7 +3,12 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
-use support::{aside::Aside, eventually, memcached::Memcached, proxy::Proxy};
+use support::{
+    aside::Aside,
+    eventually,
+    memcached::Memcached,
+    proxy::{Flow, Proxy},
+};
 
 use crate::{
     program::{addresses, store, stored, tell},
@@ -25,14 +30,14 @@ async fn one_entry_is_forgotten_as_a_write_does_it() {
 #[tokio::test]
 async fn what_cant_be_forgotten_now_is_forgotten_when_the_server_is_back() {
     let memcached = Memcached::start().await;
-    let mut way = Proxy::start(memcached.address()).await;
+    let way = Proxy::start(&memcached.address());
     let aside = Aside::start(&["--memcached", &way.address().to_string()]).await;
     aside.get("/users/1").await.user(1);
-    way.cut();
+    way.set(Flow::Cut);
     let answer = aside.send(Method::DELETE, "/cache/users/1", &[]).await;
     assert_eq!((answer.status, &answer.cache_status()["detail"][..]), (204, "pending"));
     assert_ne!(tell(&memcached, "me user:1").await, "EN");
-    way.mend().await;
+    way.mend();
     eventually("it is forgotten", async || {
         (tell(&memcached, "me user:1").await == "EN").then_some(())
     })

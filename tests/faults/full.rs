@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use support::{aside::Aside, eventually, memcached::Memcached};
+use support::{
+    aside::Aside,
+    eventually,
+    memcached::Memcached,
+    proxy::{Flow, Proxy},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,8 +15,6 @@ use tokio::{
 };
 
 use crate::{
-    fault::Fault,
-    fault_proxy::FaultProxy,
     lost::aside,
     trial::{READS, Trial},
 };
@@ -79,14 +82,14 @@ async fn full_and_not_evicting() {
 #[tokio::test]
 async fn no_connection_left() {
     let memcached = Memcached::start_with(&["-c", CONNECTIONS_MAX]).await;
-    let proxy = FaultProxy::start(memcached.address()).await;
-    let aside = aside(&proxy.address()).await;
+    let proxy = Proxy::start(&memcached.address());
+    let aside = aside(&proxy.address().to_string()).await;
     let mut trial = Trial::start(&aside).await;
     trial.begins();
     // Others come first when the service has to connect again.
-    proxy.set(Fault::Refused);
+    proxy.set(Flow::Cut);
     let others = every_connection(&memcached.address().to_string()).await;
-    proxy.set(Fault::None);
+    proxy.mend();
     trial.is_out_of_service().await;
     trial.reads(READS).await;
     trial.ends();

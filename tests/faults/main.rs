@@ -5,8 +5,6 @@
 #[cfg(test)]
 mod fault;
 #[cfg(test)]
-mod fault_proxy;
-#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod table;

@@ -6,11 +6,12 @@ use support::{
     answer::Answer,
     aside::{Aside, Place},
     eventually,
-    link::{Flow, Links, Way},
+    link::Links,
     memcached::Memcached,
+    proxy::{Flow, Proxy, Way},
 };
 
-use crate::{fault::Fault, fault_proxy::FaultProxy, lost::SETTINGS, trial::states};
+use crate::{fault::Fault, lost::SETTINGS, trial::states};
 
 const IDS: std::ops::RangeInclusive<i64> = 1..=20;
 
@@ -51,10 +52,10 @@ async fn held_name(memcached: &Memcached, aside: &Aside, id: i64) -> String {
 }
 
 /// A memcached behind a proxy, and a service in front of that, which has read all of `IDS`.
-async fn warm(place: &Place) -> (Memcached, FaultProxy, Aside) {
+async fn warm(place: &Place) -> (Memcached, Proxy, Aside) {
     let memcached = Memcached::start().await;
-    let proxy = FaultProxy::start(memcached.address()).await;
-    let servers = proxy.address();
+    let proxy = Proxy::start(&memcached.address());
+    let servers = proxy.address().to_string();
     let aside = Aside::start_at(place, &[&["--memcached", &servers], &SETTINGS[..]].concat()).await;
     for id in IDS {
         name(&aside, id).await;
@@ -69,7 +70,7 @@ async fn what_was_written_meanwhile_is_never_served_as_it_was_before() {
     for id in IDS {
         before.push(held_name(&memcached, &aside, id).await);
     }
-    proxy.set(Fault::BlackHole);
+    Fault::BlackHole.on(&proxy);
     is(&aside, "out of service").await;
     for id in IDS {
         let written = rename(&aside, id, "Ada").await;
@@ -80,7 +81,7 @@ async fn what_was_written_meanwhile_is_never_served_as_it_was_before() {
         let held = held(&memcached, id).await;
         assert!(held.contains(name), "memcached has kept the old values: {held}");
     }
-    proxy.set(Fault::None);
+    proxy.mend();
     // Readers do not wait for it to be in service; whatever answers, it is the new value.
     eventually("in service", async || {
         for id in IDS {
@@ -97,17 +98,17 @@ async fn what_was_written_meanwhile_is_never_served_as_it_was_before() {
 #[tokio::test]
 async fn what_stood_in_for_memcached_is_dropped_when_it_is_back() {
     let (_memcached, proxy, aside) = warm(&Place::seeded().await).await;
-    proxy.set(Fault::BlackHole);
+    Fault::BlackHole.on(&proxy);
     is(&aside, "out of service").await;
     let loads = aside.ledger("loads").await;
     let id = *IDS.start();
     name(&aside, id).await;
     let hit = aside.get(&format!("/users/{id}")).await;
     assert_eq!((hit.x_cache(), &*hit.cache_status()["detail"]), ("HIT", "fallback"));
-    proxy.set(Fault::None);
+    proxy.mend();
     is(&aside, "in service").await;
     // Lost once more at once, sooner than an entry's few seconds have passed.
-    proxy.set(Fault::BlackHole);
+    Fault::BlackHole.on(&proxy);
     is(&aside, "out of service").await;
     let miss = aside.get(&format!("/users/{id}")).await;
     assert_eq!((miss.x_cache(), &*miss.cache_status()["detail"]), ("MISS", "fallback"));
@@ -138,7 +139,7 @@ async fn a_write_by_a_replica_that_is_cut_off_reaches_the_others() {
         (name(&cut_off, 1).await == "Grace").then_some(())
     })
     .await;
-    links[0].to(0).set(Flow::Open);
+    links[0].to(0).mend();
     is(&cut_off, "in service").await;
     for id in IDS {
         assert_eq!(name(&cut_off, id).await, if id == 1 { "Grace" } else { "Ada" });

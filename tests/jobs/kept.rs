@@ -1,16 +1,9 @@
 //! Queues that go away and come back.
 
-use std::{future::pending, net::SocketAddr};
-
 use aside::jobs::{Limits, Queue, QueueError};
 use sqlx::{Connection, PgConnection};
-use support::eventually;
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::{Duration, Instant},
-};
+use support::{eventually, proxy::Proxy};
+use tokio::time::{Duration, Instant};
 
 use crate::{
     consumer::{Consumer, Manner, counted},
@@ -64,36 +57,13 @@ async fn a_postgres_that_is_down_is_not_said_to_be_busy() {
     assert!(never_had.contains("Connection refused"), "{never_had}");
 }
 
-/// A way to `server` that goes dead for its connections with each change of `dead`: what is sent is
-/// swallowed, and nobody hears of it. Connections that are made later are alive.
-async fn way_to(server: String, dead: &watch::Sender<()>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let dead = dead.subscribe();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let (server, mut dead) = (server.clone(), dead.clone());
-            dead.mark_unchanged();
-            tokio::spawn(async move {
-                let mut server = TcpStream::connect(server).await.unwrap();
-                tokio::select! {
-                    _ = copy_bidirectional(&mut client, &mut server) => {}
-                    _ = dead.changed() => pending().await,
-                }
-            });
-        }
-    });
-    address
-}
-
 #[tokio::test]
 async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let home = Home::postgres().await;
     let url = home.url();
     let server = url.split(['@', '/']).nth(3).unwrap().to_owned();
-    let dead = watch::Sender::new(());
-    let address = way_to(server.clone(), &dead).await;
-    let way = url.replace(&server, &address.to_string()).parse().unwrap();
+    let proxy = Proxy::start(&server);
+    let way = url.replace(&server, &proxy.address().to_string()).parse().unwrap();
     let queue = Queue::new(&way, SHORT, Limits::default());
     queue.push(&[1]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
@@ -109,7 +79,7 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
         (waiting > 0).then_some(())
     })
     .await;
-    dead.send_replace(());
+    proxy.strand();
     lock.rollback().await.unwrap();
     home.queue().push(&[2]).await.unwrap();
     eventually("the second is done", async || (consumer.warmed() == [1, 2]).then_some(())).await;

@@ -9,8 +9,9 @@ use support::{
     answer::Answer,
     aside::{Aside, Place},
     eventually,
-    link::{Flow, Links, Way},
+    link::Links,
     memcached::Memcached,
+    proxy::{Flow, Way},
 };
 use tokio::task::JoinSet;
 

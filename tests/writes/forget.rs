@@ -5,8 +5,9 @@ use serde_json::json;
 use support::{
     aside::{Aside, Place},
     eventually,
-    link::{Flow, Links},
+    link::Links,
     memcached::Memcached,
+    proxy::Flow,
 };
 
 use crate::request::{all_forgotten, assert_written, missing, name, rename, send};
@@ -143,7 +144,7 @@ async fn what_a_cut_off_replica_cant_forget_another_forgets() {
     assert_written(&rename(&a, 1, "Ada").await, "user:1", "pending");
     eventually("the write is seen", async || (name(&b, 1).await == "Ada").then_some(())).await;
     all_forgotten(&place).await;
-    links[0].to(0).set(Flow::Open);
+    links[0].to(0).mend();
     eventually("the cut is mended", async || {
         let written = rename(&a, 1, "Grace").await;
         (written.cache_status()["detail"] == "forgotten").then_some(())

@@ -7,8 +7,9 @@ use sqlx::Connection;
 use support::{
     aside::{Aside, Place},
     eventually,
-    link::{Flow, Links},
+    link::Links,
     memcached::Memcached,
+    proxy::Flow,
 };
 use tokio::task::JoinSet;
 
@@ -126,7 +127,7 @@ async fn a_server_that_missed_too_much_is_emptied_of_entries_and_of_nothing_else
         assert_ne!(stored(&memcached[0], "user:1").await, "EN\r\nMN\r\n");
         // An entry that nobody reads any more.
         memcached[0].ask("ms user:77 2 T600\r\n{}\r\n", "HD\r\n").await.unwrap();
-        links.to(0).set(Flow::Open);
+        links.to(0).mend();
         is(&aside, 0, "in service").await;
         assert!(stored(&memcached[0], "user:77").await.starts_with("EN\r\n"));
         let path = format!("/sessions/{}", session["id"].as_str().unwrap());
