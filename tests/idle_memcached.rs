@@ -11,7 +11,7 @@ use aside::{
 };
 use support::{
     client::{Client, body, key, value},
-    eventually::eventually,
+    eventually,
     fake::{Act, Asked, CONNECTIONS, Fake, Verb, value_of},
     memcached::{Memcached, converse},
 };

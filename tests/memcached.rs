@@ -14,13 +14,10 @@ use bytes::Bytes;
 use futures_util::{future::join_all, poll};
 use support::{
     client::{Client, LEASED, UNLEASED, body, key, value},
-    eventually::eventually,
-    memcached::{Memcached, converse, free_port},
+    eventually,
+    memcached::{Memcached, free_port},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::timeout,
-};
+use tokio::{net::TcpListener, time::timeout};
 
 /// More than a round trip of these tests takes on a busy machine.
 const UNHURRIED: Duration = Duration::from_secs(5);
@@ -372,30 +369,11 @@ async fn a_killed_server_is_away_and_after_its_restart_in_service() {
     fills_and_finds(&client, "user:1").await;
 }
 
-/// Takes connections until `server` gives no more.
-async fn all_connections(server: &Memcached) -> Vec<TcpStream> {
-    let Address::Tcp { host, port } = server.address() else { unreachable!() };
-    let mut taken: Vec<TcpStream> = Vec::new();
-    loop {
-        let mut next = TcpStream::connect((host.as_str(), port)).await.unwrap();
-        let answer = converse(&mut next, "version\r\n", "\r\n").await;
-        if answer.is_some_and(|answer| answer.starts_with("VERSION")) {
-            taken.push(next);
-            continue;
-        }
-        // One that was closed just now may have been counted still.
-        let report = converse(&mut taken[0], "stats\r\n", "END\r\n").await.unwrap();
-        if report.contains(&format!("STAT curr_connections {}\r\n", taken.len())) {
-            return taken;
-        }
-    }
-}
-
 /// F18.
 #[tokio::test]
 async fn a_server_without_a_connection_left_is_away_until_it_has_one() {
     let server = Memcached::start_with(&["-c", "24"]).await;
-    let others = all_connections(&server).await;
+    let others = server.all_connections().await;
     let client = Client::start(server.address(), BRISK);
     client.store.known().await;
     assert_eq!(client.state(), State::OutOfService);

@@ -10,7 +10,7 @@ use aside::{
 use futures_util::future::join_all;
 use support::{
     client::{Client, LEASED, key},
-    eventually::eventually,
+    eventually,
     memcached::Memcached,
 };
 

@@ -9,7 +9,7 @@ use aside::cache::{Ask, Filled, Found, Key, Lease, Look, Memory, Origin, Store, 
 use futures_util::future::join_all;
 use support::{
     client::{Client, LEASED, UNLEASED, key, value},
-    eventually::eventually,
+    eventually,
     memcached::Memcached,
 };
 

@@ -3,7 +3,7 @@
 use aside::cache::{Filled, Lease, Look, Store, StoreError};
 use support::{
     client::{Client, key, value},
-    eventually::eventually,
+    eventually,
     fake::{Act, Asked, CONNECTIONS, Fake, Verb, block},
 };
 

@@ -4,7 +4,7 @@ use std::{fs, pin::pin, sync::Arc, time::Duration};
 
 use aside::cache::StoreError;
 use support::{
-    eventually::eventually,
+    eventually,
     fake::{Act, CONNECTIONS},
 };
 use tokio::{sync::Semaphore, time::timeout};

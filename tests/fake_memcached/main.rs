@@ -15,7 +15,7 @@ use std::time::Duration;
 use aside::cache::{Look, StoreError};
 use support::{
     client::{Client, body},
-    eventually::eventually,
+    eventually,
     fake::{Act, Asked, CONNECTIONS, Fake, Verb, value_of},
 };
 

@@ -4,7 +4,7 @@ use aside::cache::{Store, StoreError};
 use futures_util::future::join_all;
 use support::{
     client::{UNLEASED, body, key},
-    eventually::eventually,
+    eventually,
     fake::{Act, Asked, CONNECTIONS, block, value_of},
 };
 

@@ -9,7 +9,7 @@ use aside::cache::{Look, Servers, Store, StoreError};
 use futures_util::future::{join, join_all};
 use support::{
     client::{Client, key},
-    eventually::eventually,
+    eventually,
     fake::{Act, Asked, CONNECTIONS, Fake, Verb, done},
 };
 use tokio::sync::Semaphore;

@@ -1,17 +1,10 @@
 //! A memcached with too little of something.
 
-use std::time::Duration;
-
 use support::{
     aside::Aside,
     eventually,
     memcached::Memcached,
     proxy::{Flow, Proxy},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
 };
 
 use crate::{
@@ -24,9 +17,6 @@ const CONNECTIONS_MAX: &str = "24";
 
 /// More of these than a page of memcached's holds in the class of a user.
 const FOREIGN_ENTRIES: u32 = 8000;
-
-/// A connection past the limit is told so within this time.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn full_and_evicting() {
@@ -88,7 +78,7 @@ async fn no_connection_left() {
     trial.begins();
     // Others come first when the service has to connect again.
     proxy.set(Flow::Cut);
-    let others = every_connection(&memcached.address().to_string()).await;
+    let others = memcached.all_connections().await;
     proxy.mend();
     trial.is_out_of_service().await;
     trial.reads(READS).await;
@@ -98,30 +88,10 @@ async fn no_connection_left() {
     outcome.enter("it has no connection left", "aside_memcached_failures_total");
 }
 
-/// Takes connections until memcached has none to give.
-async fn every_connection(address: &str) -> Vec<TcpStream> {
-    let mut taken = Vec::new();
-    loop {
-        let mut connection = TcpStream::connect(address).await.unwrap();
-        let mut answer = [0; 5];
-        let asking = async {
-            connection.write_all(b"mn\r\n").await?;
-            connection.read(&mut answer).await
-        };
-        match timeout(REFUSAL_TIMEOUT, asking).await {
-            Ok(Ok(_)) if answer.starts_with(b"MN") => taken.push(connection),
-            refused => {
-                assert!(!taken.is_empty(), "it refuses everybody: {refused:?}");
-                return taken;
-            }
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_service_that_finds_no_connection_left_at_its_start_serves_all_the_same() {
     let memcached = Memcached::start_with(&["-c", CONNECTIONS_MAX]).await;
-    let others = every_connection(&memcached.address().to_string()).await;
+    let others = memcached.all_connections().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     assert_eq!(aside.get("/users/1").await.user(1).cache_status()["detail"], "fallback");
     drop(others);

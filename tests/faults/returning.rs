@@ -37,16 +37,11 @@ async fn is(aside: &Aside, state: &str) {
     .await;
 }
 
-/// What memcached holds under a user's key, asked past the service.
-async fn held(memcached: &Memcached, id: i64) -> String {
-    memcached.ask(&format!("mg user:{id} v\r\nmn\r\n"), "MN\r\n").await.unwrap()
-}
-
 /// Reads a user until memcached holds what was read, and gives the name.
 async fn held_name(memcached: &Memcached, aside: &Aside, id: i64) -> String {
     eventually("memcached holds it", async || {
         let name = name(aside, id).await;
-        held(memcached, id).await.contains(&name).then_some(name)
+        memcached.stored(&format!("user:{id}")).await.contains(&name).then_some(name)
     })
     .await
 }
@@ -78,7 +73,7 @@ async fn what_was_written_meanwhile_is_never_served_as_it_was_before() {
         assert_eq!(name(&aside, id).await, "Ada");
     }
     for (id, name) in IDS.zip(&before) {
-        let held = held(&memcached, id).await;
+        let held = memcached.stored(&format!("user:{id}")).await;
         assert!(held.contains(name), "memcached has kept the old values: {held}");
     }
     proxy.mend();

@@ -3,8 +3,6 @@
 use reqwest::Method;
 use support::{aside::Aside, memcached::Memcached};
 
-use crate::wire::statistic;
-
 /// What no answer may repeat.
 const MARKER: &str = "marker8472";
 
@@ -43,7 +41,7 @@ async fn an_id_that_is_none_is_400_and_the_largest_is_404() {
         assert!(!answer.contains(MARKER), "{answer}");
     }
     aside.get("/users/9223372036854775807").await.problem(404);
-    assert_eq!(statistic(&memcached, "cmd_flush").await, 0);
+    assert_eq!(memcached.statistic("cmd_flush").await, Some(0));
     aside.get("/users/1").await.user(1);
 }
 

@@ -3,8 +3,6 @@
 use reqwest::Method;
 use support::{answer::Answer, aside::Aside, eventually, memcached::Memcached};
 
-use crate::wire;
-
 const SLOW_MS: f64 = 60.0;
 
 /// What every answer for a user says, whatever the cache did.
@@ -59,9 +57,9 @@ async fn memcached_holds_exactly_the_body() {
     let memcached = Memcached::start().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     let answer = aside.get("/users/42").await;
-    assert_eq!(wire::value(&memcached, "user:42").await.unwrap().as_bytes(), answer.body);
+    assert_eq!(memcached.value("user:42").await.unwrap().as_bytes(), answer.body);
     assert_eq!(aside.get("/users/10001").await.status, 404);
-    assert_eq!(wire::value(&memcached, "user:10001").await.unwrap(), "null");
+    assert_eq!(memcached.value("user:10001").await.unwrap(), "null");
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! The program from outside: real processes, a real memcached, real databases, real sockets.
 
 mod load;
-mod wire;
 
 mod conditional;
 mod database;

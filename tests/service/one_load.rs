@@ -8,8 +8,6 @@ use support::{
 };
 use tokio::task::JoinSet;
 
-use crate::wire::until_loading;
-
 /// A load takes so long that a busy machine can do meanwhile what has to be done.
 const SLOW: &[&str] = &["--slow-query", "3s", "--query-timeout", "60s"];
 
@@ -41,7 +39,7 @@ async fn the_load_of_a_client_that_left_goes_on() {
     let address = memcached.address().to_string();
     let aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     let leaver = tokio::spawn(aside.client.get(format!("http://{}/users/7", aside.address)).send());
-    until_loading(&memcached, "user:7").await;
+    memcached.is_loading("user:7").await;
     leaver.abort();
     let stayer = aside.get("/users/7").await;
     stayer.user(7);
@@ -59,7 +57,7 @@ async fn a_replica_that_dies_with_the_lease_is_replaced_at_the_deadline() {
     let mut holder = Aside::start_at(&place, &slow).await;
     let other = Aside::start_at(&place, &quick).await;
     let lost = tokio::spawn(holder.client.get(format!("http://{}/users/7", holder.address)).send());
-    until_loading(&memcached, "user:7").await;
+    memcached.is_loading("user:7").await;
     holder.signal(Signal::KILL);
     holder.ended().await;
     assert!(lost.await.unwrap().is_err());

@@ -2,8 +2,6 @@
 
 use support::{aside::Aside, eventually, memcached::Memcached};
 
-use crate::wire::value;
-
 #[tokio::test]
 async fn a_stale_entry_is_served_at_once_and_refreshed_behind_it() {
     let memcached = Memcached::start().await;
@@ -23,7 +21,7 @@ async fn a_stale_entry_is_served_at_once_and_refreshed_behind_it() {
         (aside.get("/users/1").await.x_cache() == "HIT").then_some(())
     })
     .await;
-    let refreshed = value(&memcached, "user:1").await.unwrap();
+    let refreshed = memcached.value("user:1").await.unwrap();
     assert_eq!(refreshed.as_bytes(), stale.body);
 }
 

@@ -15,10 +15,7 @@ use support::{
 };
 use tokio::task::JoinSet;
 
-use crate::{
-    forget::stored,
-    request::{all_forgotten, missing, name, number, request, send},
-};
+use crate::request::{all_forgotten, missing, name, number, request, send};
 
 #[tokio::test]
 async fn killed_between_commit_and_delete_it_serves_the_new_value_from_its_next_start_on() {
@@ -39,7 +36,7 @@ async fn killed_between_commit_and_delete_it_serves_the_new_value_from_its_next_
     assert!(!writer.await.unwrap(), "nothing was acknowledged");
     // What was held is gone with its link.
     drop(links);
-    let stored = stored(&memcached[0], "user:1").await;
+    let stored = memcached[0].stored("user:1").await;
     assert!(stored.contains(&old), "the delete has reached memcached: {stored}");
 
     let links = Links::start(&memcached);

@@ -12,11 +12,6 @@ use support::{
 
 use crate::request::{all_forgotten, assert_written, missing, name, rename, send};
 
-/// What memcached has under `key`, asked past the service.
-pub(crate) async fn stored(memcached: &Memcached, key: &str) -> String {
-    memcached.ask(&format!("mg {key} v\r\nmn\r\n"), "MN\r\n").await.unwrap()
-}
-
 /// Waits until the service says `state` of its one memcached.
 async fn memcached_is(aside: &Aside, state: &str) {
     eventually(state, async || {
@@ -106,7 +101,7 @@ async fn memcached_is_not_used_again_before_it_has_forgotten_what_it_missed() {
         assert_written(&rename(&aside, id, "Ada").await, &format!("user:{id}"), "pending");
     }
     memcached.go_on();
-    assert!(!stored(&memcached, "user:20").await.contains("Ada"), "it still has the old value");
+    assert!(!memcached.stored("user:20").await.contains("Ada"), "it still has the old value");
     memcached_is(&aside, "in service").await;
     for id in ids {
         assert_eq!(name(&aside, id).await, "Ada");
@@ -139,7 +134,7 @@ async fn what_a_cut_off_replica_cant_forget_another_forgets() {
     let a = Aside::run(&place, links[0].command(&place, &[])).await;
     let b = Aside::run(&place, links[1].command(&place, &[])).await;
     let old = name(&b, 1).await;
-    assert!(stored(&memcached[0], "user:1").await.contains(&old));
+    assert!(memcached[0].stored("user:1").await.contains(&old));
     links[0].to(0).set(Flow::Cut);
     assert_written(&rename(&a, 1, "Ada").await, "user:1", "pending");
     eventually("the write is seen", async || (name(&b, 1).await == "Ada").then_some(())).await;

@@ -10,10 +10,7 @@ use support::{
     proxy::Flow,
 };
 
-use crate::{
-    forget::stored,
-    request::{assert_written, name, rename},
-};
+use crate::request::{assert_written, name, rename};
 
 /// Two servers, and three replicas over links of their own.
 struct World {
@@ -58,7 +55,7 @@ async fn a_pending_write_is_seen_although_its_other_server_stays_away() {
     let World { servers, links, replicas } = World::without([Some(a), Some(b), Some(b)]).await;
     let [writer, readers @ ..] = &replicas;
     let old = hit(&readers[0], 1).await;
-    assert!(stored(&servers[a], "user:1").await.contains(&old));
+    assert!(servers[a].stored("user:1").await.contains(&old));
     let left: Vec<_> = links[1..].iter().map(|links| links.to(a).lose("md user:1", 2)).collect();
     assert_written(&rename(writer, 1, "Ada").await, "user:1", "pending");
     for reader in readers {

@@ -18,14 +18,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
     sync::OnceCell,
     time::timeout,
 };
 
-use super::{PATIENCE, answer::Answer, eventually};
+use super::{PATIENCE, answer::Answer, eventually, raw::RawClient};
 
 /// A folder with a database; it goes with the last clone.
 #[derive(Clone, Debug)]
@@ -168,11 +167,7 @@ impl Aside {
 
     /// Sends `bytes` on a connection of its own, and returns all that comes back until it is closed.
     pub async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
-        let mut socket = TcpStream::connect(self.address).await.unwrap();
-        socket.write_all(bytes.as_ref()).await.unwrap();
-        let mut answer = Vec::new();
-        timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap().unwrap();
-        String::from_utf8(answer).unwrap()
+        RawClient::exchange(self.address, bytes).await
     }
 
     /// One number of the service's own ledger, in `/stats`.

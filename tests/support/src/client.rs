@@ -10,7 +10,7 @@ use aside::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::eventually::eventually;
+use super::eventually;
 
 /// A look that takes the lease of what is absent.
 pub const LEASED: Ask = Ask { lease_s: Some(30), refresh_s: None };

@@ -21,7 +21,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::eventually::eventually;
+use super::eventually;
 
 /// Connections of one client: for lookups, for changes, and for releases.
 pub const CONNECTIONS: usize = 3;

@@ -3,11 +3,12 @@
 pub mod answer;
 pub mod aside;
 pub mod client;
-pub mod eventually;
+mod eventually;
 pub mod fake;
 pub mod link;
 pub mod memcached;
 pub mod proxy;
+pub mod raw;
 pub mod source;
 pub mod terminal;
 

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::eventually::{PATIENCE, eventually};
+use super::{PATIENCE, eventually};
 
 /// Where a port is looked for: below the range from which the system takes the ports of outgoing
 /// connections, so that none of those takes the place of a server that a test restarts.
@@ -149,6 +149,47 @@ impl Memcached {
         let text = self.ask("stats\r\n", "END\r\n").await?;
         let prefix = format!("STAT {name} ");
         text.lines().find_map(|line| line.strip_prefix(&prefix))?.trim().parse().ok()
+    }
+
+    /// Takes connections over TCP until it gives no more.
+    pub async fn all_connections(&self) -> Vec<TcpStream> {
+        let mut taken: Vec<TcpStream> = Vec::new();
+        loop {
+            let mut next = TcpStream::connect(self.address.to_string()).await.unwrap();
+            let answer = converse(&mut next, "version\r\n", "\r\n").await;
+            if answer.is_some_and(|answer| answer.starts_with("VERSION")) {
+                taken.push(next);
+                continue;
+            }
+            // One that was closed just now may have been counted still.
+            let report = converse(&mut taken[0], "stats\r\n", "END\r\n").await.unwrap();
+            if report.contains(&format!("STAT curr_connections {}\r\n", taken.len())) {
+                return taken;
+            }
+        }
+    }
+
+    /// The item under `key` as `mg` tells it: a line and the value, or `EN`.
+    pub async fn stored(&self, key: &str) -> String {
+        self.tell(&format!("mg {key} v")).await
+    }
+
+    /// The value of `key`: `None` if it is not there, empty while it is being loaded.
+    pub async fn value(&self, key: &str) -> Option<String> {
+        let stored = self.stored(key).await;
+        stored.starts_with("VA ").then(|| stored.split_once("\r\n").unwrap().1.to_owned())
+    }
+
+    /// Waits until somebody loads `key`.
+    pub async fn is_loading(&self, key: &str) {
+        let loading = async || self.value(key).await?.is_empty().then_some(());
+        eventually(&format!("a placeholder under {key}"), loading).await;
+    }
+
+    /// Tells it one command, and returns the answer without its end.
+    pub async fn tell(&self, command: &str) -> String {
+        let answer = self.ask(&format!("{command}\r\nmn\r\n"), "MN\r\n").await.unwrap();
+        answer.strip_suffix("MN\r\n").unwrap().strip_suffix("\r\n").unwrap().to_owned()
     }
 
     /// Sends `command` by a connection of its own, and gives the answer up to `end`.
