@@ -58,6 +58,7 @@ mod tests {
 
     /// Runs `plan` until it has proved something: on a busy machine one run may be too short for that.
     async fn run(plan: Plan) {
+        let _core = support::core().await;
         let mut runs = 0..RUNS_MAX;
         while !run_once(plan.clone()).await {
             runs.next().expect("too little was done to prove anything");

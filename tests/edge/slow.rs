@@ -70,6 +70,7 @@ fn slow_clients() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
+    let _core = support::core().await;
     let clients = slow_clients();
     // A busy machine may take a while to send even a quick head. As in the service, idle connections have longer.
     let head_deadline = Duration::from_secs(4);

@@ -5,8 +5,11 @@ use std::{
     time::Duration,
 };
 
-use support::{aside::Aside, eventually};
-use tokio::time::{Instant, sleep};
+use support::{aside::Aside, core, eventually};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, sleep},
+};
 
 use crate::{
     load::{Load, Sample},
@@ -25,6 +28,7 @@ pub(crate) const READS: usize = 400;
 /// A service under load, and what has happened to it so far.
 pub(crate) struct Trial<'a> {
     aside: &'a Aside,
+    _core: SemaphorePermit<'static>,
     load: Load,
     metrics: String,
     begun_at: Option<Instant>,
@@ -46,9 +50,11 @@ pub(crate) struct Outcome {
 impl<'a> Trial<'a> {
     /// Begins the load and waits until all that is asked for again and again comes from memcached.
     pub(crate) async fn start(aside: &'a Aside) -> Self {
+        let core = core().await;
         let load = Load::start(aside);
         let trial = Self {
             aside,
+            _core: core,
             load,
             metrics: String::new(),
             begun_at: None,

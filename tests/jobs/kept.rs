@@ -21,7 +21,7 @@ async fn goes_away_and_comes_back(mut home: Home) {
     drop(consumer);
     // Acknowledged, and the last thing that the server does.
     queue.push(&[2, 3]).await.unwrap();
-    home.server.as_mut().unwrap().kill();
+    home.server().kill();
     let consumer = Consumer::start(&queue, Manner::Answer);
     for _ in 0..2 {
         let asked_at = Instant::now();
@@ -30,14 +30,14 @@ async fn goes_away_and_comes_back(mut home: Home) {
         assert!(queue.report().await.is_err());
         assert!(asked_at.elapsed() < 2 * SAID_WITHIN, "{:?}", asked_at.elapsed());
     }
-    home.server.as_mut().unwrap().restart().await;
+    home.server().restart().await;
     eventually("pushes are taken again", async || queue.push(&[5]).await.ok()).await;
     eventually("all are done", async || (consumer.warmed() == [2, 3, 5]).then_some(())).await;
 }
 
 #[tokio::test]
 async fn postgres_goes_away_and_comes_back_with_what_it_had() {
-    goes_away_and_comes_back(Home::postgres().await).await;
+    goes_away_and_comes_back(Home::lone_postgres().await).await;
 }
 
 #[tokio::test]
@@ -47,10 +47,10 @@ async fn redis_goes_away_and_comes_back_with_what_it_had() {
 
 #[tokio::test]
 async fn a_postgres_that_is_down_is_not_said_to_be_busy() {
-    let mut home = Home::postgres().await;
+    let mut home = Home::lone_postgres().await;
     let queue = home.queue();
     queue.push(&[1]).await.unwrap();
-    home.server.as_mut().unwrap().kill();
+    home.server().kill();
     let lost = queue.push(&[2]).await.unwrap_err().to_string();
     assert_eq!(lost, "the queue is unavailable: no connection within 2 s");
     let never_had = home.queue().push(&[2]).await.unwrap_err().to_string();
@@ -74,7 +74,8 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let table = "LOCK TABLE aside_jobs IN ACCESS EXCLUSIVE MODE";
     sqlx::query(table).execute(&mut *lock).await.unwrap();
     eventually("it waits for the lock", async || {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                       AND datname = current_database()";
         let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *lock).await.unwrap();
         (waiting > 0).then_some(())
     })

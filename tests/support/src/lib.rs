@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod aside;
 pub mod client;
+mod core;
 mod eventually;
 pub mod fake;
 pub mod link;
@@ -12,4 +13,5 @@ pub mod raw;
 pub mod source;
 pub mod terminal;
 
+pub use core::core;
 pub use eventually::{PATIENCE, eventually};
