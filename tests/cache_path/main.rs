@@ -3,9 +3,12 @@
 
 mod coalescing;
 mod directives;
+mod fallback;
 mod ledger;
 mod negative;
 mod overload;
+mod random;
+mod random_stack;
 mod stale;
 mod store;
 mod writes;

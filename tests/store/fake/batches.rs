@@ -10,7 +10,7 @@ use support::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{UNHURRIED, connected};
+use super::{UNHURRIED, connected};
 
 /// While a round trip is under way others are queued, which ask in turn for one thing and the other.
 #[tokio::test]

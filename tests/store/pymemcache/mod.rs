@@ -15,7 +15,7 @@ mod tests {
     use bytes::Bytes;
     use support::memcached::{Memcached as Process, free_port};
 
-    use crate::python::hash_client;
+    use super::python::hash_client;
 
     /// What Aside asks for that wants to load.
     const ASK: Ask = Ask { lease_s: Some(5), refresh_s: None };

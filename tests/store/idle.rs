@@ -1,8 +1,5 @@
 //! Connections that nobody uses for a while: what is asked after that is answered at the first attempt.
 
-// Tells the lints that the functions beside the tests are of the tests.
-#![cfg(test)]
-
 use std::time::Duration;
 
 use aside::{

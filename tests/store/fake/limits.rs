@@ -9,7 +9,7 @@ use support::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::{Looked, UNHURRIED, connected, serves_again};
+use super::{Looked, UNHURRIED, connected, serves_again};
 
 /// For those that wait for the deadline to pass.
 const HURRIED: Duration = Duration::from_millis(50);

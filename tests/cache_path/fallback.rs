@@ -23,6 +23,8 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use super::settle;
+
 /// How long an entry may live in the memory that stands in.
 const LIFE_MAX: Duration = Duration::from_secs(5);
 
@@ -101,13 +103,6 @@ fn shared() -> Memory {
 
 fn body(answer: &Answer) -> &str {
     std::str::from_utf8(answer.body.as_ref().unwrap()).unwrap()
-}
-
-/// Lets every task run until all of them wait for something.
-async fn settle() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use support::{
     fake::{Act, Asked, CONNECTIONS, Verb, block, value_of},
 };
 
-use crate::{UNHURRIED, connected, is_right_or_an_error, serves_again, struck};
+use super::{UNHURRIED, connected, is_right_or_an_error, serves_again, struck};
 
 #[tokio::test]
 async fn a_reply_cut_anywhere_is_an_error_and_never_part_of_a_value() {

@@ -1,8 +1,5 @@
 //! Changes that are asked for at the same time share round trips, so that a server that is far away keeps up.
 
-// Tells the lints that the functions beside the tests are of the tests.
-#![cfg(test)]
-
 use std::{
     sync::{
         Arc,

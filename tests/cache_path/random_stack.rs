@@ -1,13 +1,12 @@
 //! The real layers over real stores at the end of bad wires, against a small reference that knows what
 //! each read may return. Every chance is drawn from a seed; a failure prints it, and
-//! `ASIDE_SEED=<seed> cargo test --test random_stack` lives through the same world again.
-
-mod random;
+//! `ASIDE_SEED=<seed> cargo test --test cache_path random_stack` lives through the same world again.
 
 use std::{env, ops::Range, thread};
 
 use aside::metrics::{FillResult, Outcome};
-use random::{
+
+use crate::random::{
     server::Flaw,
     weather::Weather,
     world::{Tally, live},

@@ -1,9 +1,6 @@
 //! A memcached that does wrong: every reply that is not whole and the one asked for is an error of the
 //! one operation, never somebody's value; and the same client serves rightly again.
 
-// Tells the lints that the functions beside the tests are of the tests.
-#![cfg(test)]
-
 mod batches;
 mod broken;
 mod changes;

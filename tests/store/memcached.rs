@@ -1,9 +1,6 @@
 //! What memcached as a store promises besides the contract, against real memcached processes: full,
 //! stopped, killed, restarted, out of connections, or never there.
 
-// Tells the lints that the functions beside the tests are of the tests.
-#![cfg(test)]
-
 use std::{pin::pin, time::Duration};
 
 use aside::{

@@ -14,7 +14,7 @@ use support::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{UNHURRIED, connected, serves_again};
+use super::{UNHURRIED, connected, serves_again};
 
 /// Deletes that are sent together.
 const COUNT: usize = 8;

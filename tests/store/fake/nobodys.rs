@@ -8,7 +8,7 @@ use support::{
     fake::{Act, Asked, CONNECTIONS, block, value_of},
 };
 
-use crate::{UNHURRIED, connected, is_right_or_an_error, looks_up, serves_again, struck};
+use super::{UNHURRIED, connected, is_right_or_an_error, looks_up, serves_again, struck};
 
 #[tokio::test]
 async fn a_reply_without_a_version_or_a_number_or_a_key_is_nobodys() {

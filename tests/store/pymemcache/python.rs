@@ -16,7 +16,7 @@ pub(crate) async fn hash_client(
     servers: &[String],
     lines: &[impl Display],
 ) -> Vec<String> {
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pymemcache/hash_client.py");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/pymemcache/hash_client.py");
     let mut python = Command::new(PYTHON)
         .args([program, command])
         .args(servers)

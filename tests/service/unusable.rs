@@ -1,8 +1,5 @@
 //! Servers that answer and can't serve the lease protocol: they are kept out of service, and the log says why.
 
-// Tells the lints that the functions beside the tests are of the tests.
-#![cfg(test)]
-
 use support::{
     aside::Aside,
     eventually,

@@ -7,7 +7,7 @@ use support::{
     fake::{Act, Asked, CONNECTIONS, Fake, Verb, block},
 };
 
-use crate::{UNHURRIED, connected, serves_again};
+use super::{UNHURRIED, connected, serves_again};
 
 #[tokio::test]
 async fn bytes_after_a_reply_are_never_the_answer_to_a_change() {

@@ -1,8 +1,5 @@
 //! What every store promises, told once and held against both: memcached and this process's memory.
 
-// Tells the lints that the functions beside the tests are of the tests.
-#![cfg(test)]
-
 use std::time::Duration;
 
 use aside::cache::{Ask, Filled, Found, Key, Lease, Look, Memory, Origin, Store, Token};
