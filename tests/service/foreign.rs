@@ -26,6 +26,7 @@ async fn what_is_not_ours_is_a_miss_and_is_replaced() {
 async fn a_restarted_and_a_flushed_memcached_are_cold_and_nothing_worse() {
     let mut memcached = Memcached::start().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    let _core = support::core().await;
     let load = crate::load::Load::start(&aside, 8, 50);
     for _ in 0..3 {
         memcached.tell("flush_all").await;

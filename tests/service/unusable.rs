@@ -1,5 +1,6 @@
 //! Servers that answer and can't serve the lease protocol: they are kept out of service, and the log says why.
 
+use futures_util::future::join_all;
 use support::{
     aside::Aside,
     eventually,
@@ -115,7 +116,7 @@ async fn a_server_that_lacks_a_command_or_is_too_old_is_not_used_until_it_is_rep
             "it refuses meta commands",
         ),
     ];
-    for (limit, reason) in faults {
+    let told = faults.map(async |(limit, reason)| {
         let fake = Fake::start().await;
         fake.is_limited(limit);
         let aside = aside(fake.address()).await;
@@ -129,7 +130,8 @@ async fn a_server_that_lacks_a_command_or_is_too_old_is_not_used_until_it_is_rep
         fake.is_limited(|_| None);
         fake.is_connected(CONNECTIONS).await;
         assert_eq!(warnings(&aside, "").0, 2, "{reason}: {}", aside.log());
-    }
+    });
+    join_all(told).await;
 }
 
 #[tokio::test]
@@ -151,7 +153,7 @@ async fn a_probe_that_is_not_answered_by_its_own_replies_is_a_failure_like_any_o
         |line| (line == "mn").then_some("MN\r\nMN\r\n"),
         |line| line.starts_with("mg").then_some(""),
     ];
-    for (place, wrong) in wrongs.into_iter().enumerate() {
+    let failed = wrongs.into_iter().enumerate().map(async |(place, wrong)| {
         let fake = Fake::start().await;
         fake.is_limited(wrong);
         let aside = aside(fake.address()).await;
@@ -161,5 +163,6 @@ async fn a_probe_that_is_not_answered_by_its_own_replies_is_a_failure_like_any_o
         assert!(aside.log().contains("memcached is out of service"), "{place}: {}", aside.log());
         fake.is_limited(|_| None);
         fake.is_connected(CONNECTIONS).await;
-    }
+    });
+    join_all(failed).await;
 }
