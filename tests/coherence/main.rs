@@ -8,20 +8,16 @@
 //!
 //! `ASIDE_SOAK_SECONDS` makes it last longer (`bench/soak`), `ASIDE_SOAK_SEED` repeats the choices of a run.
 
-#[cfg(test)]
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
+
 mod checker;
-#[cfg(test)]
 mod clients;
-#[cfg(test)]
 mod cluster;
-#[cfg(test)]
 mod faults;
-#[cfg(test)]
 mod history;
-#[cfg(test)]
 mod plan;
 
-#[cfg(test)]
 mod tests {
     use std::{env, time::Duration};
 

@@ -1,9 +1,7 @@
 //! One cluster for Aside and for Python: the real pymemcache finds what Aside stores, and the other way round.
 
-#[cfg(test)]
 mod python;
 
-#[cfg(test)]
 mod tests {
     use std::{sync::Arc, time::Duration};
 
