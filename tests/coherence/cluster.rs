@@ -54,9 +54,8 @@ impl Cluster {
             .await;
         for replica in &self.replicas {
             eventually("in service", async || {
-                let stats = replica.get("/stats").await.json();
-                let mut servers = stats["memcached"].as_array().unwrap().iter();
-                servers.all(|server| server["state"] == "in service").then_some(())
+                let states = replica.states().await;
+                states.iter().all(|state| state == "in service").then_some(())
             })
             .await;
         }

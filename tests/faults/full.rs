@@ -60,8 +60,7 @@ async fn full_and_not_evicting() {
         assert_eq!(said, ["miss", "false", "not-stored"]);
     }
     assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "HIT");
-    let metrics = aside.get("/metrics").await;
-    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let metrics = aside.metrics().await;
     for name in ["aside_memcached_failures_total", "aside_memcached_crosstalk_total"] {
         let mut lines = metrics.lines().filter(|line| line.starts_with(name)).peekable();
         assert!(lines.peek().is_some(), "{metrics}");

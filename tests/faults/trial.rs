@@ -92,7 +92,7 @@ impl<'a> Trial<'a> {
     /// Waits until a server is out of service.
     pub(crate) async fn is_out_of_service(&mut self) {
         eventually("out of service", async || {
-            states(self.aside).await.contains(&"out of service".to_owned()).then_some(())
+            self.aside.states().await.contains(&"out of service".to_owned()).then_some(())
         })
         .await;
         self.opened_at = Some(Instant::now());
@@ -115,7 +115,7 @@ impl<'a> Trial<'a> {
     pub(crate) async fn recovers(self) -> Outcome {
         let (begun_at, ended_at) = (self.begun_at.unwrap(), self.ended_at.unwrap());
         let back_at = loop {
-            let in_service = states(self.aside).await.iter().all(|state| state == "in service");
+            let in_service = self.aside.states().await.iter().all(|state| state == "in service");
             let found = self.load.look(|samples| {
                 let mut after = samples.iter().filter(|sample| sample.begun_at >= ended_at);
                 after.find(|sample| sample.is_hit()).map(|sample| sample.ended_at)
@@ -207,13 +207,6 @@ impl Outcome {
             self.samples.iter().filter(|sample| from <= sample.begun_at && sample.begun_at < to);
         added.map(|sample| sample.lookup_ms).collect()
     }
-}
-
-/// What the service says of its servers.
-pub(crate) async fn states(aside: &Aside) -> Vec<String> {
-    let stats = aside.get("/stats").await.json();
-    let servers = stats["memcached"].as_array().unwrap();
-    servers.iter().map(|server| server["state"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The sum over all series of `metric`, which may have some of its labels: `name{label="value"`.

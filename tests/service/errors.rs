@@ -64,10 +64,8 @@ async fn unknown_paths_and_methods_are_problems_that_repeat_nothing() {
 #[tokio::test]
 async fn no_request_makes_a_new_series_and_each_get_is_in_the_ledger_once() {
     let aside = Aside::start(&[]).await;
-    let series = async || {
-        let text = aside.get("/metrics").await;
-        String::from_utf8_lossy(&text.body).lines().filter(|line| !line.starts_with('#')).count()
-    };
+    let series =
+        async || aside.metrics().await.lines().filter(|line| !line.starts_with('#')).count();
     let before = series().await;
     for number in 0..500 {
         aside.get(&format!("/{number}")).await;

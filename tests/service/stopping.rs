@@ -12,7 +12,7 @@ async fn leave(aside: &Aside, id: i64, running: &str) {
     let mut client = RawClient::connect(aside.address).await;
     client.send(format!("GET /users/{id} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
     eventually("the load runs", async || {
-        let metrics = String::from_utf8(aside.get("/metrics").await.body.to_vec()).unwrap();
+        let metrics = aside.metrics().await;
         let line = metrics.lines().find_map(|line| line.strip_prefix(RUNNING));
         (line == Some(running)).then_some(())
     })

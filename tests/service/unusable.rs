@@ -27,8 +27,7 @@ fn warnings(aside: &Aside, reason: &str) -> (usize, bool) {
 
 /// Attempts that failed, by the metric.
 async fn failures(aside: &Aside) -> usize {
-    let metrics = aside.get("/metrics").await;
-    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let metrics = aside.metrics().await;
     let mut lines =
         metrics.lines().filter(|line| line.starts_with("aside_memcached_failures_total"));
     lines.next().unwrap().rsplit(' ').next().unwrap().parse().unwrap()

@@ -96,8 +96,7 @@ async fn with_one_of_two_servers_killed_log_ins_go_on_and_its_sessions_are_away_
     // The first few failures are what the service learns it from.
     eventually("out of service", async || {
         assert_away(&get(&aside, &lost[0]).await);
-        let stats = aside.get("/stats").await.json();
-        (stats["memcached"][0]["state"] == "out of service").then_some(())
+        (aside.states().await[0] == "out of service").then_some(())
     })
     .await;
     for _ in 0..40 {

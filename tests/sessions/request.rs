@@ -24,8 +24,7 @@ pub(crate) async fn start_at(place: &Place, memcached: &[&Memcached], arguments:
 
 /// Sends a JSON body to `POST /sessions`.
 pub(crate) async fn post(aside: &Aside, body: &Value) -> Answer {
-    let url = format!("http://{}/sessions", aside.address);
-    Answer::to(aside.client.post(url).json(body)).await.unwrap()
+    aside.send_json(Method::POST, "/sessions", body).await
 }
 
 /// Tries to log the first user in.

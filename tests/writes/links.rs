@@ -10,7 +10,7 @@ use support::{
     proxy::Flow,
 };
 
-use crate::request::{assert_written, name, rename};
+use crate::request::assert_written;
 
 /// Two servers, and three replicas over links of their own.
 struct World {
@@ -57,9 +57,9 @@ async fn a_pending_write_is_seen_although_its_other_server_stays_away() {
     let old = hit(&readers[0], 1).await;
     assert!(servers[a].stored("user:1").await.contains(&old));
     let left: Vec<_> = links[1..].iter().map(|links| links.to(a).lose("md user:1", 2)).collect();
-    assert_written(&rename(writer, 1, "Ada").await, "user:1", "pending");
+    assert_written(&writer.rename(1, "Ada").await, "user:1", "pending");
     for reader in readers {
-        eventually("the write is seen", async || (name(reader, 1).await == "Ada").then_some(()))
+        eventually("the write is seen", async || (reader.name(1).await == "Ada").then_some(()))
             .await;
     }
     assert!(left.iter().any(|left| left.load(Ordering::Relaxed) < 2), "nothing was lost");
@@ -73,8 +73,8 @@ async fn a_write_is_forgotten_on_both_servers_that_a_replica_may_read_it_from() 
         let [writer, reader, _] = &world.replicas;
         for id in 1..=8 {
             hit(reader, id).await;
-            assert_written(&rename(writer, id, "Ada").await, &format!("user:{id}"), "forgotten");
-            assert_eq!(name(reader, id).await, "Ada", "user {id} without server {away}");
+            assert_written(&writer.rename(id, "Ada").await, &format!("user:{id}"), "forgotten");
+            assert_eq!(reader.name(id).await, "Ada", "user {id} without server {away}");
         }
     }
 }

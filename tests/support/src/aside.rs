@@ -13,8 +13,9 @@ use std::{
 };
 
 use ::aside::users::Database;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::{
@@ -168,6 +169,42 @@ impl Aside {
     /// Sends `bytes` on a connection of its own, and returns all that comes back until it is closed.
     pub async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
         RawClient::exchange(self.address, bytes).await
+    }
+
+    /// A request with a JSON body.
+    pub fn request(&self, method: Method, path: &str, body: &Value) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address)).json(body)
+    }
+
+    /// Sends a JSON body.
+    pub async fn send_json(&self, method: Method, path: &str, body: &Value) -> Answer {
+        Answer::to(self.request(method, path, body)).await.unwrap()
+    }
+
+    /// Gives the user `id` this name, and asserts that this is acknowledged.
+    pub async fn rename(&self, id: i64, name: &str) -> Answer {
+        let path = format!("/users/{id}");
+        let answer = self.send_json(Method::PATCH, &path, &json!({ "name": name })).await;
+        assert_eq!(answer.user(id).json()["name"], name);
+        answer
+    }
+
+    /// The name of the user `id`, as a read has it.
+    pub async fn name(&self, id: i64) -> String {
+        let answer = self.get(&format!("/users/{id}")).await;
+        answer.user(id).json()["name"].as_str().unwrap().to_owned()
+    }
+
+    /// All that `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        String::from_utf8(self.get("/metrics").await.body.to_vec()).unwrap()
+    }
+
+    /// The states of its servers, in their order.
+    pub async fn states(&self) -> Vec<String> {
+        let stats = self.get("/stats").await.json();
+        let servers = stats["memcached"].as_array().unwrap();
+        servers.iter().map(|server| server["state"].as_str().unwrap().to_owned()).collect()
     }
 
     /// One number of the service's own ledger, in `/stats`.
