@@ -5,7 +5,9 @@ WORKDIR /source
 # The dependencies are compiled in a layer of their own, against an empty program: only a change to one of these files
 # compiles them again.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && cargo build --release --locked
+COPY tests/support/Cargo.toml tests/support/
+RUN mkdir src tests/support/src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs tests/support/src/lib.rs \
+    && cargo build --release --locked
 
 # The empty program is forgotten first: cargo compares times, and the real files can be older than what it made of it.
 COPY migrations migrations

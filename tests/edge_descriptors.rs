@@ -2,7 +2,6 @@
 //! alone in its binary.
 
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,27 +11,16 @@ use axum::routing::get;
 use axum_server::Handle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use support::raw::RawClient;
+use tokio::time::Instant;
 
 const DESCRIPTORS: u64 = 256;
 /// How long the processor time is watched while nothing can be accepted.
 const WATCHED: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(20);
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 fn processor_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
-}
-
-async fn send(socket: &mut TcpStream) -> io::Result<()> {
-    socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await
-}
-
-async fn answer(mut socket: TcpStream) -> io::Result<String> {
-    let mut answer = String::new();
-    timeout(PATIENCE, socket.read_to_string(&mut answer)).await??;
-    Ok(answer)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,15 +39,13 @@ async fn without_descriptors_the_edge_neither_spins_nor_stops_and_serves_again_w
         Arc::clone(&counters),
         Handle::new(),
     ));
-    let mut first = TcpStream::connect(address).await.unwrap();
-    send(&mut first).await.unwrap();
-    assert!(answer(first).await.unwrap().ends_with("here"));
+    assert!(RawClient::exchange(address, REQUEST).await.ends_with("here"));
 
     // All but one descriptor are taken; the client's own socket takes that one, and leaves none to the server's.
     let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     files.pop();
-    let mut waiting = TcpStream::connect(address).await.unwrap();
-    send(&mut waiting).await.unwrap();
+    let mut waiting = RawClient::connect(address).await;
+    waiting.send(REQUEST).await;
     assert!(File::open("/dev/null").is_err());
 
     let (began, used) = (Instant::now(), processor_time());
@@ -70,5 +56,5 @@ async fn without_descriptors_the_edge_neither_spins_nor_stops_and_serves_again_w
     assert!(!served.is_finished());
 
     drop(files);
-    assert!(answer(waiting).await.unwrap().ends_with("here"));
+    assert!(waiting.read_to_end().await.ends_with("here"));
 }

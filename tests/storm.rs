@@ -1,9 +1,5 @@
 //! Too many requests at once, through the program itself.
 
-#[path = "support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 use std::{
     future::Future,
     sync::{
@@ -17,7 +13,7 @@ use reqwest::Client;
 use support::{
     answer::Answer,
     aside::{Aside, Place},
-    eventually,
+    core, eventually,
     memcached::Memcached,
 };
 use tokio::{
@@ -105,6 +101,7 @@ fn running(metrics: &Answer) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_requests_for_one_cold_user_over_three_replicas_are_one_load() {
     const REQUESTS: usize = 1000;
+    let _core = core().await;
     let (memcached, place) = (Memcached::start().await, Place::seeded().await);
     let arguments = ["--memcached", &memcached.address().to_string(), "--slow-query", "1s"];
     let (mut replicas, client) = (Vec::new(), client());
@@ -135,9 +132,16 @@ async fn a_thousand_requests_for_one_cold_user_over_three_replicas_are_one_load(
         for answer in &answers {
             assert_eq!(answer.user(id).body, answers[0].body);
         }
-        let misses = answers.iter().filter(|answer| answer.x_cache() == "MISS").count();
+        let misses: Vec<_> = answers.iter().filter(|answer| answer.x_cache() == "MISS").collect();
+        assert!(
+            misses.iter().all(|miss| miss.server_timing().contains_key("db")),
+            "it was waited for"
+        );
+        let is_collapsed = |miss: &&&Answer| miss.cache_status().contains_key("collapsed");
+        let collapsed = misses.iter().filter(is_collapsed).count();
+        assert_eq!(misses.len() - collapsed, 1, "all but one say that it was another's load");
         let (p99, max) = p99_and_max(&answers);
-        println!("{misses} of {REQUESTS} waited; p99 {p99:?}, max {max:?}");
+        println!("{} of {REQUESTS} waited; p99 {p99:?}, max {max:?}", misses.len());
         assert_eq!(loads().await - before, u64::try_from(id).unwrap(), "loads of {id} users");
     }
 }
@@ -147,6 +151,7 @@ async fn of_ten_thousand_cold_users_so_many_are_loaded_at_once_and_hits_go_on() 
     const CONNECTIONS: usize = 400;
     const USERS: i64 = 10_000;
     const HOT: i64 = 1;
+    let _core = core().await;
     let aside = narrow().await;
     let user = format!("http://{}/users/", aside.address);
     aside.get("/users/1").await.user(HOT);
@@ -215,6 +220,7 @@ async fn of_ten_thousand_cold_users_so_many_are_loaded_at_once_and_hits_go_on() 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_ten_times_too_much_it_is_back_to_normal_soon() {
     const STORM: Duration = Duration::from_secs(3);
+    let _core = core().await;
     let aside = narrow().await;
     // No answer is kept, so that every request is a load. Half of what the service can do is four at a time.
     let url = format!("http://{}/users/1", aside.address);

@@ -1,8 +1,7 @@
 //! Who may use `/cache`.
 
 use reqwest::Method;
-
-use crate::support::aside::Aside;
+use support::aside::Aside;
 
 const ALL: [(Method, &str); 3] = [
     (Method::GET, "/cache/users/1"),

@@ -1,11 +1,9 @@
 //! What an explanation says.
 
 use serde_json::{Value, json};
+use support::{aside::Aside, memcached::Memcached};
 
-use crate::{
-    program::{addresses, cache, flags, run, store, tell},
-    support::{aside::Aside, memcached::Memcached},
-};
+use crate::program::{addresses, cache, flags, run, store};
 
 /// `GET /cache/users/{id}`.
 async fn explained(aside: &Aside, id: i64) -> Value {
@@ -31,8 +29,8 @@ async fn each_state_is_told_apart_with_its_size_age_time_left_and_lease() {
     store(&memcached, "user:3", "null", &format!("T50 F{negative}")).await;
     store(&memcached, "user:4", "hello", "T0").await;
     store(&memcached, "user:5", body, &format!("T240 F{entry}")).await;
-    tell(&memcached, "mg user:5 t R300").await;
-    tell(&memcached, "mg user:6 t N30").await;
+    memcached.tell("mg user:5 t R300").await;
+    memcached.tell("mg user:6 t N30").await;
     for (id, state, bytes, age_s, fresh_s, lease, read) in [
         (1, "fresh", 8, 18, 42, false, json!(false)),
         (2, "stale", 8, 120, -60, false, json!(false)),

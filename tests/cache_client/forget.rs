@@ -3,10 +3,15 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use support::{
+    aside::Aside,
+    eventually,
+    memcached::Memcached,
+    proxy::{Flow, Proxy},
+};
 
 use crate::{
-    program::{addresses, store, stored, tell},
-    support::{aside::Aside, eventually, memcached::Memcached, proxy::Proxy},
+    program::{addresses, store},
     unnoticed::until_a_second_old,
 };
 
@@ -17,7 +22,7 @@ async fn one_entry_is_forgotten_as_a_write_does_it() {
     aside.get("/users/1").await.user(1);
     let answer = aside.send(Method::DELETE, "/cache/users/1", &[]).await;
     assert_eq!((answer.status, &answer.cache_status()["detail"][..]), (204, "forgotten"));
-    assert_eq!(tell(&memcached, "me user:1").await, "EN");
+    assert_eq!(memcached.tell("me user:1").await, "EN");
     assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "MISS");
     aside.send(Method::DELETE, "/cache/users/0", &[]).await.problem(400);
 }
@@ -25,16 +30,16 @@ async fn one_entry_is_forgotten_as_a_write_does_it() {
 #[tokio::test]
 async fn what_cant_be_forgotten_now_is_forgotten_when_the_server_is_back() {
     let memcached = Memcached::start().await;
-    let mut way = Proxy::start(memcached.address()).await;
+    let way = Proxy::start(&memcached.address());
     let aside = Aside::start(&["--memcached", &way.address().to_string()]).await;
     aside.get("/users/1").await.user(1);
-    way.cut();
+    way.set(Flow::Cut);
     let answer = aside.send(Method::DELETE, "/cache/users/1", &[]).await;
     assert_eq!((answer.status, &answer.cache_status()["detail"][..]), (204, "pending"));
-    assert_ne!(tell(&memcached, "me user:1").await, "EN");
-    way.mend().await;
+    assert_ne!(memcached.tell("me user:1").await, "EN");
+    way.mend();
     eventually("it is forgotten", async || {
-        (tell(&memcached, "me user:1").await == "EN").then_some(())
+        (memcached.tell("me user:1").await == "EN").then_some(())
     })
     .await;
 }
@@ -57,7 +62,7 @@ async fn all_entries_are_forgotten_and_what_is_not_ours_stays() {
         };
         join_all(ids.iter().map(read)).await;
     }
-    tell(&servers[0], "mg calculation:7 t N600").await;
+    servers[0].tell("mg calculation:7 t N600").await;
     let answer = aside.send(Method::DELETE, "/cache", &[]).await;
     assert_eq!((answer.status, answer.json()), (200, json!({ "forgotten": 3001 })));
     for server in &servers {
@@ -66,7 +71,7 @@ async fn all_entries_are_forgotten_and_what_is_not_ours_stays() {
         assert_eq!(listed.matches("key=").count(), theirs, "{listed}");
     }
     for key in others {
-        assert!(stored(&servers[0], key).await.contains("theirs"), "{key}");
+        assert!(servers[0].stored(key).await.contains("theirs"), "{key}");
     }
     assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "MISS");
     let answer = aside.send(Method::DELETE, "/cache", &[]).await;
@@ -78,14 +83,14 @@ async fn an_entry_that_was_just_read_is_forgotten_too() {
     let memcached = Memcached::start().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     store(&memcached, "user:1", "{\"id\":1}", "T60").await;
-    tell(&memcached, "mg user:1 t").await;
+    memcached.tell("mg user:1 t").await;
     // By then memcached has moved it to the queue of cold items. A read takes it from there, behind the reader's
     // back, and meanwhile it is in no listing.
     until_a_second_old(&memcached, "user:1").await;
-    tell(&memcached, "mg user:1 t").await;
+    memcached.tell("mg user:1 t").await;
     let answer = aside.send(Method::DELETE, "/cache", &[]).await;
     assert_eq!((answer.status, answer.json()), (200, json!({ "forgotten": 1 })));
-    assert_eq!(tell(&memcached, "me user:1").await, "EN");
+    assert_eq!(memcached.tell("me user:1").await, "EN");
 }
 
 #[tokio::test]

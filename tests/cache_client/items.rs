@@ -1,9 +1,8 @@
 //! `aside cache set`, `get` and `delete`.
 
-use crate::{
-    program::{addresses, cache, fed, run, store, stored, tell},
-    support::{aside::Aside, memcached::Memcached},
-};
+use support::{aside::Aside, memcached::Memcached};
+
+use crate::program::{addresses, cache, fed, run, store};
 
 #[tokio::test]
 async fn a_value_is_set_got_and_deleted_on_its_home() {
@@ -14,7 +13,7 @@ async fn a_value_is_set_got_and_deleted_on_its_home() {
     assert_eq!(got, "hello\nwörld\t", "a pipe is given the bytes as they are");
     let mut copies = 0;
     for server in &servers {
-        let line = stored(server, "greeting").await;
+        let line = server.stored("greeting").await;
         copies += usize::from(line.starts_with("VA 13"));
     }
     assert_eq!(copies, 1, "an item lives on one server");
@@ -28,7 +27,7 @@ async fn a_value_is_set_got_and_deleted_on_its_home() {
 async fn a_value_lives_for_its_ttl_or_a_minute() {
     let memcached = Memcached::start().await;
     let left_s = async |key: &str| {
-        let line = tell(&memcached, &format!("mg {key} t")).await;
+        let line = memcached.tell(&format!("mg {key} t")).await;
         line.strip_prefix("HD t").unwrap().parse::<i64>().unwrap()
     };
     cache(&[&memcached], &["set", "a", "-1", "--ttl", "2h"]).await.succeeded();
@@ -83,7 +82,7 @@ async fn a_value_is_read_from_standard_input_as_it_is_up_to_a_million_bytes() {
     set("\0\r\nü\n".as_bytes()).await.succeeded();
     assert_eq!(cache(&[&memcached], &["get", "a"]).await.succeeded(), "\0\r\nü\n");
     set(b"\xff\xfe").await.succeeded();
-    assert_eq!(tell(&memcached, "mg a s").await, "HD s2", "bytes need be no UTF-8");
+    assert_eq!(memcached.tell("mg a s").await, "HD s2", "bytes need be no UTF-8");
 }
 
 #[tokio::test]
@@ -107,13 +106,13 @@ async fn a_memcached_that_is_away_is_said_in_one_line() {
 #[tokio::test]
 async fn set_wins_over_a_lease_and_a_placeholder_is_no_value() {
     let memcached = Memcached::start().await;
-    let holder = tell(&memcached, "mg a c N30").await;
+    let holder = memcached.tell("mg a c N30").await;
     let cas = holder.split(' ').find_map(|flag| flag.strip_prefix('c')).unwrap().to_owned();
     let line = cache(&[&memcached], &["get", "a"]).await.failed(1);
     assert!(line.contains("being loaded"), "{line}");
     cache(&[&memcached], &["set", "a", "ours"]).await.succeeded();
     let fill = format!("ms a 6 C{cas} T60\r\ntheirs");
-    assert_eq!(tell(&memcached, &fill).await, "EX");
+    assert_eq!(memcached.tell(&fill).await, "EX");
     assert_eq!(cache(&[&memcached], &["get", "a"]).await.succeeded(), "ours");
 }
 
@@ -131,6 +130,6 @@ async fn an_entry_of_the_cache_reads_as_the_body_and_is_deleted_wherever_it_stan
     }
     cache(&servers.each_ref(), &["delete", "user:1"]).await.succeeded();
     for server in &servers {
-        assert_eq!(tell(server, "me user:1").await, "EN");
+        assert_eq!(server.tell("me user:1").await, "EN");
     }
 }

@@ -1,26 +1,15 @@
 //! The statistics, the control of the cache and `aside cache`: the program itself, and real memcached processes.
 
-#[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
-#[cfg(test)]
 mod program;
 
-#[cfg(test)]
 mod control;
-#[cfg(test)]
 mod explain;
-#[cfg(test)]
 mod forget;
-#[cfg(test)]
 mod items;
-#[cfg(test)]
 mod statistics;
-#[cfg(test)]
 mod table;
-#[cfg(test)]
 mod unnoticed;
-#[cfg(test)]
 mod unwritten;

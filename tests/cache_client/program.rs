@@ -5,7 +5,7 @@ use std::{
     process::Output,
 };
 
-use crate::support::{
+use support::{
     aside::{Place, command},
     memcached::Memcached,
 };
@@ -62,21 +62,10 @@ pub(crate) fn addresses(servers: &[&Memcached]) -> String {
     servers.iter().map(|server| server.address().to_string()).collect::<Vec<_>>().join(",")
 }
 
-/// Tells memcached one command whose answer is one line, and returns that.
-pub(crate) async fn tell(memcached: &Memcached, command: &str) -> String {
-    let answer = memcached.ask(&format!("{command}\r\n"), "\r\n").await.unwrap();
-    answer.trim_end().to_owned()
-}
-
 /// Stores `value` with these flags of the meta command `ms`.
 pub(crate) async fn store(memcached: &Memcached, key: &str, value: &str, flags: &str) {
     let set = format!("ms {key} {} {flags}\r\n{value}", value.len());
-    assert_eq!(tell(memcached, &set).await, "HD", "{set}");
-}
-
-/// What is under `key`: the line and the value.
-pub(crate) async fn stored(memcached: &Memcached, key: &str) -> String {
-    memcached.ask(&format!("mg {key} v\r\nmn\r\n"), "MN\r\n").await.unwrap()
+    assert_eq!(memcached.tell(&set).await, "HD", "{set}");
 }
 
 /// The client flags of an entry of this lifetime, as Aside packs them.

@@ -2,12 +2,9 @@
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use support::{aside::Aside, eventually, memcached::Memcached, raw::RawClient};
 
-use crate::{
-    program::{addresses, flags, store},
-    support::{aside::Aside, eventually, memcached::Memcached},
-};
+use crate::program::{addresses, flags, store};
 
 /// Figures that are shared for a moment must have been looked at anew: waits until `check` finds them so.
 async fn rows<T>(aside: &Aside, what: &str, check: impl Fn(&[Value]) -> Option<T>) -> T {
@@ -156,10 +153,10 @@ async fn whoever_leaves_does_not_make_a_look_begin_again() {
     let before = memcached.statistic("total_connections").await.unwrap();
     memcached.stop();
     for _ in 0..20 {
-        let mut socket = TcpStream::connect(aside.address).await.unwrap();
-        socket.write_all(b"GET /stats HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut client = RawClient::connect(aside.address).await;
+        client.send(b"GET /stats HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         aside.get("/healthz").await;
-        drop(socket);
+        drop(client);
         aside.get("/healthz").await;
     }
     memcached.go_on();

@@ -1,11 +1,9 @@
 //! `aside cache stats`.
 
 use futures_util::future::join_all;
+use support::{aside::Aside, memcached::Memcached};
 
-use crate::{
-    program::{addresses, cache, run},
-    support::{aside::Aside, memcached::Memcached},
-};
+use crate::program::{addresses, cache, run};
 
 /// The cells of the line that begins with `name`.
 fn cells<'a>(table: &'a str, name: &str) -> Vec<&'a str> {

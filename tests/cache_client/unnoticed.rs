@@ -4,11 +4,9 @@ use aside::{
     cache::Key,
     memcached::{Address, Inspector},
 };
+use support::{PATIENCE, aside::Aside, eventually, memcached::Memcached};
 
-use crate::{
-    program::{cache, flags, store, tell},
-    support::{PATIENCE, aside::Aside, eventually, memcached::Memcached},
-};
+use crate::program::{cache, flags, store};
 
 /// Explains `key` by every way there is.
 async fn explain(memcached: &Memcached, aside: &Aside, key: &str) {
@@ -33,7 +31,7 @@ async fn known(memcached: &Memcached, key: &str) -> Option<String> {
 /// Waits until the last use of `key` is a second old, so that another one would be seen.
 pub(crate) async fn until_a_second_old(memcached: &Memcached, key: &str) {
     eventually("its last use is a second old", async || {
-        let line = tell(memcached, &format!("me {key}")).await;
+        let line = memcached.tell(&format!("me {key}")).await;
         let used_s = line.split(' ').find_map(|field| field.strip_prefix("la="));
         (used_s.unwrap().parse::<u64>().unwrap() >= 1).then_some(())
     })
@@ -55,7 +53,7 @@ async fn neither_the_mark_of_a_read_nor_the_last_use_nor_the_cas_changes() {
         store(&memcached, key, "{\"id\":1}", &entry).await;
     }
     for key in [read, used] {
-        tell(&memcached, &format!("mg {key} t")).await;
+        memcached.tell(&format!("mg {key} t")).await;
     }
     for key in [unread, read, used] {
         until_a_second_old(&memcached, key).await;
@@ -68,7 +66,7 @@ async fn neither_the_mark_of_a_read_nor_the_last_use_nor_the_cas_changes() {
     }
     // The control: a read that is no explanation is noted, if late, and so would one of those have been before it.
     let unused = known_of(used).await.unwrap();
-    tell(&memcached, &format!("mg {used} t")).await;
+    memcached.tell(&format!("mg {used} t")).await;
     eventually("the read is noted", async || (known_of(used).await? != unused).then_some(())).await;
     let after = [known_of(unread).await.unwrap(), known_of(read).await.unwrap()];
     assert_eq!(before, after);
@@ -81,10 +79,10 @@ async fn the_refresh_of_a_stale_entry_is_left_to_the_next_reader() {
     // Sixty seconds past its fresh life: 300 s of 360 are stale time.
     store(&memcached, "user:1", "{\"id\":1}", &format!("T240 F{}", flags(false, 360))).await;
     explain(&memcached, &aside, "user:1").await;
-    let reader = tell(&memcached, "mg user:1 t N30 R300").await;
+    let reader = memcached.tell("mg user:1 t N30 R300").await;
     assert!(reader.ends_with(" W"), "{reader}");
     explain(&memcached, &aside, "user:1").await;
-    let next = tell(&memcached, "mg user:1 t N30 R300").await;
+    let next = memcached.tell("mg user:1 t N30 R300").await;
     assert!(next.ends_with(" Z"), "{next}");
 }
 
@@ -93,8 +91,8 @@ async fn an_absent_key_gets_no_placeholder_and_a_lease_stays_with_its_holder() {
     let memcached = Memcached::start().await;
     let aside = service(&memcached).await;
     explain(&memcached, &aside, "user:1").await;
-    assert_eq!(tell(&memcached, "me user:1").await, "EN");
-    let holder = tell(&memcached, "mg user:1 c N30").await;
+    assert_eq!(memcached.tell("me user:1").await, "EN");
+    let holder = memcached.tell("mg user:1 c N30").await;
     let cas = holder.split(' ').find_map(|flag| flag.strip_prefix('c')).unwrap().to_owned();
     assert!(holder.ends_with(" W"), "{holder}");
     explain(&memcached, &aside, "user:1").await;

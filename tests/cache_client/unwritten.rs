@@ -2,13 +2,12 @@
 
 use std::{fs::File, io, process::Stdio};
 
-use crate::{
-    program::{addresses, cache},
-    support::{
-        aside::{Place, command},
-        memcached::Memcached,
-    },
+use support::{
+    aside::{Place, command},
+    memcached::Memcached,
 };
+
+use crate::program::{addresses, cache};
 
 /// The program's exit status, and its complaint if that could be read.
 async fn run(

@@ -3,11 +3,12 @@
 
 mod coalescing;
 mod directives;
+mod fallback;
 mod ledger;
 mod negative;
 mod overload;
-#[path = "../support/source.rs"]
-mod source;
+mod random;
+mod random_stack;
 mod stale;
 mod store;
 mod writes;
@@ -23,7 +24,7 @@ use aside::{
     metrics::{CacheMetrics, FillResult, LoadResult, Metrics, Outcome},
 };
 use bytes::Bytes;
-use source::{Asked, body, by_hand};
+use support::source::{Asked, body, by_hand};
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     task::JoinHandle,

@@ -12,13 +12,13 @@ use std::{
 use fastrand::Rng;
 use reqwest::Client;
 use serde_json::json;
+use support::answer::Answer;
 use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 
 use crate::{
     cluster::Cluster,
     history::{Clock, FALLBACK, Read, Said, Seen, Span, Write},
     plan::Plan,
-    support::answer::Answer,
 };
 
 const READERS: usize = 16;

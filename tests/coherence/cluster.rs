@@ -1,17 +1,17 @@
 //! Three replicas over one database and a memcached or several, each replica with links of its own to them.
 
 use sqlx::SqliteConnection;
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    link::Links,
+    memcached::Memcached,
+};
 
 use crate::{
     clients::Reach,
     history::{Clock, Read},
     plan::Plan,
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        link::Links,
-        memcached::Memcached,
-    },
 };
 
 const REPLICAS: usize = 3;
@@ -54,9 +54,8 @@ impl Cluster {
             .await;
         for replica in &self.replicas {
             eventually("in service", async || {
-                let stats = replica.get("/stats").await.json();
-                let mut servers = stats["memcached"].as_array().unwrap().iter();
-                servers.all(|server| server["state"] == "in service").then_some(())
+                let states = replica.states().await;
+                states.iter().all(|state| state == "in service").then_some(())
             })
             .await;
         }

@@ -6,6 +6,12 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use fastrand::Rng;
 use futures_util::future::{join_all, join3};
 use rustix::process::Signal;
+use support::{
+    aside::{Aside, Place},
+    link::Links,
+    memcached::Memcached,
+    proxy::{Flow, Proxy, Way},
+};
 use tokio::time::sleep;
 
 use crate::{
@@ -13,11 +19,6 @@ use crate::{
     cluster::{Cluster, start_replica},
     history::{Clock, Outage, Renewal, Span},
     plan::{LinkFaults, Plan},
-    support::{
-        aside::{Aside, Place},
-        link::{Flow, Link, Links, Way},
-        memcached::Memcached,
-    },
 };
 
 /// How long a process is stopped, or a link does wrong, in milliseconds: around the deadlines of an operation on
@@ -161,13 +162,13 @@ async fn cross(links: &[Links], mut pace: Pace) -> Faults {
         sleep(pace.length(LOST_MS)).await;
         let ended_at = pace.clock.now();
         for (replica, links) in links.iter().enumerate() {
-            links.to(left(replica)).lose(FORGET, 0);
+            links.to(left(replica)).mend();
             faults.outage(Some(replica), Some(left(replica)), Span { begun_at, ended_at });
         }
         sleep(pace.length(CROSSED_MS)).await;
         for (replica, links) in links.iter().enumerate() {
             let away = 1 - left(replica);
-            links.to(away).set(Flow::Open);
+            links.to(away).mend();
             let ended_at = pace.clock.now();
             faults.outage(Some(replica), Some(away), Span { begun_at, ended_at });
         }
@@ -176,7 +177,7 @@ async fn cross(links: &[Links], mut pace: Pace) -> Faults {
     faults
 }
 
-async fn torment_link(link: &Link, (replica, server): (usize, usize), mut pace: Pace) -> Faults {
+async fn torment_link(link: &Proxy, (replica, server): (usize, usize), mut pace: Pace) -> Faults {
     let mut faults = Faults::default();
     while pace.pause().await {
         let begun_at = pace.clock.now();
@@ -196,7 +197,7 @@ async fn torment_link(link: &Link, (replica, server): (usize, usize), mut pace: 
             }
             4 => {
                 let by = Duration::from_millis(pace.random.u64(SLOW_MS));
-                link.set(Flow::Slow(by));
+                link.set(Flow::Slow(Way::Both, by));
                 "link slow"
             }
             _ => {
@@ -205,8 +206,7 @@ async fn torment_link(link: &Link, (replica, server): (usize, usize), mut pace: 
             }
         };
         sleep(pace.length(FAULT_MS)).await;
-        link.set(Flow::Open);
-        link.lose(FORGET, 0);
+        link.mend();
         faults.count(what);
         let ended_at = pace.clock.now();
         faults.outage(Some(replica), Some(server), Span { begun_at, ended_at });

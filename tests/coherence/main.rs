@@ -8,25 +8,16 @@
 //!
 //! `ASIDE_SOAK_SECONDS` makes it last longer (`bench/soak`), `ASIDE_SOAK_SEED` repeats the choices of a run.
 
-#[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
-#[cfg(test)]
 mod checker;
-#[cfg(test)]
 mod clients;
-#[cfg(test)]
 mod cluster;
-#[cfg(test)]
 mod faults;
-#[cfg(test)]
 mod history;
-#[cfg(test)]
 mod plan;
 
-#[cfg(test)]
 mod tests {
     use std::{env, time::Duration};
 
@@ -63,6 +54,7 @@ mod tests {
 
     /// Runs `plan` until it has proved something: on a busy machine one run may be too short for that.
     async fn run(plan: Plan) {
+        let _core = support::core().await;
         let mut runs = 0..RUNS_MAX;
         while !run_once(plan.clone()).await {
             runs.next().expect("too little was done to prove anything");

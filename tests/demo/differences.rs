@@ -1,18 +1,18 @@
 //! Every walk-through sees it when something else happens than it expects, says what, and still cleans up.
 
 use aside::cache::{Flags, SCHEMA};
+use support::memcached::Memcached;
 
 use crate::{
     program::{Walk, assert_empty},
-    saboteur::{Sabotage, Saboteur, key_of, once},
-    support::memcached::Memcached,
+    saboteur::{Sabotage, key_of, once, sabotaged},
 };
 
 /// Walks while somebody else's command slips in, and returns what the steps saw that differed.
 async fn seen(arguments: &[&str], sabotage: Sabotage) -> Vec<String> {
     let memcached = Memcached::start().await;
-    let saboteur = Saboteur::start(&memcached, sabotage).await;
-    let saw = Walk::start(&saboteur.address, arguments).ended().await.differed();
+    let way = sabotaged(&memcached, sabotage);
+    let saw = Walk::start(&way.address().to_string(), arguments).ended().await.differed();
     assert_empty(memcached.statistic("curr_items").await);
     saw
 }

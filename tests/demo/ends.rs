@@ -1,11 +1,10 @@
 //! A walk-through that can't begin, or does not come to its end.
 
+use futures_util::future::join_all;
 use rustix::process::Signal;
+use support::memcached::Memcached;
 
-use crate::{
-    program::{Walk, assert_empty, walk},
-    support::memcached::Memcached,
-};
+use crate::program::{Walk, assert_empty, walk};
 
 const WALKS: [&str; 5] = ["ttl", "lifecycle", "speedup", "sessions", "stats"];
 
@@ -52,19 +51,21 @@ async fn what_makes_no_sense_is_refused() {
 
 #[tokio::test]
 async fn a_memcached_that_is_killed_meanwhile_ends_the_walk() {
-    for (arguments, moment) in [
+    let walks = [
         (&["ttl"][..], "3. read"),
         (&["lifecycle"], "9. read"),
         (&["sessions"], "3. read"),
         (&["speedup", "--slow-query", "1s"], "1. look"),
-    ] {
+    ];
+    let ended = walks.map(async |(arguments, moment)| {
         let mut memcached = Memcached::start().await;
         let mut walk = Walk::start(&memcached.address().to_string(), arguments);
         walk.says(moment).await;
         memcached.kill();
         let line = walk.ended().await.failed(1);
         assert_eq!(line, "memcached does not answer any more", "{arguments:?}");
-    }
+    });
+    join_all(ended).await;
 }
 
 #[tokio::test]

@@ -1,22 +1,13 @@
 //! `aside demo`, and the example for Python: the programs themselves, and real memcached processes.
 
-#[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
-#[cfg(test)]
 mod program;
-#[cfg(test)]
 mod saboteur;
 
-#[cfg(test)]
 mod differences;
-#[cfg(test)]
 mod ends;
-#[cfg(test)]
 mod python;
-#[cfg(test)]
 mod terminal;
-#[cfg(test)]
 mod walks;

@@ -3,16 +3,15 @@
 use std::{fs, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use support::{
+    PATIENCE,
+    aside::{Place, command},
+    memcached::Memcached,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, ChildStdout, Command},
     time::timeout,
-};
-
-use crate::support::{
-    PATIENCE,
-    aside::{Place, command},
-    memcached::Memcached,
 };
 
 /// `aside demo` with these arguments, and a folder of its own for temporary files.

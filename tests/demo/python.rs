@@ -1,8 +1,7 @@
 //! The example for Python reads what Aside has stored.
 
+use support::{PATIENCE, aside::Aside, eventually, memcached::Memcached};
 use tokio::{process::Command, time::timeout};
-
-use crate::support::{PATIENCE, aside::Aside, eventually, memcached::Memcached};
 
 /// Where Debian's packages for Python are found, whatever other Python stands first on the path.
 const PYTHON: &str = "/usr/bin/python3";

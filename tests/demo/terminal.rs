@@ -1,13 +1,12 @@
 //! What a terminal is shown.
 
-use crate::{
-    program::demo,
-    support::{
-        aside::Place,
-        memcached::Memcached,
-        terminal::{shown_by, terminal},
-    },
+use support::{
+    aside::Place,
+    memcached::Memcached,
+    terminal::{shown_by, terminal},
 };
+
+use crate::program::demo;
 
 /// Walks `ttl` on a terminal, and returns what that was shown.
 async fn shown(variable: (&str, &str)) -> String {

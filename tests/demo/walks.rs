@@ -1,9 +1,8 @@
 //! Each walk-through, to its end, in plain lines.
 
-use crate::{
-    program::{Walk, assert_empty, walk},
-    support::memcached::Memcached,
-};
+use support::memcached::Memcached;
+
+use crate::program::{Walk, assert_empty, walk};
 
 /// Walks, and returns what was written. Nothing may be left in memcached, and no escape sequence in the lines.
 async fn succeeds(memcached: &Memcached, arguments: &[&str]) -> String {

@@ -3,12 +3,14 @@
 use aside::{config::PerAddress, edge::Limits};
 
 use rustix::process::{Resource, getrlimit};
+use support::{
+    aside::{Aside, Place, command},
+    eventually,
+    raw::RawClient,
+};
 use tokio::net::TcpSocket;
 
-use crate::{
-    support::aside::{Aside, Place, command},
-    wire::{Client, Edge, GOOD, assert_problem, eventually},
-};
+use crate::wire::{Edge, GOOD, assert_problem};
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_to_retry_and_closed() {
@@ -30,14 +32,20 @@ async fn one_connection_too_many_is_told_to_retry_and_closed() {
     let answer = edge.connect().await.read_to_end().await;
     assert_problem(&answer, "503", "");
     assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
-    eventually("the refused connection is not counted as open", || edge.counters.open() == 2).await;
+    eventually("the refused connection is not counted as open", async || {
+        (edge.counters.open() == 2).then_some(())
+    })
+    .await;
     assert_eq!(edge.counters.refused(), 1);
 
     // The others notice nothing, and a free place is taken again.
     open[0].send(GOOD).await;
     open[0].read_until("number 1;").await;
     open.pop();
-    eventually("the closed connection is not counted any more", || edge.counters.open() == 1).await;
+    eventually("the closed connection is not counted any more", async || {
+        (edge.counters.open() == 1).then_some(())
+    })
+    .await;
     edge.is_well().await;
     assert_eq!(edge.counters.refused(), 1);
 }
@@ -56,17 +64,23 @@ async fn one_address_leaves_room_for_the_others() {
         }
         let answer = edge.connect().await.read_to_end().await;
         assert_problem(&answer, "503", "");
-        eventually("it is not counted as open", || edge.counters.open() == its_own).await;
+        eventually("it is not counted as open", async || {
+            (edge.counters.open() == its_own).then_some(())
+        })
+        .await;
         assert_eq!(edge.counters.refused(), 1);
 
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
-        let mut other = Client { socket: socket.connect(edge.address).await.unwrap() };
+        let mut other = RawClient { socket: socket.connect(edge.address).await.unwrap() };
         other.send(GOOD).await;
         other.read_until("number 1;").await;
 
         open.pop();
-        eventually("a place is free again", || edge.counters.open() == its_own).await;
+        eventually("a place is free again", async || {
+            (edge.counters.open() == its_own).then_some(())
+        })
+        .await;
         edge.is_well().await;
     }
 }

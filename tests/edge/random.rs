@@ -84,6 +84,7 @@ async fn send_cases(edge: Arc<Edge>, mut random: Rng) {
 #[tokio::test(flavor = "multi_thread")]
 async fn mutated_requests_do_no_harm() {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let _core = support::core().await;
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         // A test beside this one may fail; that is its own affair.

@@ -1,8 +1,8 @@
 //! One line a case: what the service says to a request, read byte by byte.
 
-use crate::support::aside::Aside;
-
 /// A body that a `PATCH` takes; it is sent with each `PATCH`.
+use support::aside::Aside;
+
 const CHANGE: &str = r#"{"name":"Ada"}"#;
 
 /// The status, the request line without its version, and the fields beside those that every case has.

@@ -1,10 +1,11 @@
 //! What happens to connections when the service stops.
 
 use aside::edge::Limits;
+use support::PATIENCE;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::wire::{Edge, GOOD, PATIENCE};
+use crate::wire::{Edge, GOOD};
 
 #[tokio::test]
 async fn requests_in_flight_finish_and_idle_connections_and_the_listener_close() {

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use aside::edge::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::{PATIENCE, eventually, raw::RawClient};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
-use crate::wire::{Client, Edge, GOOD, PATIENCE, assert_problem, eventually};
+use crate::wire::{Edge, GOOD, assert_problem};
 
 /// Slow clients of each kind, where the process may open so many files.
 const SLOW_CLIENTS: u64 = 500;
@@ -32,7 +33,7 @@ fn limits() -> Limits {
 }
 
 /// Sends one byte at a time, much more often than the deadlines, until the server has had enough. Returns what it said.
-async fn drip(mut client: Client, beginning: &str) -> String {
+async fn drip(mut client: RawClient, beginning: &str) -> String {
     client.send(beginning).await;
     let (mut reader, mut writer) = client.socket.into_split();
     let dripping = tokio::spawn(async move {
@@ -69,6 +70,7 @@ fn slow_clients() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
+    let _core = support::core().await;
     let clients = slow_clients();
     // A busy machine may take a while to send even a quick head. As in the service, idle connections have longer.
     let head_deadline = Duration::from_secs(4);
@@ -98,7 +100,8 @@ async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
         }
     }
     assert!(most >= clients, "others were served beside {most} slow ones at most");
-    eventually("the slow readers are reaped", || edge.counters.open() == 0).await;
+    eventually("the slow readers are reaped", async || (edge.counters.open() == 0).then_some(()))
+        .await;
     edge.is_well().await;
 }
 
@@ -112,10 +115,10 @@ async fn a_reader_that_takes_nothing_is_ended_though_the_kernel_keeps_its_answer
     idle.read_until("number 1;").await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
-    let mut reader = Client { socket: socket.connect(edge.address).await.unwrap() };
+    let mut reader = RawClient { socket: socket.connect(edge.address).await.unwrap() };
     reader.send("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n").await;
     reader.socket.readable().await.unwrap();
-    eventually("the reader is ended", || edge.counters.open() == 1).await;
+    eventually("the reader is ended", async || (edge.counters.open() == 1).then_some(())).await;
     idle.send(GOOD).await;
     idle.read_until("number 1;").await;
 }

@@ -1,8 +1,7 @@
-//! A served edge, and a client that sees bytes.
+//! A served edge.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aside::edge::{EdgeCounters, Limits, serve};
 use axum::body::Bytes;
@@ -10,14 +9,10 @@ use axum::extract::Path;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use axum_server::Handle;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use support::raw::RawClient;
+use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
-
-/// Nothing here takes this long unless it is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the kernel keeps of what a client does not take: left to itself, it keeps gigabytes for a thousand such
 /// clients.
@@ -61,15 +56,13 @@ impl Edge {
         Self { address, counters, handle, arrived, permits, served }
     }
 
-    pub(crate) async fn connect(&self) -> Client {
-        Client { socket: TcpStream::connect(self.address).await.unwrap() }
+    pub(crate) async fn connect(&self) -> RawClient {
+        RawClient::connect(self.address).await
     }
 
     /// Sends `bytes` on a connection of its own, and returns all that comes back.
     pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
-        let mut client = self.connect().await;
-        client.send(bytes).await;
-        client.read_to_end().await
+        RawClient::exchange(self.address, bytes).await
     }
 
     pub(crate) async fn is_well(&self) {
@@ -100,45 +93,6 @@ fn router(arrived: Arc<Semaphore>, permits: Arc<Semaphore>) -> Router {
                 "waited"
             }),
         )
-}
-
-pub(crate) struct Client {
-    pub(crate) socket: TcpStream,
-}
-
-impl Client {
-    /// A server that has closed may let the rest of a request fail; what it answered counts.
-    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = timeout(PATIENCE, self.socket.write_all(bytes.as_ref())).await.unwrap();
-    }
-
-    /// Reads until the server closes.
-    pub(crate) async fn read_to_end(&mut self) -> String {
-        let mut bytes = Vec::new();
-        let read = timeout(PATIENCE, self.socket.read_to_end(&mut bytes)).await;
-        assert!(read.is_ok(), "still open after {:?}", String::from_utf8_lossy(&bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// Reads until `end` has come.
-    pub(crate) async fn read_until(&mut self, end: &str) -> String {
-        let mut text = String::new();
-        while !text.ends_with(end) {
-            let byte = timeout(PATIENCE, self.socket.read_u8()).await.unwrap();
-            text.push(char::from(byte.unwrap_or_else(|error| panic!("{error} after {text:?}"))));
-        }
-        text
-    }
-}
-
-/// Waits until `condition` holds.
-pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let waited = timeout(PATIENCE, async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "never: {what}");
 }
 
 /// Asserts that `answer` is one problem of `status`, after which the connection was closed.

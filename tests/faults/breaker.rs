@@ -1,12 +1,9 @@
 //! What the service says of a server that is lost and found: `/stats`, `/readyz`, `/metrics`, and the log.
 
 use serde_json::{Value, json};
+use support::{aside::Aside, eventually, memcached::Memcached};
 
-use crate::{
-    lost::aside,
-    support::{aside::Aside, eventually, memcached::Memcached},
-    trial::sum,
-};
+use crate::{lost::aside, trial::sum};
 
 /// Lines of the log that tell of a change.
 fn changes(aside: &Aside) -> Vec<&'static str> {
@@ -38,7 +35,7 @@ async fn eventually_says(aside: &Aside, servers: &[Memcached; 2], states: [&str;
         (says(stats.json()) && says(ready.json())).then_some(())
     })
     .await;
-    let metrics = String::from_utf8(aside.get("/metrics").await.body.to_vec()).unwrap();
+    let metrics = aside.metrics().await;
     for (server, state) in servers.iter().zip(states) {
         let series = format!("aside_memcached_in_service{{server=\"{}\"}}", server.address());
         let used = sum(&metrics, &series) > 0.5;

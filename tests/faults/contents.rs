@@ -1,10 +1,11 @@
 //! What memcached holds is of no use, or not to be stored in it.
 
+use support::{aside::Aside, memcached::Memcached};
+
 use crate::{
     fault::{Fault, out_of_memory},
     load::WARM_IDS,
     replies::bears,
-    support::{aside::Aside, memcached::Memcached},
     trial::{Trial, sum},
 };
 
@@ -77,7 +78,7 @@ async fn a_user_over_a_mebibyte_is_served_and_not_stored() {
         assert_eq!((&*status["stored"], &*status["detail"]), ("false", "too-large"));
     }
     assert_eq!(aside.get("/users/8").await.user(8).cache_status()["stored"], "true");
-    let metrics = String::from_utf8(aside.get("/metrics").await.body.to_vec()).unwrap();
+    let metrics = aside.metrics().await;
     let too_large = sum(&metrics, r#"aside_fills_total{source="users",result="too_large"}"#);
     assert!((2.5..3.5).contains(&too_large), "{too_large}");
 }

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-/// What the proxy does to what passes.
+use support::proxy::{End, Flow, Proxy, Step, Way};
+
+/// A fault of the way to a memcached.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    /// Everything passes as it is.
-    None,
-    /// Connections are closed as soon as they are made, and those that are open at once.
-    Refused,
     /// Connections are accepted; nothing passes either way.
     BlackHole,
     /// Every reply comes so much later.
@@ -21,24 +19,36 @@ pub(crate) enum Fault {
     Cut(End),
 }
 
-/// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// With a reset.
-    Reset,
-    /// In one direction only: no more replies, but requests are still read.
-    HalfClose,
-    /// Not at all: what is missing never comes.
-    Silence,
+impl Fault {
+    /// Brings it about, on connections that are open as well.
+    pub(crate) fn on(self, proxy: &Proxy) {
+        match self {
+            Self::BlackHole => proxy.set(Flow::Held(Way::Both)),
+            Self::Late(by) => proxy.set(Flow::Slow(Way::Back, by)),
+            _ => proxy.meddle(move |way, reply| self.steps(reply).filter(|_| way == Way::Back)),
+        }
+    }
+
+    /// What is done with a reply; without a word it comes as it is.
+    fn steps(self, reply: &[u8]) -> Option<Vec<Step>> {
+        match self {
+            Self::Sliced => Some(reply.iter().map(|byte| Step::Pass(vec![*byte])).collect()),
+            Self::Altered(alter) => Some(vec![Step::Pass(alter(reply))]),
+            Self::Cut(end) if is_value(reply) => {
+                Some(vec![Step::Pass(reply[..cut_at(reply)].to_vec()), Step::End(end)])
+            }
+            Self::BlackHole | Self::Late(_) | Self::Cut(_) => None,
+        }
+    }
 }
 
 /// Whether a reply holds a value or a placeholder; a probe's and a write's do not.
-pub(crate) fn is_value(reply: &[u8]) -> bool {
+fn is_value(reply: &[u8]) -> bool {
     reply.starts_with(b"VA ")
 }
 
 /// Where a reply is cut: after its header, within its value, or just before its end.
-pub(crate) fn cut_at(reply: &[u8]) -> usize {
+fn cut_at(reply: &[u8]) -> usize {
     let header_bytes = reply.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let last = reply.len().saturating_sub(1);
     fastrand::choice([header_bytes, usize::midpoint(header_bytes, last), last]).unwrap_or(0)

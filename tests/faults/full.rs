@@ -1,18 +1,14 @@
 //! A memcached with too little of something.
 
-use std::time::Duration;
-
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
+use support::{
+    aside::Aside,
+    eventually,
+    memcached::Memcached,
+    proxy::{Flow, Proxy},
 };
 
 use crate::{
-    fault::Fault,
-    fault_proxy::FaultProxy,
     lost::aside,
-    support::{aside::Aside, eventually, memcached::Memcached},
     trial::{READS, Trial},
 };
 
@@ -21,9 +17,6 @@ const CONNECTIONS_MAX: &str = "24";
 
 /// More of these than a page of memcached's holds in the class of a user.
 const FOREIGN_ENTRIES: u32 = 8000;
-
-/// A connection past the limit is told so within this time.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn full_and_evicting() {
@@ -67,8 +60,7 @@ async fn full_and_not_evicting() {
         assert_eq!(said, ["miss", "false", "not-stored"]);
     }
     assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "HIT");
-    let metrics = aside.get("/metrics").await;
-    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let metrics = aside.metrics().await;
     for name in ["aside_memcached_failures_total", "aside_memcached_crosstalk_total"] {
         let mut lines = metrics.lines().filter(|line| line.starts_with(name)).peekable();
         assert!(lines.peek().is_some(), "{metrics}");
@@ -79,14 +71,14 @@ async fn full_and_not_evicting() {
 #[tokio::test]
 async fn no_connection_left() {
     let memcached = Memcached::start_with(&["-c", CONNECTIONS_MAX]).await;
-    let proxy = FaultProxy::start(memcached.address()).await;
-    let aside = aside(&proxy.address()).await;
+    let proxy = Proxy::start(&memcached.address());
+    let aside = aside(&proxy.address().to_string()).await;
     let mut trial = Trial::start(&aside).await;
     trial.begins();
     // Others come first when the service has to connect again.
-    proxy.set(Fault::Refused);
-    let others = every_connection(&memcached.address().to_string()).await;
-    proxy.set(Fault::None);
+    proxy.set(Flow::Cut);
+    let others = memcached.all_connections().await;
+    proxy.mend();
     trial.is_out_of_service().await;
     trial.reads(READS).await;
     trial.ends();
@@ -95,30 +87,10 @@ async fn no_connection_left() {
     outcome.enter("it has no connection left", "aside_memcached_failures_total");
 }
 
-/// Takes connections until memcached has none to give.
-async fn every_connection(address: &str) -> Vec<TcpStream> {
-    let mut taken = Vec::new();
-    loop {
-        let mut connection = TcpStream::connect(address).await.unwrap();
-        let mut answer = [0; 5];
-        let asking = async {
-            connection.write_all(b"mn\r\n").await?;
-            connection.read(&mut answer).await
-        };
-        match timeout(REFUSAL_TIMEOUT, asking).await {
-            Ok(Ok(_)) if answer.starts_with(b"MN") => taken.push(connection),
-            refused => {
-                assert!(!taken.is_empty(), "it refuses everybody: {refused:?}");
-                return taken;
-            }
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_service_that_finds_no_connection_left_at_its_start_serves_all_the_same() {
     let memcached = Memcached::start_with(&["-c", CONNECTIONS_MAX]).await;
-    let others = every_connection(&memcached.address().to_string()).await;
+    let others = memcached.all_connections().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     assert_eq!(aside.get("/users/1").await.user(1).cache_status()["detail"], "fallback");
     drop(others);

@@ -9,12 +9,11 @@ use std::{
 };
 
 use reqwest::Client;
+use support::{PATIENCE, answer::Answer, aside::Aside};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
 };
-
-use crate::support::{PATIENCE, answer::Answer, aside::Aside};
 
 /// Connections, each of which is kept alive and asks one thing at a time.
 const CONNECTIONS: usize = 16;

@@ -1,9 +1,8 @@
 //! Servers that are killed and come back.
 
-use crate::{
-    support::{aside::Aside, memcached::Memcached},
-    trial::{READS, Trial},
-};
+use support::{aside::Aside, memcached::Memcached};
+
+use crate::trial::{READS, Trial};
 
 /// The default deadline, and queries that are slow enough to be missed.
 pub(crate) const SETTINGS: [&str; 4] = ["--memcached-timeout", "50ms", "--slow-query", "5ms"];

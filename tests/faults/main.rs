@@ -2,35 +2,19 @@
 //!
 //! `cargo test --test faults -- --nocapture` prints what was measured as a table.
 
-#[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
-#[cfg(test)]
 mod fault;
-#[cfg(test)]
-mod fault_proxy;
-#[cfg(test)]
 mod load;
-#[cfg(test)]
 mod table;
-#[cfg(test)]
 mod trial;
 
-#[cfg(test)]
 mod breaker;
-#[cfg(test)]
 mod clock;
-#[cfg(test)]
 mod contents;
-#[cfg(test)]
 mod full;
-#[cfg(test)]
 mod lost;
-#[cfg(test)]
 mod replies;
-#[cfg(test)]
 mod returning;
-#[cfg(test)]
 mod slow;

@@ -1,10 +1,14 @@
 //! Replies that are no replies: cut off, in pieces, doubled, garbage, or somebody else's.
 
+use support::{
+    aside::Aside,
+    memcached::Memcached,
+    proxy::{End, Proxy},
+};
+
 use crate::{
-    fault::{self, End, Fault},
-    fault_proxy::FaultProxy,
+    fault::{self, Fault},
     slow::breaks,
-    support::{aside::Aside, memcached::Memcached},
     trial::{Outcome, READS, Trial},
 };
 
@@ -33,15 +37,15 @@ async fn silent_in_the_middle_of_a_value() {
 /// of it than a busy machine can take from them.
 pub(crate) async fn bears(fault: Fault) -> Outcome {
     let memcached = Memcached::start().await;
-    let proxy = FaultProxy::start(memcached.address()).await;
-    let settings = ["--memcached", &proxy.address(), "--memcached-timeout", "2s"];
+    let proxy = Proxy::start(&memcached.address());
+    let settings = ["--memcached", &proxy.address().to_string(), "--memcached-timeout", "2s"];
     let aside = Aside::start(&settings).await;
     let mut trial = Trial::start(&aside).await;
     trial.begins();
-    proxy.set(fault);
+    fault.on(&proxy);
     trial.reads(READS).await;
     trial.ends();
-    proxy.set(Fault::None);
+    proxy.mend();
     trial.recovers().await
 }
 

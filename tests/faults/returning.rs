@@ -1,68 +1,43 @@
 //! A server that comes back with what it held: what was written meanwhile is forgotten before it is used.
 
-use reqwest::Method;
-use serde_json::json;
-
-use crate::{
-    fault::Fault,
-    fault_proxy::FaultProxy,
-    lost::SETTINGS,
-    support::{
-        answer::Answer,
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links, Way},
-        memcached::Memcached,
-    },
-    trial::states,
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    link::Links,
+    memcached::Memcached,
+    proxy::{Flow, Proxy, Way},
 };
 
+use crate::{fault::Fault, lost::SETTINGS};
+
 const IDS: std::ops::RangeInclusive<i64> = 1..=20;
-
-async fn rename(aside: &Aside, id: i64, name: &str) -> Answer {
-    let url = format!("http://{}/users/{id}", aside.address);
-    let request = aside.client.request(Method::PATCH, url).json(&json!({ "name": name }));
-    let answer = Answer::to(request).await.unwrap();
-    answer.user(id);
-    answer
-}
-
-async fn name(aside: &Aside, id: i64) -> String {
-    let user = aside.get(&format!("/users/{id}")).await;
-    user.user(id).json()["name"].as_str().unwrap().to_owned()
-}
 
 /// Reads until the one server is in that state.
 async fn is(aside: &Aside, state: &str) {
     eventually(state, async || {
-        name(aside, 9999).await;
-        (states(aside).await == [state]).then_some(())
+        aside.name(9999).await;
+        (aside.states().await == [state]).then_some(())
     })
     .await;
-}
-
-/// What memcached holds under a user's key, asked past the service.
-async fn held(memcached: &Memcached, id: i64) -> String {
-    memcached.ask(&format!("mg user:{id} v\r\nmn\r\n"), "MN\r\n").await.unwrap()
 }
 
 /// Reads a user until memcached holds what was read, and gives the name.
 async fn held_name(memcached: &Memcached, aside: &Aside, id: i64) -> String {
     eventually("memcached holds it", async || {
-        let name = name(aside, id).await;
-        held(memcached, id).await.contains(&name).then_some(name)
+        let name = aside.name(id).await;
+        memcached.stored(&format!("user:{id}")).await.contains(&name).then_some(name)
     })
     .await
 }
 
 /// A memcached behind a proxy, and a service in front of that, which has read all of `IDS`.
-async fn warm(place: &Place) -> (Memcached, FaultProxy, Aside) {
+async fn warm(place: &Place) -> (Memcached, Proxy, Aside) {
     let memcached = Memcached::start().await;
-    let proxy = FaultProxy::start(memcached.address()).await;
-    let servers = proxy.address();
+    let proxy = Proxy::start(&memcached.address());
+    let servers = proxy.address().to_string();
     let aside = Aside::start_at(place, &[&["--memcached", &servers], &SETTINGS[..]].concat()).await;
     for id in IDS {
-        name(&aside, id).await;
+        aside.name(id).await;
     }
     (memcached, proxy, aside)
 }
@@ -74,24 +49,24 @@ async fn what_was_written_meanwhile_is_never_served_as_it_was_before() {
     for id in IDS {
         before.push(held_name(&memcached, &aside, id).await);
     }
-    proxy.set(Fault::BlackHole);
+    Fault::BlackHole.on(&proxy);
     is(&aside, "out of service").await;
     for id in IDS {
-        let written = rename(&aside, id, "Ada").await;
+        let written = aside.rename(id, "Ada").await;
         assert_eq!(written.cache_status()["detail"], "pending");
-        assert_eq!(name(&aside, id).await, "Ada");
+        assert_eq!(aside.name(id).await, "Ada");
     }
     for (id, name) in IDS.zip(&before) {
-        let held = held(&memcached, id).await;
+        let held = memcached.stored(&format!("user:{id}")).await;
         assert!(held.contains(name), "memcached has kept the old values: {held}");
     }
-    proxy.set(Fault::None);
+    proxy.mend();
     // Readers do not wait for it to be in service; whatever answers, it is the new value.
     eventually("in service", async || {
         for id in IDS {
-            assert_eq!(name(&aside, id).await, "Ada");
+            assert_eq!(aside.name(id).await, "Ada");
         }
-        (states(&aside).await == ["in service"]).then_some(())
+        (aside.states().await == ["in service"]).then_some(())
     })
     .await;
     for id in IDS {
@@ -102,17 +77,17 @@ async fn what_was_written_meanwhile_is_never_served_as_it_was_before() {
 #[tokio::test]
 async fn what_stood_in_for_memcached_is_dropped_when_it_is_back() {
     let (_memcached, proxy, aside) = warm(&Place::seeded().await).await;
-    proxy.set(Fault::BlackHole);
+    Fault::BlackHole.on(&proxy);
     is(&aside, "out of service").await;
     let loads = aside.ledger("loads").await;
     let id = *IDS.start();
-    name(&aside, id).await;
+    aside.name(id).await;
     let hit = aside.get(&format!("/users/{id}")).await;
     assert_eq!((hit.x_cache(), &*hit.cache_status()["detail"]), ("HIT", "fallback"));
-    proxy.set(Fault::None);
+    proxy.mend();
     is(&aside, "in service").await;
     // Lost once more at once, sooner than an entry's few seconds have passed.
-    proxy.set(Fault::BlackHole);
+    Fault::BlackHole.on(&proxy);
     is(&aside, "out of service").await;
     let miss = aside.get(&format!("/users/{id}")).await;
     assert_eq!((miss.x_cache(), &*miss.cache_status()["detail"]), ("MISS", "fallback"));
@@ -127,25 +102,25 @@ async fn a_write_by_a_replica_that_is_cut_off_reaches_the_others() {
     let other = Aside::run(&place, links[1].command(&place, &SETTINGS)).await;
     links[0].to(0).set(Flow::Held(Way::Both));
     for id in IDS {
-        assert_ne!(name(&other, id).await, "Ada");
-        let written = rename(&cut_off, id, "Ada").await;
+        assert_ne!(other.name(id).await, "Ada");
+        let written = cut_off.rename(id, "Ada").await;
         assert_eq!(written.cache_status()["detail"], "pending");
-        assert_eq!(name(&cut_off, id).await, "Ada", "it knows of its own write");
+        assert_eq!(cut_off.name(id).await, "Ada", "it knows of its own write");
     }
     // The other replica finds the changes in the log, and delivers them.
     for id in IDS {
-        let seen = async || (name(&other, id).await == "Ada").then_some(());
+        let seen = async || (other.name(id).await == "Ada").then_some(());
         eventually("the other replica serves the new value", seen).await;
     }
     // While it is cut off it hears of the other's writes by the log.
-    rename(&other, 1, "Grace").await;
+    other.rename(1, "Grace").await;
     eventually("the cut-off replica serves it, too", async || {
-        (name(&cut_off, 1).await == "Grace").then_some(())
+        (cut_off.name(1).await == "Grace").then_some(())
     })
     .await;
-    links[0].to(0).set(Flow::Open);
+    links[0].to(0).mend();
     is(&cut_off, "in service").await;
     for id in IDS {
-        assert_eq!(name(&cut_off, id).await, if id == 1 { "Grace" } else { "Ada" });
+        assert_eq!(cut_off.name(id).await, if id == 1 { "Grace" } else { "Ada" });
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use support::{memcached::Memcached, proxy::Proxy};
+
 use crate::{
     fault::Fault,
-    fault_proxy::FaultProxy,
     lost::aside,
-    support::memcached::Memcached,
     trial::{Outcome, READS, Trial},
 };
 
@@ -16,15 +16,15 @@ const FAILURES_MAX: f64 = 40.0;
 /// A fault that puts the server out of service, and its end.
 pub(crate) async fn breaks(fault: Fault) -> Outcome {
     let memcached = Memcached::start().await;
-    let proxy = FaultProxy::start(memcached.address()).await;
-    let aside = aside(&proxy.address()).await;
+    let proxy = Proxy::start(&memcached.address());
+    let aside = aside(&proxy.address().to_string()).await;
     let mut trial = Trial::start(&aside).await;
     trial.begins();
-    proxy.set(fault);
+    fault.on(&proxy);
     trial.is_out_of_service().await;
     trial.reads(READS).await;
     trial.ends();
-    proxy.set(Fault::None);
+    proxy.mend();
     let outcome = trial.recovers().await;
     let failures = outcome.moved("aside_memcached_failures_total");
     assert!(failures < FAILURES_MAX, "{failures} attempts: probes do not go out one at a time");

@@ -5,11 +5,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use support::{aside::Aside, core, eventually};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, sleep},
+};
 
 use crate::{
     load::{Load, Sample},
-    support::{aside::Aside, eventually},
     table,
 };
 
@@ -25,6 +28,7 @@ pub(crate) const READS: usize = 400;
 /// A service under load, and what has happened to it so far.
 pub(crate) struct Trial<'a> {
     aside: &'a Aside,
+    _core: SemaphorePermit<'static>,
     load: Load,
     metrics: String,
     begun_at: Option<Instant>,
@@ -46,9 +50,11 @@ pub(crate) struct Outcome {
 impl<'a> Trial<'a> {
     /// Begins the load and waits until all that is asked for again and again comes from memcached.
     pub(crate) async fn start(aside: &'a Aside) -> Self {
+        let core = core().await;
         let load = Load::start(aside);
         let trial = Self {
             aside,
+            _core: core,
             load,
             metrics: String::new(),
             begun_at: None,
@@ -86,7 +92,7 @@ impl<'a> Trial<'a> {
     /// Waits until a server is out of service.
     pub(crate) async fn is_out_of_service(&mut self) {
         eventually("out of service", async || {
-            states(self.aside).await.contains(&"out of service".to_owned()).then_some(())
+            self.aside.states().await.contains(&"out of service".to_owned()).then_some(())
         })
         .await;
         self.opened_at = Some(Instant::now());
@@ -109,7 +115,7 @@ impl<'a> Trial<'a> {
     pub(crate) async fn recovers(self) -> Outcome {
         let (begun_at, ended_at) = (self.begun_at.unwrap(), self.ended_at.unwrap());
         let back_at = loop {
-            let in_service = states(self.aside).await.iter().all(|state| state == "in service");
+            let in_service = self.aside.states().await.iter().all(|state| state == "in service");
             let found = self.load.look(|samples| {
                 let mut after = samples.iter().filter(|sample| sample.begun_at >= ended_at);
                 after.find(|sample| sample.is_hit()).map(|sample| sample.ended_at)
@@ -201,13 +207,6 @@ impl Outcome {
             self.samples.iter().filter(|sample| from <= sample.begun_at && sample.begun_at < to);
         added.map(|sample| sample.lookup_ms).collect()
     }
-}
-
-/// What the service says of its servers.
-pub(crate) async fn states(aside: &Aside) -> Vec<String> {
-    let stats = aside.get("/stats").await.json();
-    let servers = stats["memcached"].as_array().unwrap();
-    servers.iter().map(|server| server["state"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The sum over all series of `metric`, which may have some of its labels: `name{label="value"`.

@@ -3,6 +3,11 @@
 use std::{env, fs, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use support::{
+    PATIENCE,
+    aside::{Aside, Place, command},
+    memcached::Memcached,
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -10,14 +15,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::{
-    service::{IDLE, NOWHERE, counted, jobs},
-    support::{
-        PATIENCE,
-        aside::{Aside, Place, command},
-        memcached::Memcached,
-    },
-};
+use crate::service::{IDLE, NOWHERE, counted, jobs};
 
 /// `aside jobs consume`, and the lines that it writes.
 struct Consume {

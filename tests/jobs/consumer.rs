@@ -17,12 +17,11 @@ use aside::{
     resources::{AnySource, Definition, Resource},
 };
 use bytes::Bytes;
+use support::eventually;
 use tokio::{
     sync::Barrier,
     time::{Instant, sleep},
 };
-
-use crate::support::eventually;
 
 /// What the source does with a load.
 #[derive(Clone, Debug)]

@@ -3,12 +3,12 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use aside::jobs::{ATTEMPTS_MAX, Limits, Outcome, QueueError, Timing};
+use support::eventually;
 use tokio::{sync::Barrier, task::JoinSet, time::Instant};
 
 use crate::{
     consumer::{Consumer, Manner, counted},
     home::{Home, QUICK, SHORT},
-    support::eventually,
 };
 
 macro_rules! contract {

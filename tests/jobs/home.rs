@@ -1,19 +1,24 @@
 //! Where a queue lives during a test.
 
-use std::time::Duration;
-
-use aside::jobs::{Limits, Queue, Timing};
-use sqlx::{Connection, PgConnection, SqliteConnection};
-
-use crate::{
-    servers::{Kind, Server},
-    support::aside::Place,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
-/// A queue of no name, in a file or on a server of its own.
-pub(crate) struct Home {
-    place: Place,
-    pub(crate) server: Option<Server>,
+use aside::jobs::{Limits, Queue, Timing};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use support::aside::Place;
+
+use crate::servers::{Kind, Server, shared_postgres};
+
+/// A queue of no name, in a file, on a server of its own, or in a database of its own.
+pub(crate) enum Home {
+    File(Place),
+    Server(Server),
+    Database(Arc<Server>, u32),
 }
 
 /// Without a pause before a retry. The lease is so long that a busy machine never makes a worker miss it.
@@ -24,20 +29,43 @@ pub(crate) const SHORT: Timing = Timing { lease: Duration::from_secs(3), ..QUICK
 
 impl Home {
     pub(crate) async fn sqlite() -> Self {
-        Self { place: Place::empty(), server: None }
+        Self::File(Place::empty())
     }
 
     pub(crate) async fn postgres() -> Self {
-        Self { place: Place::empty(), server: Some(Server::start(Kind::Postgres).await) }
+        static CREATED: AtomicU32 = AtomicU32::new(0);
+        let (server, number) = (shared_postgres().await, CREATED.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::connect(&server.url()).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE queue_{number}"));
+        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+        Self::Database(server, number)
+    }
+
+    /// A PostgreSQL that may be killed.
+    pub(crate) async fn lone_postgres() -> Self {
+        Self::Server(Server::start(Kind::Postgres).await)
     }
 
     pub(crate) async fn redis() -> Self {
-        Self { place: Place::empty(), server: Some(Server::start(Kind::Redis).await) }
+        Self::Server(Server::start(Kind::Redis).await)
     }
 
     pub(crate) fn url(&self) -> String {
-        let file = || format!("sqlite://{}", self.place.file("queue.db").display());
-        self.server.as_ref().map_or_else(file, Server::url)
+        match self {
+            Self::File(place) => format!("sqlite://{}", place.file("queue.db").display()),
+            Self::Server(server) => server.url(),
+            Self::Database(server, number) => {
+                let url = server.url();
+                let (server, _) = url.rsplit_once('/').unwrap();
+                format!("{server}/queue_{number}")
+            }
+        }
+    }
+
+    /// The server that this queue has to itself.
+    pub(crate) fn server(&mut self) -> &mut Server {
+        let Self::Server(server) = self else { panic!("others use its server, too") };
+        server
     }
 
     /// One more process's view of the queue, so to speak.

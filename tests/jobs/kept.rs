@@ -1,20 +1,13 @@
 //! Queues that go away and come back.
 
-use std::{future::pending, net::SocketAddr};
-
 use aside::jobs::{Limits, Queue, QueueError};
 use sqlx::{Connection, PgConnection};
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::{Duration, Instant},
-};
+use support::{eventually, proxy::Proxy};
+use tokio::time::{Duration, Instant};
 
 use crate::{
     consumer::{Consumer, Manner, counted},
     home::{Home, SHORT},
-    support::eventually,
 };
 
 /// Longest time until a queue that is away is said to be so.
@@ -28,7 +21,7 @@ async fn goes_away_and_comes_back(mut home: Home) {
     drop(consumer);
     // Acknowledged, and the last thing that the server does.
     queue.push("users", &[2, 3]).await.unwrap();
-    home.server.as_mut().unwrap().kill();
+    home.server().kill();
     let consumer = Consumer::start(&queue, Manner::Answer);
     for _ in 0..2 {
         let asked_at = Instant::now();
@@ -37,14 +30,14 @@ async fn goes_away_and_comes_back(mut home: Home) {
         assert!(queue.report().await.is_err());
         assert!(asked_at.elapsed() < 2 * SAID_WITHIN, "{:?}", asked_at.elapsed());
     }
-    home.server.as_mut().unwrap().restart().await;
+    home.server().restart().await;
     eventually("pushes are taken again", async || queue.push("users", &[5]).await.ok()).await;
     eventually("all are done", async || (consumer.warmed() == [2, 3, 5]).then_some(())).await;
 }
 
 #[tokio::test]
 async fn postgres_goes_away_and_comes_back_with_what_it_had() {
-    goes_away_and_comes_back(Home::postgres().await).await;
+    goes_away_and_comes_back(Home::lone_postgres().await).await;
 }
 
 #[tokio::test]
@@ -54,36 +47,14 @@ async fn redis_goes_away_and_comes_back_with_what_it_had() {
 
 #[tokio::test]
 async fn a_postgres_that_is_down_is_not_said_to_be_busy() {
-    let mut home = Home::postgres().await;
+    let mut home = Home::lone_postgres().await;
     let queue = home.queue();
     queue.push("users", &[1]).await.unwrap();
-    home.server.as_mut().unwrap().kill();
+    home.server().kill();
     let lost = queue.push("users", &[2]).await.unwrap_err().to_string();
     assert_eq!(lost, "the queue is unavailable: no connection within 2 s");
     let never_had = home.queue().push("users", &[2]).await.unwrap_err().to_string();
     assert!(never_had.contains("Connection refused"), "{never_had}");
-}
-
-/// A way to `server` that goes dead for its connections with each change of `dead`: what is sent is
-/// swallowed, and nobody hears of it. Connections that are made later are alive.
-async fn way_to(server: String, dead: &watch::Sender<()>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let dead = dead.subscribe();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let (server, mut dead) = (server.clone(), dead.clone());
-            dead.mark_unchanged();
-            tokio::spawn(async move {
-                let mut server = TcpStream::connect(server).await.unwrap();
-                tokio::select! {
-                    _ = copy_bidirectional(&mut client, &mut server) => {}
-                    _ = dead.changed() => pending().await,
-                }
-            });
-        }
-    });
-    address
 }
 
 #[tokio::test]
@@ -91,9 +62,8 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let home = Home::postgres().await;
     let url = home.url();
     let server = url.split(['@', '/']).nth(3).unwrap().to_owned();
-    let dead = watch::Sender::new(());
-    let address = way_to(server.clone(), &dead).await;
-    let way = url.replace(&server, &address.to_string()).parse().unwrap();
+    let proxy = Proxy::start(&server);
+    let way = url.replace(&server, &proxy.address().to_string()).parse().unwrap();
     let queue = Queue::new(&way, SHORT, Limits::default());
     queue.push("users", &[1]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
@@ -104,12 +74,13 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let table = "LOCK TABLE aside_jobs IN ACCESS EXCLUSIVE MODE";
     sqlx::query(table).execute(&mut *lock).await.unwrap();
     eventually("it waits for the lock", async || {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                       AND datname = current_database()";
         let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *lock).await.unwrap();
         (waiting > 0).then_some(())
     })
     .await;
-    dead.send_replace(());
+    proxy.strand();
     lock.rollback().await.unwrap();
     home.queue().push("users", &[2]).await.unwrap();
     eventually("the second is done", async || (consumer.warmed() == [1, 2]).then_some(())).await;

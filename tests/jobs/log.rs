@@ -1,12 +1,13 @@
 //! What the log tells of a queue, and what it leaves out.
 
+use support::{
+    aside::{Aside, Place, command},
+    eventually,
+};
+
 use crate::{
     home::Home,
     service::{FAST, IDLE, jobs},
-    support::{
-        aside::{Aside, Place, command},
-        eventually,
-    },
 };
 
 /// The service at `place` with its queue at `home`.
@@ -18,11 +19,11 @@ async fn start(place: &Place, home: &Home, arguments: &[&str]) -> Aside {
 
 #[tokio::test]
 async fn the_driver_is_silent_about_tables_that_are_there_and_connections_that_are_not() {
-    let (place, mut home) = (Place::seeded().await, Home::postgres().await);
+    let (place, mut home) = (Place::seeded().await, Home::lone_postgres().await);
     jobs(&start(&place, &home, IDLE).await).await;
     let aside = start(&place, &home, IDLE).await;
     jobs(&aside).await;
-    home.server.as_mut().unwrap().kill();
+    home.server().kill();
     aside.get("/jobs").await.problem(503);
     let log = aside.log();
     assert!(!log.contains("already exists") && !log.contains("idle connection"), "{log}");
@@ -45,12 +46,12 @@ async fn without_a_worker_requests_tell_of_an_outage_once() {
     let aside = start(&place, &home, IDLE).await;
     jobs(&aside).await;
     for round in 1..=2 {
-        home.server.as_mut().unwrap().kill();
+        home.server().kill();
         for _ in 0..5 {
             aside.get("/jobs").await.problem(503);
         }
         told(&aside, round, round - 1);
-        home.server.as_mut().unwrap().restart().await;
+        home.server().restart().await;
         eventually("it answers again", async || {
             (aside.get("/jobs").await.status == 200).then_some(())
         })
@@ -61,10 +62,10 @@ async fn without_a_worker_requests_tell_of_an_outage_once() {
 
 #[tokio::test]
 async fn with_a_worker_an_outage_is_told_once_whoever_meets_it() {
-    let (place, mut home) = (Place::seeded().await, Home::postgres().await);
+    let (place, mut home) = (Place::seeded().await, Home::lone_postgres().await);
     let aside = start(&place, &home, FAST).await;
     jobs(&aside).await;
-    home.server.as_mut().unwrap().kill();
+    home.server().kill();
     for _ in 0..2 {
         aside.get("/jobs").await.problem(503);
     }

@@ -4,14 +4,14 @@ use std::fs;
 
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
+use support::{
+    aside::{Aside, Place, command},
+    eventually,
+};
 
 use crate::{
     refused::away,
     service::{FAST, IDLE, counted, jobs, warm_up},
-    support::{
-        aside::{Aside, Place, command},
-        eventually,
-    },
 };
 
 /// What SQLite keeps beside the file while it is in use.

@@ -1,30 +1,17 @@
 //! The queue of jobs: one contract for SQLite, PostgreSQL and Redis, each a real one, and the program itself.
 
-#[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
-#[cfg(test)]
 mod consumer;
-#[cfg(test)]
 mod home;
-#[cfg(test)]
 mod servers;
 
-#[cfg(test)]
 mod command;
-#[cfg(test)]
 mod contract;
-#[cfg(test)]
 mod kept;
-#[cfg(test)]
 mod log;
-#[cfg(test)]
 mod lost;
-#[cfg(test)]
 mod refused;
-#[cfg(test)]
 mod service;
-#[cfg(test)]
 mod unwritten;

@@ -6,17 +6,15 @@ use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
+use support::{
+    PATIENCE,
+    answer::Answer,
+    aside::{Aside, Place, command},
+    eventually,
+};
 use tokio::{process::Command, time::timeout};
 
-use crate::{
-    service::{FAST, IDLE, counted, jobs, warm_up},
-    support::{
-        PATIENCE,
-        answer::Answer,
-        aside::{Aside, Place, command},
-        eventually,
-    },
-};
+use crate::service::{FAST, IDLE, counted, jobs, warm_up};
 
 async fn post(aside: &Aside, content_type: &str, body: String) -> Answer {
     let url = format!("http://{}/jobs/warm-ups", aside.address);

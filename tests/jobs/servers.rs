@@ -5,13 +5,14 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Weak},
 };
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::{Connection, PgConnection};
+use support::{eventually, memcached::free_port};
 use tempfile::TempDir;
-
-use crate::support::{eventually, memcached::free_port};
+use tokio::sync::Mutex;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -63,6 +64,18 @@ impl Server {
         })
         .await;
     }
+}
+
+/// The PostgreSQL of all tests that only need a database: it is started by the first, and ended with the last.
+pub(crate) async fn shared_postgres() -> Arc<Server> {
+    static SHARED: Mutex<Weak<Server>> = Mutex::const_new(Weak::new());
+    let mut shared = SHARED.lock().await;
+    if let Some(server) = shared.upgrade() {
+        return server;
+    }
+    let server = Arc::new(Server::start(Kind::Postgres).await);
+    *shared = Arc::downgrade(&server);
+    server
 }
 
 impl Drop for Server {

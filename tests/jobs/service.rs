@@ -1,10 +1,10 @@
 //! The queue through the service: what is acknowledged, what is told, and what survives.
 
+use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
-
-use crate::support::{
+use support::{
     answer::Answer,
     aside::{Aside, Place},
     eventually,
@@ -23,8 +23,7 @@ pub(crate) const IDLE: &[&str] = &["--work-jobs", "false", "--memcached", NOWHER
 
 /// Asks `aside` to warm up what `body` says.
 pub(crate) async fn warm_up(aside: &Aside, body: &Value) -> Answer {
-    let url = format!("http://{}/jobs/warm-ups", aside.address);
-    Answer::to(aside.client.post(url).json(body)).await.unwrap()
+    aside.send_json(Method::POST, "/jobs/warm-ups", body).await
 }
 
 /// What `GET /jobs` says.
@@ -63,8 +62,7 @@ async fn what_was_warmed_up_is_a_hit() {
     }
     let unknown = aside.get("/users/99999").await;
     assert_eq!((unknown.status, unknown.x_cache()), (404, "HIT"));
-    let metrics = aside.get("/metrics").await;
-    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let metrics = aside.metrics().await;
     assert!(metrics.contains(r#"aside_jobs_total{result="done"} 4"#), "{metrics}");
     assert!(metrics.contains(r#"aside_jobs_total{result="dead"} 0"#), "{metrics}");
 }
@@ -99,8 +97,7 @@ async fn a_job_that_keeps_failing_is_told_of() {
     );
     let log = aside.log();
     assert_eq!(log.matches("a job is given up").count(), 1, "{log}");
-    let metrics = aside.get("/metrics").await;
-    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let metrics = aside.metrics().await;
     assert!(metrics.contains(r#"aside_jobs_total{result="failed"} 4"#), "{metrics}");
     assert!(metrics.contains(r#"aside_jobs_total{result="dead"} 1"#), "{metrics}");
 }

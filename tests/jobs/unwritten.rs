@@ -2,10 +2,9 @@
 
 use std::{fs::File, io, process::Stdio};
 
-use crate::{
-    service::{IDLE, jobs},
-    support::aside::{Aside, command},
-};
+use support::aside::{Aside, command};
+
+use crate::service::{IDLE, jobs};
 
 fn full() -> File {
     File::create("/dev/full").unwrap()

@@ -1,23 +1,14 @@
 //! Real answers that succeed are as documented.
 
 use reqwest::Method;
-use serde_json::{Value, json};
-
-use crate::{
-    document::Document,
-    support::{
-        answer::Answer,
-        aside::Aside,
-        eventually,
-        memcached::{Memcached, free_port},
-    },
+use serde_json::json;
+use support::{
+    aside::Aside,
+    eventually,
+    memcached::{Memcached, free_port},
 };
 
-/// Sends a JSON body.
-pub(crate) async fn send(aside: &Aside, method: Method, path: &str, body: &Value) -> Answer {
-    let url = format!("http://{}{path}", aside.address);
-    Answer::to(aside.client.request(method, url).json(body)).await.unwrap()
-}
+use crate::document::Document;
 
 /// The answers with a JSON body that the document promises to whoever succeeds.
 fn promised(document: &Document) -> Vec<String> {
@@ -47,7 +38,8 @@ async fn every_success_is_as_documented() {
     let calculation = get("show_calculation", "/calculations/9223372036854775807");
     tokio::join!(calculation, reads_and_writes(&document, &aside));
     sessions(&document, &aside).await;
-    let queued = send(&aside, Method::POST, "/jobs/warm-ups", &json!({ "ids": [1, 2, 3] })).await;
+    let queued =
+        aside.send_json(Method::POST, "/jobs/warm-ups", &json!({ "ids": [1, 2, 3] })).await;
     assert_eq!(document.check("warm_up", &queued).status, 202);
     get("show_jobs", "/jobs").await;
     for id in 1..=8 {
@@ -85,23 +77,23 @@ async fn every_success_is_as_documented() {
 
 async fn reads_and_writes(document: &Document, aside: &Aside) {
     let ada = json!({ "name": "Ada", "email": "ada@example.com" });
-    let created = send(aside, Method::POST, "/users", &ada).await;
+    let created = aside.send_json(Method::POST, "/users", &ada).await;
     let path = document.check("create_user", &created).header("location").to_owned();
     assert_eq!(created.status, 201);
     let read = aside.get(&path).await;
     let etag = document.check("show_user", &read).header("etag").to_owned();
     let unchanged = aside.send(Method::GET, &path, &[("if-none-match", &etag)]).await;
     assert_eq!(document.check("show_user", &unchanged).status, 304);
-    document.check("replace_user", &send(aside, Method::PUT, &path, &ada).await);
+    document.check("replace_user", &aside.send_json(Method::PUT, &path, &ada).await);
     let name = json!({ "name": "Ada Lovelace" });
-    document.check("change_user", &send(aside, Method::PATCH, &path, &name).await);
+    document.check("change_user", &aside.send_json(Method::PATCH, &path, &name).await);
     let deleted = aside.send(Method::DELETE, &path, &[]).await;
     assert_eq!(document.check("delete_user", &deleted).status, 204);
 }
 
 async fn sessions(document: &Document, aside: &Aside) {
     let login = json!({ "user_id": 1, "username": "Ada" });
-    let begun = send(aside, Method::POST, "/sessions", &login).await;
+    let begun = aside.send_json(Method::POST, "/sessions", &login).await;
     let id = document.check("create_session", &begun).json()["id"].as_str().unwrap().to_owned();
     let (path, cookie) = (format!("/sessions/{id}"), format!("aside_session={id}"));
     document.check("show_session", &aside.get(&path).await);
@@ -110,7 +102,7 @@ async fn sessions(document: &Document, aside: &Aside) {
     document.check("show_current_session", &shown);
     let ended = aside.send(Method::DELETE, "/sessions/current", &own).await;
     assert_eq!(document.check("delete_current_session", &ended).status, 204);
-    let again = send(aside, Method::POST, "/sessions", &login).await.json()["id"].clone();
+    let again = aside.send_json(Method::POST, "/sessions", &login).await.json()["id"].clone();
     let path = format!("/sessions/{}", again.as_str().unwrap());
     let ended = aside.send(Method::DELETE, &path, &[]).await;
     assert_eq!(document.check("delete_session", &ended).status, 204);
@@ -125,7 +117,7 @@ async fn a_job_that_failed_for_good_is_shown_as_documented() {
     let failing = ["--slow-query", "1m", "--query-timeout", "10ms", "--job-retry", "10ms"];
     let aside = Aside::start(&failing).await;
     let document = Document::of(&aside).await;
-    send(&aside, Method::POST, "/jobs/warm-ups", &json!({ "ids": [42] })).await;
+    aside.send_json(Method::POST, "/jobs/warm-ups", &json!({ "ids": [42] })).await;
     eventually("a dead job", async || {
         let jobs = aside.get("/jobs").await;
         let jobs = document.check("show_jobs", &jobs).json();

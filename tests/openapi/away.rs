@@ -5,17 +5,14 @@ use std::{fs, time::Duration};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    memcached::Memcached,
+};
 use tokio::time::timeout;
 
-use crate::{
-    answers::send,
-    document::Document,
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        memcached::Memcached,
-    },
-};
+use crate::document::Document;
 
 fn login() -> Value {
     json!({ "user_id": 1, "username": "Ada" })
@@ -23,7 +20,7 @@ fn login() -> Value {
 
 /// Asserts that each operation on sessions is refused.
 async fn sessions(document: &Document, aside: &Aside) {
-    let begun = send(aside, Method::POST, "/sessions", &login()).await;
+    let begun = aside.send_json(Method::POST, "/sessions", &login()).await;
     document.check("create_session", &begun).problem(503);
     let id = "A".repeat(43);
     let (path, cookie) = (format!("/sessions/{id}"), format!("aside_session={id}"));
@@ -82,7 +79,7 @@ pub(crate) async fn database(document: &Document) {
     ] {
         // What was not acknowledged may be there all the same.
         let ada = json!({ "name": "Ada", "email": format!("{id}@example.com") });
-        document.check(id, &send(&aside, method, path, &ada).await).problem(503);
+        document.check(id, &aside.send_json(method, path, &ada).await).problem(503);
     }
     not_ready(document, &aside).await;
 
@@ -104,7 +101,7 @@ pub(crate) async fn tables(document: &Document) {
 pub(crate) async fn time_and_room(document: &Document) {
     let hasty = Aside::start(&["--slow-query", "1m", "--query-timeout", "10ms"]).await;
     document.check("show_user", &hasty.get("/users/1").await).problem(504);
-    let begun = send(&hasty, Method::POST, "/sessions", &login()).await;
+    let begun = hasty.send_json(Method::POST, "/sessions", &login()).await;
     document.check("create_session", &begun).problem(504);
 
     let narrow = ["--max-queries", "1", "--max-waiting", "1", "--slow-query", "1m"];
@@ -116,7 +113,7 @@ pub(crate) async fn time_and_room(document: &Document) {
         timeout(Duration::from_millis(100), aside.get(&format!("/users/{id}"))).await.ok()
     });
     document.check("show_user", &refused.await).problem(503);
-    let begun = send(&aside, Method::POST, "/sessions", &login()).await;
+    let begun = aside.send_json(Method::POST, "/sessions", &login()).await;
     document.check("create_session", &begun).problem(503);
 }
 
@@ -124,7 +121,7 @@ pub(crate) async fn queue(document: &Document) {
     let place = Place::seeded().await;
     fs::create_dir(place.file("aside.db-jobs")).unwrap();
     let aside = Aside::start_at(&place, &[]).await;
-    let pushed = send(&aside, Method::POST, "/jobs/warm-ups", &json!({ "ids": [1] })).await;
+    let pushed = aside.send_json(Method::POST, "/jobs/warm-ups", &json!({ "ids": [1] })).await;
     document.check("warm_up", &pushed).problem(503);
     document.check("show_jobs", &aside.get("/jobs").await).problem(503);
 }

@@ -6,8 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-
-use crate::support::{answer::Answer, aside::Aside};
+use support::{answer::Answer, aside::Aside};
 
 /// Headers that an answer may have only if they are documented.
 const HEADERS: [&str; 13] = [

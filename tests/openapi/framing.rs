@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    document::Document,
-    refused::TAKE_BODIES,
-    support::{answer::Answer, aside::Aside},
-};
+use support::{answer::Answer, aside::Aside};
+
+use crate::{document::Document, refused::TAKE_BODIES};
 
 /// Sends `request` as it is, and reads its only answer.
 async fn exchange(aside: &Aside, request: &str) -> Answer {

@@ -2,8 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::aside::Aside;
 
-use crate::{answers::send, document::Document, support::aside::Aside};
+use crate::document::Document;
 
 #[tokio::test]
 async fn the_documented_limits_of_a_body_are_the_limits() {
@@ -14,7 +15,7 @@ async fn the_documented_limits_of_a_body_are_the_limits() {
         usize::try_from(limit.unwrap().as_u64().unwrap()).unwrap()
     };
     let rename = async |name: String, status| {
-        let answer = send(&aside, Method::PATCH, "/users/1", &json!({ "name": name })).await;
+        let answer = aside.send_json(Method::PATCH, "/users/1", &json!({ "name": name })).await;
         assert_eq!(document.check("change_user", &answer).status, status);
     };
     let characters = limit("ProfileChange", "properties/name/maxLength");
@@ -25,7 +26,7 @@ async fn the_documented_limits_of_a_body_are_the_limits() {
 
     let warm_up = async |ids, status| {
         let ids = json!({ "ids": vec![1; ids] });
-        let answer = send(&aside, Method::POST, "/jobs/warm-ups", &ids).await;
+        let answer = aside.send_json(Method::POST, "/jobs/warm-ups", &ids).await;
         assert_eq!(document.check("warm_up", &answer).status, status);
     };
     let ids = limit("WarmUps", "properties/ids/maxItems");
@@ -34,7 +35,7 @@ async fn the_documented_limits_of_a_body_are_the_limits() {
     assert_eq!(limit("WarmUps", "properties/ids/items/minimum"), 1);
 
     let change = async |email: String, status| {
-        let answer = send(&aside, Method::PATCH, "/users/1", &json!({ "email": email })).await;
+        let answer = aside.send_json(Method::PATCH, "/users/1", &json!({ "email": email })).await;
         assert_eq!(document.check("change_user", &answer).status, status);
     };
     let bytes = limit("ProfileChange", "properties/email/maxLength");
@@ -114,7 +115,7 @@ async fn what_the_document_says_of_a_field_is_what_the_service_takes() {
     let change = change.chain(no_text.iter().map(|value| json!({ "name": value })));
     let mut taken = 0;
     for change in change.chain([json!({}), json!({ "x": 1 }), json!([]), json!(["Ada"])]) {
-        let answer = send(&aside, Method::PATCH, "/users/1", &change).await;
+        let answer = aside.send_json(Method::PATCH, "/users/1", &change).await;
         let is_taken = document.check("change_user", &answer).status == 200;
         assert_eq!(document.takes("ProfileChange", &change), is_taken, "{change}");
         taken += u32::from(is_taken);
@@ -128,11 +129,11 @@ async fn what_the_document_says_of_a_field_is_what_the_service_takes() {
     assert_eq!(taken, 9 + 7 + 1);
     for id in ["0", "-1", "1", "9223372036854775807", "9223372036854775808", "\"1\"", "1.5"] {
         let ids: serde_json::Value = serde_json::from_str(&format!("{{\"ids\":[{id}]}}")).unwrap();
-        let answer = send(&aside, Method::POST, "/jobs/warm-ups", &ids).await;
+        let answer = aside.send_json(Method::POST, "/jobs/warm-ups", &ids).await;
         let is_taken = document.check("warm_up", &answer).status == 202;
         assert_eq!(document.takes("WarmUps", &ids), is_taken, "{ids}");
         let login = json!({ "user_id": ids["ids"][0], "username": "Ada" });
-        let answer = send(&aside, Method::POST, "/sessions", &login).await;
+        let answer = aside.send_json(Method::POST, "/sessions", &login).await;
         let is_taken = document.check("create_session", &answer).status != 422;
         assert_eq!(document.takes("Login", &login), is_taken, "{login}");
     }

@@ -1,6 +1,8 @@
 //! Each problem that an operation documents is one that it gives, and it gives no other.
 
-use crate::{away, document::Document, framing, refused, support::aside::Aside};
+use support::aside::Aside;
+
+use crate::{away, document::Document, framing, refused};
 
 /// Problems of an operation that take more than a request to come about, and where they do.
 const ELSEWHERE: [(&str, &str, &str); 15] = [

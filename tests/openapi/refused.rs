@@ -2,13 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside, memcached::Memcached};
 
-use crate::{
-    answers::send,
-    document::Document,
-    routes::example,
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+use crate::{document::Document, routes::example};
 
 /// The operations that take a body.
 pub(crate) const TAKE_BODIES: [(&str, Method, &str); 5] = [
@@ -91,8 +87,8 @@ pub(crate) async fn bodies(document: &Document, aside: &Aside) {
         let json = [("content-type", "application/json")];
         check(aside.send(method.clone(), path, &json).await, 400);
         check(aside.send(method.clone(), path, &[]).await, 415);
-        check(send(aside, method.clone(), path, &json!({ "x": 1 })).await, 422);
-        check(send(aside, method, path, &json!("x".repeat(70_000))).await, 413);
+        check(aside.send_json(method.clone(), path, &json!({ "x": 1 })).await, 422);
+        check(aside.send_json(method, path, &json!("x".repeat(70_000))).await, 413);
     }
 }
 
@@ -108,7 +104,7 @@ pub(crate) async fn fields(document: &Document, aside: &Aside) {
         (4..5, json!({ "resource": "user", "ids": [1] })),
     ] {
         for (id, method, path) in &TAKE_BODIES[operations] {
-            let answer = send(aside, method.clone(), path, &body).await;
+            let answer = aside.send_json(method.clone(), path, &body).await;
             document.check(id, &answer).problem(422);
         }
     }
@@ -118,7 +114,7 @@ pub(crate) async fn sessions(document: &Document) {
     let memcached = Memcached::start().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     let absent = json!({ "user_id": 99_999, "username": "Ada" });
-    let begun = send(&aside, Method::POST, "/sessions", &absent).await;
+    let begun = aside.send_json(Method::POST, "/sessions", &absent).await;
     document.check("create_session", &begun).problem(404);
     let id = "A".repeat(43);
     let twice = format!("aside_session={id}; aside_session={id}");

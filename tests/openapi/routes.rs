@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use reqwest::Method;
+use support::aside::Aside;
 
-use crate::{document::Document, support::aside::Aside};
+use crate::document::Document;
 
 /// A path of the template, with ids that can be.
 pub(crate) fn example(template: &str) -> String {

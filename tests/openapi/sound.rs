@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use support::aside::Aside;
 
-use crate::{document::Document, support::aside::Aside};
+use crate::document::Document;
 
 /// Does something with each object of the document, however deep.
 fn each_object<'a>(value: &'a Value, visit: &mut impl FnMut(&'a serde_json::Map<String, Value>)) {

@@ -1,8 +1,7 @@
 //! `If-None-Match`: a client that has the body already is told so. `If-Match`: one that wants another is told, too.
 
 use reqwest::Method;
-
-use crate::support::{answer::Answer, aside::Aside};
+use support::{answer::Answer, aside::Aside};
 
 async fn ask(aside: &Aside, path: &str, tags: &str) -> Answer {
     aside.send(Method::GET, path, &[("if-none-match", tags)]).await

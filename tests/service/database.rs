@@ -1,8 +1,8 @@
-//! A database that goes away while the service runs.
+//! A database that goes away or takes too long while the service runs.
 
 use std::fs;
 
-use crate::support::{aside::Aside, eventually};
+use support::{aside::Aside, eventually, memcached::Memcached};
 
 #[tokio::test]
 async fn without_its_file_it_is_not_ready_and_says_why() {
@@ -36,4 +36,26 @@ async fn a_corrupt_file_is_an_error_without_its_insides_and_entries_are_still_se
             assert!(!told.contains("malformed") && !told.contains("sqlite"), "{told}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_query_past_its_deadline_is_504_and_gives_its_place_back() {
+    let memcached = Memcached::start().await;
+    let address = memcached.address().to_string();
+    let arguments = [
+        ["--memcached", &address],
+        ["--slow-query", "60s"],
+        ["--query-timeout", "200ms"],
+        ["--max-queries", "1"],
+    ];
+    let aside = Aside::start(arguments.as_flattened()).await;
+    let answer = aside.get("/users/7").await;
+    answer.problem(504);
+    assert_eq!(answer.x_cache(), "MISS");
+    // With one place and a query of a minute, a second 504 shows that the first query was interrupted.
+    eventually("the place is free", async || {
+        (aside.get("/users/8").await.status == 504).then_some(())
+    })
+    .await;
+    assert_eq!(aside.get("/readyz").await.status, 200);
 }

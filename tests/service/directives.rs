@@ -1,11 +1,7 @@
 //! What a request may ask of the cache: the six directives of RFC 9111 §5.2.1.
 
 use reqwest::Method;
-
-use crate::{
-    support::{aside::Aside, eventually, memcached::Memcached},
-    wire,
-};
+use support::{aside::Aside, eventually, memcached::Memcached};
 
 #[tokio::test]
 async fn no_cache_asks_the_database_and_stores_its_answer() {
@@ -32,12 +28,12 @@ async fn no_store_leaves_no_trace_in_the_cache() {
     assert_eq!(answer.user(1).x_cache(), "BYPASS");
     let status = answer.cache_status();
     assert_eq!((&status["fwd"][..], &status["stored"][..]), ("request", "false"), "{status:?}");
-    assert_eq!(wire::value(&memcached, "user:1").await, None);
+    assert_eq!(memcached.value("user:1").await, None);
 
     let kept = aside.get("/users/1").await;
     assert_eq!(kept.x_cache(), "MISS");
     assert_eq!(aside.get_with("/users/1", "no-store").await.x_cache(), "BYPASS");
-    assert_eq!(wire::value(&memcached, "user:1").await.unwrap().as_bytes(), kept.body);
+    assert_eq!(memcached.value("user:1").await.unwrap().as_bytes(), kept.body);
 }
 
 #[tokio::test]
@@ -116,7 +112,7 @@ async fn only_if_cached_is_504_for_what_is_not_there_and_takes_no_lease() {
         answer.problem(504);
         let status = answer.cache_status();
         assert!(!status.contains_key("hit") && !status.contains_key("fwd"), "{status:?}");
-        assert_eq!(wire::value(&memcached, "user:1").await, None, "{directives}");
+        assert_eq!(memcached.value("user:1").await, None, "{directives}");
     }
     let next = aside.get("/users/1").await;
     assert_eq!(next.user(1).x_cache(), "MISS");

@@ -1,11 +1,7 @@
 //! Requests that are no good, and what is told of them.
 
 use reqwest::Method;
-
-use crate::{
-    support::{aside::Aside, memcached::Memcached},
-    wire::statistic,
-};
+use support::{aside::Aside, memcached::Memcached};
 
 /// What no answer may repeat.
 const MARKER: &str = "marker8472";
@@ -45,7 +41,7 @@ async fn an_id_that_is_none_is_400_and_the_largest_is_404() {
         assert!(!answer.contains(MARKER), "{answer}");
     }
     aside.get("/users/9223372036854775807").await.problem(404);
-    assert_eq!(statistic(&memcached, "cmd_flush").await, 0);
+    assert_eq!(memcached.statistic("cmd_flush").await, Some(0));
     aside.get("/users/1").await.user(1);
 }
 
@@ -68,10 +64,8 @@ async fn unknown_paths_and_methods_are_problems_that_repeat_nothing() {
 #[tokio::test]
 async fn no_request_makes_a_new_series_and_each_get_is_in_the_ledger_once() {
     let aside = Aside::start(&[]).await;
-    let series = async || {
-        let text = aside.get("/metrics").await;
-        String::from_utf8_lossy(&text.body).lines().filter(|line| !line.starts_with('#')).count()
-    };
+    let series =
+        async || aside.metrics().await.lines().filter(|line| !line.starts_with('#')).count();
     let before = series().await;
     for number in 0..500 {
         aside.get(&format!("/{number}")).await;

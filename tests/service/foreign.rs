@@ -1,9 +1,6 @@
 //! What other clients of the same memcached have stored under our keys.
 
-use crate::{
-    support::{aside::Aside, memcached::Memcached},
-    wire::{tell, value},
-};
+use support::{aside::Aside, memcached::Memcached};
 
 #[tokio::test]
 async fn what_is_not_ours_is_a_miss_and_is_replaced() {
@@ -17,11 +14,11 @@ async fn what_is_not_ours_is_a_miss_and_is_replaced() {
         (5, 1 << 24 | 60, "{"),
     ] {
         let set = format!("set user:{id} {flags} 60 {}\r\n{text}", text.len());
-        assert!(tell(&memcached, &set).await.starts_with("STORED"));
+        assert!(memcached.tell(&set).await.starts_with("STORED"));
         assert_eq!(aside.get(&format!("/users/{id}")).await.user(id).x_cache(), "MISS");
         let hit = aside.get(&format!("/users/{id}")).await;
         assert_eq!(hit.user(id).x_cache(), "HIT");
-        assert_eq!(value(&memcached, &format!("user:{id}")).await.unwrap().as_bytes(), hit.body);
+        assert_eq!(memcached.value(&format!("user:{id}")).await.unwrap().as_bytes(), hit.body);
     }
 }
 
@@ -29,12 +26,13 @@ async fn what_is_not_ours_is_a_miss_and_is_replaced() {
 async fn a_restarted_and_a_flushed_memcached_are_cold_and_nothing_worse() {
     let mut memcached = Memcached::start().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    let _core = support::core().await;
     let load = crate::load::Load::start(&aside, 8, 50);
     for _ in 0..3 {
-        tell(&memcached, "flush_all").await;
+        memcached.tell("flush_all").await;
         memcached.restart().await;
         let before = aside.ledger("hits").await;
-        crate::support::eventually("hits again", async || {
+        support::eventually("hits again", async || {
             (aside.ledger("hits").await > before + 500).then_some(())
         })
         .await;

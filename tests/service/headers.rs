@@ -1,11 +1,7 @@
 //! What an answer says of itself.
 
 use reqwest::Method;
-
-use crate::{
-    support::{answer::Answer, aside::Aside, eventually, memcached::Memcached},
-    wire,
-};
+use support::{answer::Answer, aside::Aside, eventually, memcached::Memcached};
 
 const SLOW_MS: f64 = 60.0;
 
@@ -61,9 +57,9 @@ async fn memcached_holds_exactly_the_body() {
     let memcached = Memcached::start().await;
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     let answer = aside.get("/users/42").await;
-    assert_eq!(wire::value(&memcached, "user:42").await.unwrap().as_bytes(), answer.body);
+    assert_eq!(memcached.value("user:42").await.unwrap().as_bytes(), answer.body);
     assert_eq!(aside.get("/users/10001").await.status, 404);
-    assert_eq!(wire::value(&memcached, "user:10001").await.unwrap(), "null");
+    assert_eq!(memcached.value("user:10001").await.unwrap(), "null");
 }
 
 #[tokio::test]

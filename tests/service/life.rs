@@ -1,21 +1,13 @@
 //! How the service ends, and what it writes while it lives.
 
 use rustix::process::Signal;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
+use support::{
+    answer::Answer,
+    aside::{Aside, command},
+    memcached::Memcached,
+    raw::RawClient,
 };
-
-use crate::{
-    support::{
-        PATIENCE,
-        answer::Answer,
-        aside::{Aside, command},
-        memcached::Memcached,
-    },
-    wire::until_loading,
-};
+use tokio::net::TcpStream;
 
 /// A load takes so long that a busy machine can do meanwhile what has to be done.
 const SLOW: &[&str] = &["--slow-query", "3s", "--query-timeout", "60s"];
@@ -27,7 +19,7 @@ async fn on_sigterm_requests_under_way_finish_and_the_exit_status_is_0() {
     let mut aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     let get = aside.client.get(format!("http://{}/users/7", aside.address));
     let under_way = tokio::spawn(Answer::to(get));
-    until_loading(&memcached, "user:7").await;
+    memcached.is_loading("user:7").await;
     let status = aside.terminate().await;
     under_way.await.unwrap().unwrap().user(7);
     assert_eq!(status.code(), Some(0));
@@ -42,12 +34,10 @@ async fn a_second_sigterm_ends_it_at_once() {
     let mut aside = Aside::start(&slow).await;
     let get = aside.client.get(format!("http://{}/users/7", aside.address));
     let under_way = tokio::spawn(Answer::to(get));
-    until_loading(&memcached, "user:7").await;
+    memcached.is_loading("user:7").await;
     aside.signal(Signal::TERM);
-    crate::support::eventually("it drains", async || {
-        aside.log().contains("shutting down").then_some(())
-    })
-    .await;
+    support::eventually("it drains", async || aside.log().contains("shutting down").then_some(()))
+        .await;
     let status = aside.terminate().await;
     assert!(!status.success());
     assert!(under_way.await.unwrap().is_err());
@@ -59,13 +49,12 @@ async fn while_it_drains_it_is_not_ready() {
     let address = memcached.address().to_string();
     let mut aside = Aside::start(&[&["--memcached", &address], SLOW].concat()).await;
     // Both requests are sent at once: the second is read when the first is answered, after the signal.
-    let mut socket = TcpStream::connect(aside.address).await.unwrap();
+    let mut client = RawClient::connect(aside.address).await;
     let requests = "GET /users/7 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    socket.write_all(requests.as_bytes()).await.unwrap();
-    until_loading(&memcached, "user:7").await;
+    client.send(requests).await;
+    memcached.is_loading("user:7").await;
     let status = aside.terminate().await;
-    let mut answers = String::new();
-    timeout(PATIENCE, socket.read_to_string(&mut answers)).await.unwrap().unwrap();
+    let answers = client.read_to_end().await;
     assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
     // The connection may be closed after the answer that was under way; ready it must not be.
     assert!(!answers.contains("\"ready\":true"), "{answers}");
@@ -80,7 +69,7 @@ async fn for_the_shutdown_delay_it_serves_on_but_is_not_ready() {
         let answer = aside.get("/readyz").await;
         (answer.status == 503).then(|| answer.problem(503))
     };
-    let said = crate::support::eventually("it is not ready", draining).await;
+    let said = support::eventually("it is not ready", draining).await;
     assert_eq!(said, "The service is shutting down.");
     // On a connection that it accepts now.
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

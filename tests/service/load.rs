@@ -5,9 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use support::{answer::Answer, aside::Aside};
 use tokio::task::JoinSet;
-
-use crate::support::{answer::Answer, aside::Aside};
 
 /// Clients at work.
 pub(crate) struct Load {

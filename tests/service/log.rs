@@ -1,23 +1,13 @@
 //! The log: a line is one event, whatever came from outside.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-};
-
 use reqwest::Method;
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
-
-use crate::support::{
+use support::{
     answer::Answer,
     aside::{Aside, Place, command},
     eventually,
     memcached::Memcached,
+    proxy::{Proxy, Step},
     terminal::{shown_by, terminal},
 };
 
@@ -34,50 +24,21 @@ fn assert_sound(log: &str) {
 }
 
 /// The way to a memcached that answers every look for a user with a forged error.
-async fn forging(server: &Memcached) -> (SocketAddr, JoinSet<()>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let (address, server) = (listener.local_addr().unwrap(), server.address().to_string());
-    let mut connections = JoinSet::new();
-    connections.spawn(async move {
-        let mut carried = JoinSet::new();
-        loop {
-            let (client, _) = listener.accept().await.unwrap();
-            let server = TcpStream::connect(&server).await.unwrap();
-            // Either side may leave.
-            carried.spawn(async move {
-                let _ = carry(client, server).await;
-            });
-        }
+fn forging(server: &Memcached) -> Proxy {
+    let proxy = Proxy::start(&server.address());
+    proxy.meddle(|_, bytes| {
+        let forged = format!("SERVER_ERROR by-memcached{FORGED}\r\n");
+        bytes.starts_with(b"mg user:").then(|| vec![Step::Answer(forged.into())])
     });
-    (address, connections)
-}
-
-async fn carry(mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {
-    let (mut asked, mut told) = (vec![0; 4096], vec![0; 4096]);
-    loop {
-        tokio::select! {
-            bytes = client.read(&mut asked) => match bytes? {
-                0 => return Ok(()),
-                bytes if asked[..bytes].starts_with(b"mg user:") => {
-                    let forged = format!("SERVER_ERROR by-memcached{FORGED}\r\n");
-                    client.write_all(forged.as_bytes()).await?;
-                }
-                bytes => server.write_all(&asked[..bytes]).await?,
-            },
-            bytes = server.read(&mut told) => match bytes? {
-                0 => return Ok(()),
-                bytes => client.write_all(&told[..bytes]).await?,
-            },
-        }
-    }
+    proxy
 }
 
 #[tokio::test]
 async fn what_comes_from_outside_begins_no_line_and_colours_nothing() {
     let place = Place::seeded().await;
     let server = Memcached::start().await;
-    let (memcached, _carrying) = forging(&server).await;
-    let memcached = memcached.to_string();
+    let way = forging(&server);
+    let memcached = way.address().to_string();
     let queue = format!("sqlite://{}", place.file("by-setting\r\n\u{1b}[31m\u{202e}").display());
     let arguments = ["--memcached", &memcached, "--queue", &queue, "--work-jobs", "false"];
     let aside = Aside::start_at(&place, &arguments).await;

@@ -1,11 +1,6 @@
 //! The program from outside: real processes, a real memcached, real databases, real sockets.
 
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
-
 mod load;
-mod wire;
 
 mod conditional;
 mod database;
@@ -15,8 +10,9 @@ mod foreign;
 mod headers;
 mod life;
 mod log;
-mod one_load;
+mod replicas;
 mod servers;
 mod settings;
 mod stale;
 mod stopping;
+mod unusable;

@@ -1,15 +1,13 @@
 //! The list of memcached servers: one for all processes on a database.
 
 use rustix::process::Signal;
-
-use crate::{
-    settings::refused,
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        memcached::Memcached,
-    },
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    memcached::Memcached,
 };
+
+use crate::settings::refused;
 
 async fn two() -> [String; 2] {
     // Nobody need be there.
@@ -65,16 +63,9 @@ async fn a_list_that_is_adopted_is_that_of_all_and_processes_with_the_old_one_us
     let detail = not_ready.problem(503);
     assert!(format!("{detail:?}").contains("another list of memcached servers"), "{detail:?}");
     // It serves on, from its own memory, which hears of what others write.
-    let rename = |name: &str| {
-        after
-            .client
-            .patch(format!("http://{}/users/1", after.address))
-            .json(&serde_json::json!({ "name": name }))
-    };
-    let name = async || before.get("/users/1").await.user(1).json()["name"].clone();
     for new in ["Ada", "Grace"] {
-        assert_eq!(rename(new).send().await.unwrap().status(), 200);
-        eventually("it hears of it", async || (name().await == new).then_some(())).await;
+        after.rename(1, new).await;
+        eventually("it hears of it", async || (before.name(1).await == new).then_some(())).await;
     }
     assert_eq!(before.get("/users/1").await.cache_status()["detail"], "fallback");
     assert!(before.log().contains("another list of memcached servers"));

@@ -2,12 +2,11 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
-use tokio::time::timeout;
-
-use crate::support::{
+use support::{
     PATIENCE,
     aside::{Aside, Place, command},
 };
+use tokio::time::timeout;
 
 /// Starts the program, which must refuse, and returns the one line that says why.
 pub(crate) async fn refused(

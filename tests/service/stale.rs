@@ -1,9 +1,6 @@
 //! Entries past their fresh life, and a database that fails.
 
-use crate::{
-    support::{aside::Aside, eventually, memcached::Memcached},
-    wire::value,
-};
+use support::{aside::Aside, eventually, memcached::Memcached};
 
 #[tokio::test]
 async fn a_stale_entry_is_served_at_once_and_refreshed_behind_it() {
@@ -24,7 +21,7 @@ async fn a_stale_entry_is_served_at_once_and_refreshed_behind_it() {
         (aside.get("/users/1").await.x_cache() == "HIT").then_some(())
     })
     .await;
-    let refreshed = value(&memcached, "user:1").await.unwrap();
+    let refreshed = memcached.value("user:1").await.unwrap();
     assert_eq!(refreshed.as_bytes(), stale.body);
 }
 

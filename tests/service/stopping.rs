@@ -2,23 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
-
-use crate::{
-    support::{aside::Aside, eventually, memcached::Memcached},
-    wire::value,
-};
+use support::{aside::Aside, eventually, memcached::Memcached, raw::RawClient};
 
 const RUNNING: &str = r#"aside_loads_running{source="users"} "#;
 
 /// Asks for the user `id`, and leaves as soon as so many loads run, this one included. (A placeholder in memcached would
 /// not do: whoever leaves before the service has heard of it gives it back.)
 async fn leave(aside: &Aside, id: i64, running: &str) {
-    let mut socket = TcpStream::connect(aside.address).await.unwrap();
-    let request = format!("GET /users/{id} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut client = RawClient::connect(aside.address).await;
+    client.send(format!("GET /users/{id} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
     eventually("the load runs", async || {
-        let metrics = String::from_utf8(aside.get("/metrics").await.body.to_vec()).unwrap();
+        let metrics = aside.metrics().await;
         let line = metrics.lines().find_map(|line| line.strip_prefix(RUNNING));
         (line == Some(running)).then_some(())
     })
@@ -41,7 +35,7 @@ async fn on_sigterm_a_refresh_and_a_load_whose_client_has_left_are_finished_and_
     leave(&aside, 2, "2").await;
     assert_eq!(aside.terminate().await.code(), Some(0));
     for key in ["user:1", "user:2"] {
-        let stored = value(&memcached, key).await;
+        let stored = memcached.value(key).await;
         assert!(stored.as_ref().is_some_and(|user| user.contains("Ada")), "{key}: {stored:?}");
     }
 }
@@ -54,7 +48,7 @@ async fn on_sigterm_a_load_that_fails_gives_its_lease_back() {
     let mut aside = Aside::start(&fails).await;
     leave(&aside, 7, "1").await;
     assert_eq!(aside.terminate().await.code(), Some(0));
-    assert_eq!(value(&memcached, "user:7").await, None, "others wait for it");
+    assert_eq!(memcached.value("user:7").await, None, "others wait for it");
 }
 
 #[tokio::test]

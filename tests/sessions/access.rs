@@ -2,11 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside, memcached::Memcached};
 
-use crate::{
-    request::{id, start, start_at},
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+use crate::request::{id, start, start_at};
 
 const TOKEN: &str = "correct-horse.battery_staple~42+/==";
 

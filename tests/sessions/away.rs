@@ -1,9 +1,8 @@
 //! memcached is away: 503, never "you are logged out".
 
-use crate::{
-    request::{ask, delete, get, key, log_in, start, try_log_in},
-    support::{answer::Answer, aside::Aside, eventually, memcached::Memcached},
-};
+use support::{answer::Answer, aside::Aside, eventually, memcached::Memcached};
+
+use crate::request::{delete, get, key, log_in, start, try_log_in};
 
 /// Asserts that `answer` says nothing but "not now", and leaves a browser its cookie.
 #[track_caller]
@@ -89,7 +88,7 @@ async fn with_one_of_two_servers_killed_log_ins_go_on_and_its_sessions_are_away_
     let (mut lost, mut kept) = (Vec::new(), Vec::new());
     for _ in 0..100 {
         let id = log_in(&aside).await;
-        let is_there = ask(&servers[0], &format!("mg {} t", key(&id))).await.starts_with("HD ");
+        let is_there = servers[0].tell(&format!("mg {} t", key(&id))).await.starts_with("HD ");
         if is_there { lost.push(id) } else { kept.push(id) }
     }
     assert!(lost.len() >= 20 && kept.len() >= 20, "{} and {}", lost.len(), kept.len());
@@ -97,8 +96,7 @@ async fn with_one_of_two_servers_killed_log_ins_go_on_and_its_sessions_are_away_
     // The first few failures are what the service learns it from.
     eventually("out of service", async || {
         assert_away(&get(&aside, &lost[0]).await);
-        let stats = aside.get("/stats").await.json();
-        (stats["memcached"][0]["state"] == "out of service").then_some(())
+        (aside.states().await[0] == "out of service").then_some(())
     })
     .await;
     for _ in 0..40 {

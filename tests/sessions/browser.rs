@@ -3,11 +3,9 @@
 use cookie::{Cookie, SameSite};
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside, memcached::Memcached};
 
-use crate::{
-    request::{ask, delete, get, id, key, left_s, log_in, start, try_log_in},
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+use crate::request::{delete, get, id, key, left_s, log_in, start, try_log_in};
 
 /// Asserts that `answer` sets the cookie, and returns the whole of it.
 #[track_caller]
@@ -44,7 +42,7 @@ async fn a_browser_finds_its_session_by_the_cookie_and_logs_out_with_it() {
     assert_eq!(cookie(&begun).secure(), None, "a loopback address is reached without TLS");
 
     let cookies = format!("theme=dark; aside_session={session}; other=1");
-    ask(&memcached, &format!("mg {} T15", key(&session))).await;
+    memcached.tell(&format!("mg {} T15", key(&session))).await;
     let read = current(&aside, Method::GET, &cookies).await;
     assert_eq!((read.status, &read.body), (200, &begun.body));
     assert_eq!(read.header("set-cookie"), begun.header("set-cookie"), "it lives anew, too");

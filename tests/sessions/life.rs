@@ -5,11 +5,9 @@ use std::{collections::HashSet, time::SystemTime};
 use data_encoding::BASE64URL_NOPAD;
 use reqwest::Method;
 use serde_json::{Value, json};
+use support::{eventually, memcached::Memcached};
 
-use crate::{
-    request::{ask, delete, get, id, key, left_s, log_in, post, start},
-    support::{eventually, memcached::Memcached},
-};
+use crate::request::{delete, get, id, key, left_s, log_in, post, start};
 
 #[tokio::test]
 async fn a_session_is_begun_read_and_ended() {
@@ -55,7 +53,7 @@ async fn ids_are_256_bits_that_never_repeat_and_memcached_shows_none() {
     for _ in 0..50 {
         let session = log_in(&aside).await;
         assert_eq!(BASE64URL_NOPAD.decode(session.as_bytes()).unwrap().len(), 32);
-        let stored = ask(&memcached, &format!("mg {} v k", key(&session))).await;
+        let stored = memcached.tell(&format!("mg {} v k", key(&session))).await;
         assert!(stored.starts_with("VA ") && !stored.contains(&session), "{stored}");
         let value: Value = serde_json::from_str(stored.split_once("\r\n").unwrap().1).unwrap();
         let fields: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
@@ -78,7 +76,7 @@ async fn reading_gives_a_session_its_whole_life_again() {
     let aside = start(&[&memcached], &["--session-ttl", "10m"]).await;
     let session = log_in(&aside).await;
     assert!((590..=600).contains(&left_s(&memcached, &session).await));
-    assert_eq!(ask(&memcached, &format!("mg {} T15", key(&session))).await, "HD");
+    assert_eq!(memcached.tell(&format!("mg {} T15", key(&session))).await, "HD");
     assert!(left_s(&memcached, &session).await <= 15);
     assert_eq!(get(&aside, &session).await.status, 200);
     assert!((590..=600).contains(&left_s(&memcached, &session).await));
@@ -100,7 +98,7 @@ async fn a_session_that_is_not_used_ends() {
     // Looked at past the service, as its own reads would renew it.
     let look = format!("mg {} t", key(&session));
     eventually("the session has ended", async || {
-        (ask(&memcached, &look).await == "EN").then_some(())
+        (memcached.tell(&look).await == "EN").then_some(())
     })
     .await;
     get(&aside, &session).await.problem(404);
@@ -113,7 +111,7 @@ async fn what_is_no_session_in_memcached_logs_nobody_in() {
     let session = log_in(&aside).await;
     for value in ["", "x", "{}", "null", r#"{"user_id":"1","username":"Ada","login_time":""}"#] {
         let set = format!("ms {} {} T60\r\n{value}", key(&session), value.len());
-        assert_eq!(ask(&memcached, &set).await, "HD");
+        assert_eq!(memcached.tell(&set).await, "HD");
         get(&aside, &session).await.problem(404);
     }
 }

@@ -2,14 +2,12 @@
 
 use reqwest::Method;
 use serde_json::json;
-
-use crate::{
-    request::{delete, get, id, key, post, try_log_in},
-    support::{
-        aside::{Aside, Place, command},
-        memcached::Memcached,
-    },
+use support::{
+    aside::{Aside, Place, command},
+    memcached::Memcached,
 };
+
+use crate::request::{delete, get, id, key, post, try_log_in};
 
 #[tokio::test]
 async fn no_id_no_hash_and_no_name_is_in_the_log_or_in_the_metrics() {

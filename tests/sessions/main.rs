@@ -1,24 +1,14 @@
 //! Sessions through the program itself: real processes and a real memcached.
 
-#[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
-#[cfg(test)]
 mod request;
 
-#[cfg(test)]
 mod access;
-#[cfg(test)]
 mod away;
-#[cfg(test)]
 mod browser;
-#[cfg(test)]
 mod life;
-#[cfg(test)]
 mod log;
-#[cfg(test)]
 mod refused;
-#[cfg(test)]
 mod shared;

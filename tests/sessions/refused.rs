@@ -2,11 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside, memcached::Memcached};
 
-use crate::{
-    request::{post, start, try_log_in},
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+use crate::request::{post, start, try_log_in};
 
 /// Sets that memcached has carried out.
 async fn sets(memcached: &Memcached) -> u64 {

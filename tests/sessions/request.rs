@@ -3,8 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-use crate::support::{
+use support::{
     answer::Answer,
     aside::{Aside, Place},
     memcached::Memcached,
@@ -25,8 +24,7 @@ pub(crate) async fn start_at(place: &Place, memcached: &[&Memcached], arguments:
 
 /// Sends a JSON body to `POST /sessions`.
 pub(crate) async fn post(aside: &Aside, body: &Value) -> Answer {
-    let url = format!("http://{}/sessions", aside.address);
-    Answer::to(aside.client.post(url).json(body)).await.unwrap()
+    aside.send_json(Method::POST, "/sessions", body).await
 }
 
 /// Tries to log the first user in.
@@ -61,14 +59,8 @@ pub(crate) fn key(id: &str) -> String {
     format!("session:{}", digits.collect::<String>())
 }
 
-/// What memcached says to one meta command that has one line for an answer.
-pub(crate) async fn ask(memcached: &Memcached, command: &str) -> String {
-    let answer = memcached.ask(&format!("{command}\r\nmn\r\n"), "MN\r\n").await.unwrap();
-    answer.strip_suffix("MN\r\n").unwrap().trim_end().to_owned()
-}
-
 /// Seconds that memcached keeps the session of `id` yet; asking changes nothing of it.
 pub(crate) async fn left_s(memcached: &Memcached, id: &str) -> u32 {
-    let answer = ask(memcached, &format!("mg {} t", key(id))).await;
+    let answer = memcached.tell(&format!("mg {} t", key(id))).await;
     answer.strip_prefix("HD t").unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
 }

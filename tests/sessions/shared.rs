@@ -2,12 +2,10 @@
 
 use std::process::Stdio;
 
+use support::{PATIENCE, memcached::Memcached};
 use tokio::{process::Command, time::timeout};
 
-use crate::{
-    request::{delete, get, log_in, start, start_at, try_log_in},
-    support::{PATIENCE, memcached::Memcached},
-};
+use crate::request::{delete, get, log_in, start, start_at, try_log_in};
 
 /// Where Debian's packages for Python are found, whatever other Python stands first on the path.
 const PYTHON: &str = "/usr/bin/python3";

@@ -2,11 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside};
 
-use crate::{
-    request::{name, number, request},
-    support::{answer::Answer, aside::Aside},
-};
+use crate::request::number;
 
 const TOKEN: &str = "correct-horse.battery_staple~42+/==";
 
@@ -16,7 +14,7 @@ const COUNT: &str = "SELECT count(*) FROM users";
 async fn writes(aside: &Aside, authorization: Option<&str>) -> [Answer; 4] {
     let ada = json!({ "name": "Ada", "email": "ada@example.com" });
     let write = async |method, path| {
-        let mut request = request(aside, method, path, &ada);
+        let mut request = aside.request(method, path, &ada);
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
@@ -33,7 +31,7 @@ async fn writes(aside: &Aside, authorization: Option<&str>) -> [Answer; 4] {
 #[tokio::test]
 async fn with_a_token_set_only_its_bearer_writes_and_nobody_is_told_what_it_is() {
     let aside = Aside::start(&["--api-token", TOKEN, "--slow-query", "0s"]).await;
-    let before = name(&aside, 1).await;
+    let before = aside.name(1).await;
     let (half, longer) = (&TOKEN[..TOKEN.len() / 2], format!("Bearer {TOKEN}x"));
     let half = format!("Bearer {half}");
     let basic = format!("Basic {TOKEN}");
@@ -49,7 +47,7 @@ async fn with_a_token_set_only_its_bearer_writes_and_nobody_is_told_what_it_is()
         }
     }
     assert_eq!(number(&aside.place, COUNT).await, 10_000);
-    assert_eq!(name(&aside, 1).await, before, "reads need no token");
+    assert_eq!(aside.name(1).await, before, "reads need no token");
 
     let right = format!("Bearer {TOKEN}");
     let statuses = writes(&aside, Some(&right)).await.map(|answer| answer.status);

@@ -7,11 +7,9 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
     sqlite::SqliteConnectOptions,
 };
+use support::aside::{Aside, Place};
 
-use crate::{
-    request::{number, send},
-    support::aside::{Aside, Place},
-};
+use crate::request::number;
 
 #[tokio::test]
 async fn the_case_of_a_domain_makes_no_other_address_and_that_of_the_rest_does() {
@@ -27,15 +25,15 @@ async fn the_case_of_a_domain_makes_no_other_address_and_that_of_the_rest_does()
         (422, "x@[127.0.0.1]"),
     ] {
         let user = json!({ "name": "Ada", "email": email });
-        let answer = send(&aside, Method::POST, "/users", &user).await;
+        let answer = aside.send_json(Method::POST, "/users", &user).await;
         assert_eq!(answer.status, status, "{email}: {answer:?}");
         assert!(status != 201 || answer.json()["email"] == email, "it is kept as it was given");
     }
     let copy = json!({ "email": "CASE1@example.com" });
-    send(&aside, Method::PATCH, "/users/1", &copy).await.user(1);
+    aside.send_json(Method::PATCH, "/users/1", &copy).await.user(1);
     let copy = json!({ "email": "CASE1@EXAMPLE.com" });
-    send(&aside, Method::PATCH, "/users/2", &copy).await.problem(409);
-    send(&aside, Method::PATCH, "/users/1", &copy).await.user(1);
+    aside.send_json(Method::PATCH, "/users/2", &copy).await.problem(409);
+    aside.send_json(Method::PATCH, "/users/1", &copy).await.user(1);
 }
 
 /// A place whose database is as it was before domains were compared without case, with users of these addresses.
@@ -76,7 +74,7 @@ async fn users_who_have_come_to_have_one_address_keep_it_until_they_change_it() 
         assert_eq!(user.user(id).json()["email"], email);
     }
     let patch = async |id: i64, change: serde_json::Value| {
-        send(&aside, Method::PATCH, &format!("/users/{id}"), &change).await.status
+        aside.send_json(Method::PATCH, &format!("/users/{id}"), &change).await.status
     };
     assert_eq!(patch(10_002, json!({ "name": "Grace" })).await, 200, "the address is left alone");
     assert_eq!(patch(10_002, json!({ "email": "ada@Example.com" })).await, 200, "still the same");

@@ -1,9 +1,8 @@
 //! What a write leaves to be done while one of several memcached servers is away.
 
-use crate::{
-    request::{all_forgotten, assert_written, missing, name, rename},
-    support::{aside::Aside, eventually, memcached::Memcached},
-};
+use support::{aside::Aside, eventually, memcached::Memcached};
+
+use crate::request::{all_forgotten, assert_written, missing};
 
 /// The first user whose key lives on `first`, and on `second` while that is away.
 async fn user_on(aside: &Aside, first: &Memcached, second: &Memcached) -> i64 {
@@ -37,11 +36,10 @@ async fn a_key_that_can_t_be_forgotten_everywhere_is_not_forgotten_anew_with_eac
     let written = user_on(&aside, &one, &away).await;
     let swept = user_on(&aside, &one, &two).await;
     away.kill();
-    let write = rename(&aside, written, "Ada").await;
+    let write = aside.rename(written, "Ada").await;
     assert_written(&write, &format!("user:{written}"), "pending");
     eventually("out of service", async || {
-        let stats = aside.get("/stats").await.json();
-        (stats["memcached"][2]["state"] == "out of service").then_some(())
+        (aside.states().await[2] == "out of service").then_some(())
     })
     .await;
 
@@ -50,7 +48,7 @@ async fn a_key_that_can_t_be_forgotten_everywhere_is_not_forgotten_anew_with_eac
         note(&aside, swept).await;
         // The sweep that forgets what it can has seen the other key, too.
         eventually("a sweep", async || {
-            assert_eq!(name(&aside, written).await, "Ada");
+            assert_eq!(aside.name(written).await, "Ada");
             (missing(&aside.place).await == 1).then_some(())
         })
         .await;
@@ -60,5 +58,5 @@ async fn a_key_that_can_t_be_forgotten_everywhere_is_not_forgotten_anew_with_eac
 
     away.restart().await;
     all_forgotten(&aside.place).await;
-    assert_eq!(name(&aside, written).await, "Ada");
+    assert_eq!(aside.name(written).await, "Ada");
 }

@@ -2,18 +2,16 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside};
 
-use crate::{
-    request::{all_forgotten, assert_written, name, rename, request},
-    support::{answer::Answer, aside::Aside},
-};
+use crate::request::{all_forgotten, assert_written};
 
 const WRITES: [Method; 3] = [Method::PUT, Method::PATCH, Method::DELETE];
 
 /// Writes the user `id` in any way, under the `If-Match` fields `conditions`.
 async fn write(aside: &Aside, method: &Method, id: i64, conditions: &[&str]) -> Answer {
     let ada = json!({ "name": "Ada", "email": format!("ada.{id}@example.com") });
-    let mut request = request(aside, method.clone(), &format!("/users/{id}"), &ada);
+    let mut request = aside.request(method.clone(), &format!("/users/{id}"), &ada);
     for condition in conditions {
         request = request.header("if-match", *condition);
     }
@@ -67,7 +65,7 @@ async fn a_write_of_another_version_is_refused_with_412_and_of_a_condition_that_
  {
     let aside = Aside::start(&["--slow-query", "0s"]).await;
     let tag = etag(&aside, 1).await;
-    let before = name(&aside, 1).await;
+    let before = aside.name(1).await;
     let weak = format!("W/{tag}");
     let bare = tag.trim_matches('"').to_owned();
     let tail = format!("{tag}, {bare}");
@@ -84,7 +82,7 @@ async fn a_write_of_another_version_is_refused_with_412_and_of_a_condition_that_
         }
     }
     assert_eq!(etag(&aside, 1).await, tag);
-    assert_eq!(name(&aside, 1).await, before);
+    assert_eq!(aside.name(1).await, before);
 }
 
 #[tokio::test]
@@ -94,7 +92,7 @@ async fn if_none_match_keeps_a_write_from_the_versions_that_it_names() {
         let tag = etag(&aside, id).await;
         let write = async |condition: &str| {
             let ada = json!({ "name": "Ada", "email": format!("ada.{id}@example.com") });
-            let request = request(&aside, method.clone(), &format!("/users/{id}"), &ada);
+            let request = aside.request(method.clone(), &format!("/users/{id}"), &ada);
             Answer::to(request.header("if-none-match", condition)).await.unwrap()
         };
         for (status, condition) in
@@ -113,16 +111,16 @@ async fn if_none_match_keeps_a_write_from_the_versions_that_it_names() {
 async fn of_two_writers_that_saw_the_same_version_one_is_told_that_it_came_too_late() {
     let aside = Aside::start(&["--slow-query", "0s"]).await;
     let tag = etag(&aside, 1).await;
-    rename(&aside, 1, "Grace").await;
+    aside.rename(1, "Grace").await;
     write(&aside, &Method::PUT, 1, &[&tag]).await.problem(412);
-    assert_eq!(name(&aside, 1).await, "Grace");
+    assert_eq!(aside.name(1).await, "Grace");
 }
 
 #[tokio::test]
 async fn a_patch_changes_what_it_names_and_nothing_else() {
     let aside = Aside::start(&["--slow-query", "0s"]).await;
     let before = aside.get("/users/1").await.json();
-    let after = rename(&aside, 1, "Ada").await.json();
+    let after = aside.rename(1, "Ada").await.json();
     for field in ["id", "email", "created_at"] {
         assert_eq!(after[field], before[field]);
     }
@@ -142,7 +140,7 @@ async fn a_patch_that_changes_nothing_changes_nothing_and_null_is_no_value() {
         (200, json!({ "name": user["name"] })),
         (200, json!({ "name": user["name"], "email": user["email"] })),
     ] {
-        let answer = Answer::to(request(&aside, Method::PATCH, "/users/1", &change)).await.unwrap();
+        let answer = Answer::to(aside.request(Method::PATCH, "/users/1", &change)).await.unwrap();
         assert_eq!(answer.status, status, "{change}: {answer:?}");
         assert!(status == 422 || answer.header("etag") == tag, "{change}: {answer:?}");
         assert_eq!(etag(&aside, 1).await, tag, "{change}");
@@ -178,13 +176,13 @@ async fn a_user_that_is_not_there_cant_be_changed_and_an_id_is_never_given_again
         }
         for id in ["0", "007", "-1", "1e3", "%31", "9223372036854775808"] {
             let ada = json!({ "name": "Ada", "email": "ada@example.com" });
-            let request = request(&aside, method.clone(), &format!("/users/{id}"), &ada);
+            let request = aside.request(method.clone(), &format!("/users/{id}"), &ada);
             Answer::to(request).await.unwrap().problem(400);
         }
     }
     assert_eq!(write(&aside, &Method::DELETE, 10_000, &[]).await.status, 204);
     write(&aside, &Method::DELETE, 10_000, &[]).await.problem(404);
     let new = json!({ "name": "Ada", "email": "ada@example.com" });
-    let new = Answer::to(request(&aside, Method::POST, "/users", &new)).await.unwrap();
+    let new = Answer::to(aside.request(Method::POST, "/users", &new)).await.unwrap();
     assert_eq!(new.header("location"), "/users/10001");
 }

@@ -5,19 +5,17 @@ use std::collections::HashMap;
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
+use support::{
+    answer::Answer,
+    aside::{Aside, Place},
+    eventually,
+    link::Links,
+    memcached::Memcached,
+    proxy::{Flow, Way},
+};
 use tokio::task::JoinSet;
 
-use crate::{
-    forget::stored,
-    request::{all_forgotten, missing, name, number, request, send},
-    support::{
-        answer::Answer,
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links, Way},
-        memcached::Memcached,
-    },
-};
+use crate::request::{all_forgotten, missing, number};
 
 #[tokio::test]
 async fn killed_between_commit_and_delete_it_serves_the_new_value_from_its_next_start_on() {
@@ -26,10 +24,10 @@ async fn killed_between_commit_and_delete_it_serves_the_new_value_from_its_next_
     let arguments = ["--memcached-timeout", "60s"];
     let links = Links::start(&memcached);
     let mut aside = Aside::run(&place, links.command(&place, &arguments)).await;
-    let old = name(&aside, 1).await;
+    let old = aside.name(1).await;
     // Whichever of its connections the delete takes, memcached hears nothing of it.
     links.to(0).set(Flow::Held(Way::There));
-    let write = request(&aside, Method::PATCH, "/users/1", &json!({ "name": "Ada" }));
+    let write = aside.request(Method::PATCH, "/users/1", &json!({ "name": "Ada" }));
     let writer = tokio::spawn(async move { Answer::to(write).await.is_ok() });
     let committed = async || (missing(&place).await == 1).then_some(());
     eventually("it is committed", committed).await;
@@ -38,12 +36,12 @@ async fn killed_between_commit_and_delete_it_serves_the_new_value_from_its_next_
     assert!(!writer.await.unwrap(), "nothing was acknowledged");
     // What was held is gone with its link.
     drop(links);
-    let stored = stored(&memcached[0], "user:1").await;
+    let stored = memcached[0].stored("user:1").await;
     assert!(stored.contains(&old), "the delete has reached memcached: {stored}");
 
     let links = Links::start(&memcached);
     let aside = Aside::run(&place, links.command(&place, &arguments)).await;
-    assert_eq!(name(&aside, 1).await, "Ada");
+    assert_eq!(aside.name(1).await, "Ada");
     all_forgotten(&place).await;
 }
 
@@ -88,7 +86,7 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     let integrity = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'";
     assert_eq!(number(&aside.place, integrity).await, 0);
     let last = json!({ "name": "Ada", "email": "ada@example.com" });
-    assert_eq!(send(&aside, Method::POST, "/users", &last).await.status, 201);
+    assert_eq!(aside.send_json(Method::POST, "/users", &last).await.status, 201);
 }
 
 async fn users(aside: &Aside) -> i64 {

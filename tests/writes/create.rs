@@ -2,11 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use support::{answer::Answer, aside::Aside, memcached::Memcached};
 
-use crate::{
-    request::{all_forgotten, assert_written, missing, number, send},
-    support::{answer::Answer, aside::Aside, memcached::Memcached},
-};
+use crate::request::{all_forgotten, assert_written, missing, number};
 
 /// All that a write could change, in one number.
 const ROWS: &str = "SELECT sum(length(name) + length(email) + id) + count(*) * 1000003 FROM users";
@@ -21,7 +19,7 @@ async fn a_created_user_is_found_at_once_though_its_404_was_cached() {
     assert_eq!(before.x_cache(), "HIT", "the 404 is cached");
 
     let ada = json!({ "name": "Ada Lovelace", "email": "ada@example.com" });
-    let created = send(&aside, Method::POST, "/users", &ada).await;
+    let created = aside.send_json(Method::POST, "/users", &ada).await;
     assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(created.header("location"), "/users/10001");
     assert_written(&created, "user:10001", "forgotten");
@@ -39,11 +37,11 @@ async fn an_email_address_belongs_to_one_user() {
     let aside = Aside::start(&[]).await;
     let taken = aside.get("/users/1").await.json()["email"].clone();
     let copy = json!({ "name": "Ada", "email": taken });
-    send(&aside, Method::POST, "/users", &copy).await.problem(409);
-    send(&aside, Method::PUT, "/users/2", &copy).await.problem(409);
-    send(&aside, Method::PATCH, "/users/2", &json!({ "email": taken })).await.problem(409);
+    aside.send_json(Method::POST, "/users", &copy).await.problem(409);
+    aside.send_json(Method::PUT, "/users/2", &copy).await.problem(409);
+    aside.send_json(Method::PATCH, "/users/2", &json!({ "email": taken })).await.problem(409);
     assert_eq!(missing(&aside.place).await, 0, "nothing was written");
-    send(&aside, Method::PATCH, "/users/1", &json!({ "email": taken })).await.user(1);
+    aside.send_json(Method::PATCH, "/users/1", &json!({ "email": taken })).await.user(1);
 }
 
 #[tokio::test]
@@ -98,8 +96,8 @@ async fn a_body_that_is_no_good_is_refused_and_changes_nothing() {
     // A PUT names every field; what a PATCH leaves out stays.
     for method in [Method::POST, Method::PUT] {
         let path = if method == Method::POST { "/users" } else { "/users/1" };
-        send(&aside, method.clone(), path, &json!({ "name": "Ada" })).await.problem(422);
-        send(&aside, method, path, &json!({ "name": "Ada", "email": null })).await.problem(422);
+        aside.send_json(method.clone(), path, &json!({ "name": "Ada" })).await.problem(422);
+        aside.send_json(method, path, &json!({ "name": "Ada", "email": null })).await.problem(422);
     }
     assert_eq!(number(&aside.place, ROWS).await, rows);
     assert_eq!(missing(&aside.place).await, 0);

@@ -5,15 +5,13 @@ use std::{env, fs};
 use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
+use support::{
+    aside::{Aside, Place, command},
+    eventually,
+};
 use tokio::process::Command;
 
-use crate::{
-    request::{name, number, rename, send},
-    support::{
-        aside::{Aside, Place, command},
-        eventually,
-    },
-};
+use crate::request::number;
 
 /// Starts a service to which a full disk is an error, as always, and not also a signal: the limit on
 /// the size of files, which stands in for the disk, sends one.
@@ -43,23 +41,23 @@ fn limit_files(process: Pid, bytes_max: Option<u64>) {
 #[tokio::test]
 async fn when_the_disk_is_full_reads_go_on_and_writes_are_refused_until_there_is_room() {
     let (aside, process) = start().await;
-    rename(&aside, 1, "Ada").await;
+    aside.rename(1, "Ada").await;
     for round in 0..3 {
         limit_files(process, Some(4096));
         for id in 1..=5 {
             let path = format!("/users/{id}");
-            let answer = send(&aside, Method::PATCH, &path, &json!({ "name": "Eve" })).await;
+            let answer = aside.send_json(Method::PATCH, &path, &json!({ "name": "Eve" })).await;
             assert_eq!(answer.status, 503, "{answer:?}{}", aside.log());
             answer.problem(503);
             assert_eq!(answer.header("retry-after"), "1");
-            assert_ne!(name(&aside, id).await, "Eve");
+            assert_ne!(aside.name(id).await, "Eve");
         }
         let cold = 100 + round;
         aside.get(&format!("/users/{cold}")).await.user(cold);
         limit_files(process, None);
         let new = format!("Grace {round}");
-        rename(&aside, 1, &new).await;
-        assert_eq!(name(&aside, 1).await, new, "it heals by itself");
+        aside.rename(1, &new).await;
+        assert_eq!(aside.name(1).await, new, "it heals by itself");
     }
     let eves = "SELECT count(*) FROM users WHERE name = 'Eve'";
     assert_eq!(number(&aside.place, eves).await, 0);
@@ -68,21 +66,21 @@ async fn when_the_disk_is_full_reads_go_on_and_writes_are_refused_until_there_is
 #[tokio::test]
 async fn a_write_to_a_file_that_was_removed_is_not_acknowledged() {
     let aside = Aside::start(&["--slow-query", "0s"]).await;
-    let before = name(&aside, 1).await;
-    rename(&aside, 2, "Ada").await;
+    let before = aside.name(1).await;
+    aside.rename(2, "Ada").await;
     fs::remove_file(aside.place.database()).unwrap();
     for id in 1..=3 {
         let path = format!("/users/{id}");
-        let answer = send(&aside, Method::PATCH, &path, &json!({ "name": "Eve" })).await;
+        let answer = aside.send_json(Method::PATCH, &path, &json!({ "name": "Eve" })).await;
         let said = answer.problem(503);
         assert!(!said.contains("aside.db"), "{said}");
         assert_eq!(answer.header("retry-after"), "1");
     }
-    assert_eq!(name(&aside, 1).await, before, "what is cached is still served");
+    assert_eq!(aside.name(1).await, before, "what is cached is still served");
     eventually("not ready", async || (aside.get("/readyz").await.status == 503).then_some(()))
         .await;
     let new = json!({ "name": "Ada", "email": "ada@example.com" });
-    send(&aside, Method::POST, "/users", &new).await.problem(503);
+    aside.send_json(Method::POST, "/users", &new).await.problem(503);
 }
 
 #[tokio::test]
@@ -91,7 +89,7 @@ async fn a_write_to_a_file_that_took_anothers_name_is_not_acknowledged() {
     let copy = aside.place.file("copy.db");
     fs::copy(aside.place.database(), &copy).unwrap();
     fs::rename(copy, aside.place.database()).unwrap();
-    send(&aside, Method::PATCH, "/users/1", &json!({ "name": "Eve" })).await.problem(503);
+    aside.send_json(Method::PATCH, "/users/1", &json!({ "name": "Eve" })).await.problem(503);
     eventually("not ready", async || (aside.get("/readyz").await.status == 503).then_some(()))
         .await;
 }

@@ -1,15 +1,16 @@
 //! Links that fail for one replica only, while the others reach what it can't.
 
-use crate::{
-    forget::stored,
-    request::{assert_written, name, rename},
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links},
-        memcached::Memcached,
-    },
+use std::sync::atomic::Ordering;
+
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    link::Links,
+    memcached::Memcached,
+    proxy::Flow,
 };
+
+use crate::request::assert_written;
 
 /// Two servers, and three replicas over links of their own.
 struct World {
@@ -54,16 +55,14 @@ async fn a_pending_write_is_seen_although_its_other_server_stays_away() {
     let World { servers, links, replicas } = World::without([Some(a), Some(b), Some(b)]).await;
     let [writer, readers @ ..] = &replicas;
     let old = hit(&readers[0], 1).await;
-    assert!(stored(&servers[a], "user:1").await.contains(&old));
-    for links in &links[1..] {
-        links.to(a).lose("md user:1", 2);
-    }
-    assert_written(&rename(writer, 1, "Ada").await, "user:1", "pending");
+    assert!(servers[a].stored("user:1").await.contains(&old));
+    let left: Vec<_> = links[1..].iter().map(|links| links.to(a).lose("md user:1", 2)).collect();
+    assert_written(&writer.rename(1, "Ada").await, "user:1", "pending");
     for reader in readers {
-        eventually("the write is seen", async || (name(reader, 1).await == "Ada").then_some(()))
+        eventually("the write is seen", async || (reader.name(1).await == "Ada").then_some(()))
             .await;
     }
-    assert!(links[1..].iter().any(|links| links.to(a).left_to_lose() < 2), "nothing was lost");
+    assert!(left.iter().any(|left| left.load(Ordering::Relaxed) < 2), "nothing was lost");
 }
 
 /// Keys of either first choice are among these, so that some are read from their second.
@@ -74,8 +73,8 @@ async fn a_write_is_forgotten_on_both_servers_that_a_replica_may_read_it_from() 
         let [writer, reader, _] = &world.replicas;
         for id in 1..=8 {
             hit(reader, id).await;
-            assert_written(&rename(writer, id, "Ada").await, &format!("user:{id}"), "forgotten");
-            assert_eq!(name(reader, id).await, "Ada", "user {id} without server {away}");
+            assert_written(&writer.rename(id, "Ada").await, &format!("user:{id}"), "forgotten");
+            assert_eq!(reader.name(id).await, "Ada", "user {id} without server {away}");
         }
     }
 }

@@ -5,12 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::SqliteConnection;
+use support::{answer::Answer, aside::Aside};
 use tokio::{task::JoinSet, time::Instant};
-
-use crate::{
-    request::{name, rename, request, send},
-    support::{answer::Answer, aside::Aside},
-};
 
 /// What a write may wait for the lock and for the writes before it.
 const BUDGET: Duration = Duration::from_secs(2);
@@ -33,7 +29,7 @@ async fn locked(aside: &Aside) -> SqliteConnection {
 #[tokio::test]
 async fn while_it_is_locked_reads_go_on_and_writes_wait_no_longer_than_their_budget() {
     let aside = Aside::start(&["--slow-query", "1ms"]).await;
-    let before = name(&aside, 1).await;
+    let before = aside.name(1).await;
     let mut other = locked(&aside).await;
     let begun_at = Instant::now();
     let mut writes = JoinSet::new();
@@ -41,11 +37,11 @@ async fn while_it_is_locked_reads_go_on_and_writes_wait_no_longer_than_their_bud
     while begun_at.elapsed() < LOCKED || !writes.is_empty() {
         if begun_at.elapsed() < LOCKED && writes.len() < 6 {
             let write = json!({ "name": "Ada" });
-            let write = request(&aside, Method::PATCH, &format!("/users/{}", 1 + id % 9), &write);
+            let write = aside.request(Method::PATCH, &format!("/users/{}", 1 + id % 9), &write);
             writes.spawn(async move { Answer::to(write).await.unwrap() });
         }
         // One that is cached, and one that is not.
-        assert_eq!(name(&aside, 1).await, before);
+        assert_eq!(aside.name(1).await, before);
         id = id % 10_000 + 1;
         let read = aside.get(&format!("/users/{id}")).await;
         assert!(read.user(id).took < SLACK, "{read:?}");
@@ -58,15 +54,15 @@ async fn while_it_is_locked_reads_go_on_and_writes_wait_no_longer_than_their_bud
     }
     assert!(id > 10, "reads went on: {id}");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    rename(&aside, 1, "Ada").await;
-    assert_eq!(name(&aside, 1).await, "Ada");
+    aside.rename(1, "Ada").await;
+    assert_eq!(aside.name(1).await, "Ada");
 }
 
 #[tokio::test]
 async fn a_write_that_meets_a_lock_waits_for_it() {
     let aside = Aside::start(&["--slow-query", "1ms"]).await;
     let mut other = locked(&aside).await;
-    let write = request(&aside, Method::PATCH, "/users/1", &json!({ "name": "Ada" }));
+    let write = aside.request(Method::PATCH, "/users/1", &json!({ "name": "Ada" }));
     let write = tokio::spawn(Answer::to(write));
     // Few enough that they fit into what the write waits.
     for id in 1..=10 {
@@ -77,5 +73,5 @@ async fn a_write_that_meets_a_lock_waits_for_it() {
     let written = write.await.unwrap().unwrap();
     assert_eq!(written.user(1).body, aside.get("/users/1").await.body);
     let email = json!({ "email": "ada@example.com" });
-    send(&aside, Method::PATCH, "/users/1", &email).await.user(1);
+    aside.send_json(Method::PATCH, "/users/1", &email).await.user(1);
 }

@@ -1,32 +1,18 @@
 //! Writes through the program itself: real processes, a real memcached, real SQLite files.
 
-#[cfg(test)]
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod support;
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
-#[cfg(test)]
 mod request;
-#[cfg(test)]
 mod returning;
 
-#[cfg(test)]
 mod access;
-#[cfg(test)]
 mod addresses;
-#[cfg(test)]
 mod away;
-#[cfg(test)]
 mod conditions;
-#[cfg(test)]
 mod crash;
-#[cfg(test)]
 mod create;
-#[cfg(test)]
 mod disk;
-#[cfg(test)]
 mod forget;
-#[cfg(test)]
 mod links;
-#[cfg(test)]
 mod lock;

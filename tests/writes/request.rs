@@ -1,39 +1,7 @@
-//! Requests that write, and what they leave in the database.
+//! What writes answer, and what they leave in the database.
 
-use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
 use sqlx::Connection;
-
-use crate::support::{
-    answer::Answer,
-    aside::{Aside, Place},
-    eventually,
-};
-
-/// A request with a JSON body.
-pub(crate) fn request(aside: &Aside, method: Method, path: &str, body: &Value) -> RequestBuilder {
-    aside.client.request(method, format!("http://{}{path}", aside.address)).json(body)
-}
-
-/// Sends a JSON body and reads the answer.
-pub(crate) async fn send(aside: &Aside, method: Method, path: &str, body: &Value) -> Answer {
-    Answer::to(request(aside, method, path, body)).await.unwrap()
-}
-
-/// Gives the user `id` this name, and asserts that this is acknowledged.
-pub(crate) async fn rename(aside: &Aside, id: i64, name: &str) -> Answer {
-    let path = format!("/users/{id}");
-    let answer = send(aside, Method::PATCH, &path, &json!({ "name": name })).await;
-    answer.user(id);
-    assert_eq!(answer.json()["name"], name);
-    answer
-}
-
-/// The name of the user `id`, as a read has it.
-pub(crate) async fn name(aside: &Aside, id: i64) -> String {
-    let answer = aside.get(&format!("/users/{id}")).await;
-    answer.user(id).json()["name"].as_str().unwrap().to_owned()
-}
+use support::{answer::Answer, aside::Place, eventually};
 
 /// What `Cache-Status` must say of a write of `key`.
 #[track_caller]

@@ -4,35 +4,28 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
 use sqlx::Connection;
+use support::{
+    aside::{Aside, Place},
+    eventually,
+    link::Links,
+    memcached::Memcached,
+    proxy::Flow,
+};
 use tokio::task::JoinSet;
 
-use crate::{
-    forget::stored,
-    request::{all_forgotten, missing, name, number, rename, send},
-    support::{
-        aside::{Aside, Place},
-        eventually,
-        link::{Flow, Links},
-        memcached::Memcached,
-    },
-};
+use crate::request::{all_forgotten, missing, number};
 
 const FAST: [&str; 2] = ["--slow-query", "0s"];
 
-async fn state(aside: &Aside, server: usize) -> String {
-    let stats = aside.get("/stats").await.json();
-    stats["memcached"][server]["state"].as_str().unwrap().to_owned()
-}
-
 async fn is(aside: &Aside, server: usize, expected: &str) {
-    eventually(expected, async || (state(aside, server).await == expected).then_some(())).await;
+    eventually(expected, async || (aside.states().await[server] == expected).then_some(())).await;
 }
 
 /// Reads users until the server is found to be away.
 async fn is_away(aside: &Aside, server: usize) {
     eventually("out of service", async || {
-        name(aside, fastrand::i64(1..=10_000)).await;
-        (state(aside, server).await == "out of service").then_some(())
+        aside.name(fastrand::i64(1..=10_000)).await;
+        (aside.states().await[server] == "out of service").then_some(())
     })
     .await;
 }
@@ -65,14 +58,14 @@ async fn a_locked_database_does_not_keep_a_server_from_being_used_again() {
     let mut memcached = Memcached::start().await;
     let address = memcached.address().to_string();
     let aside = Aside::start(&[&["--memcached", &address][..], &FAST].concat()).await;
-    name(&aside, 1).await;
+    aside.name(1).await;
     let mut other = aside.place.connect().await;
     let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
     // So many writers wait for the lock, one after the other, that whoever waits behind them waits in vain.
     let mut writers = JoinSet::new();
     for id in 2..=17 {
-        let url = format!("http://{}/users/{id}", aside.address);
-        let request = aside.client.patch(url).json(&json!({ "name": "Ada" }));
+        let path = format!("/users/{id}");
+        let request = aside.request(Method::PATCH, &path, &json!({ "name": "Ada" }));
         writers.spawn(async move {
             loop {
                 request.try_clone().unwrap().send().await.unwrap();
@@ -102,7 +95,7 @@ async fn what_the_cache_can_t_hold_is_not_noted() {
     }
     assert_eq!(missing(&aside.place).await, 2, "one for each user that there is");
     for _ in 0..3 {
-        rename(&aside, 1, "Ada").await;
+        aside.rename(1, "Ada").await;
     }
     assert_eq!(missing(&aside.place).await, 2, "one a key");
     memcached.restart().await;
@@ -116,19 +109,19 @@ async fn a_server_that_missed_too_much_is_emptied_of_entries_and_of_nothing_else
         let (place, links) = (Place::seeded().await, Links::start(&memcached));
         let aside = Aside::run(&place, links.command(&place, &FAST)).await;
         let user = json!({ "user_id": 1, "username": "Ada" });
-        let session = send(&aside, Method::POST, "/sessions", &user).await.json();
+        let session = aside.send_json(Method::POST, "/sessions", &user).await.json();
         for id in 1..=20 {
-            name(&aside, id).await;
+            aside.name(id).await;
         }
         links.to(0).set(Flow::Cut);
         is_away(&aside, 0).await;
         place.execute("UPDATE servers SET empty_to = 0").await;
-        assert_ne!(stored(&memcached[0], "user:1").await, "EN\r\nMN\r\n");
+        assert_ne!(memcached[0].stored("user:1").await, "EN");
         // An entry that nobody reads any more.
         memcached[0].ask("ms user:77 2 T600\r\n{}\r\n", "HD\r\n").await.unwrap();
-        links.to(0).set(Flow::Open);
+        links.to(0).mend();
         is(&aside, 0, "in service").await;
-        assert!(stored(&memcached[0], "user:77").await.starts_with("EN\r\n"));
+        assert_eq!(memcached[0].stored("user:77").await, "EN");
         let path = format!("/sessions/{}", session["id"].as_str().unwrap());
         let flushed = !arguments.is_empty();
         assert_eq!(aside.get(&path).await.status == 404, flushed, "{arguments:?}");

@@ -1,0 +1,236 @@
+//! The program itself: started with a database of its own, and ended with the value.
+
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use ::aside::database::Database;
+use reqwest::{Client, Method, RequestBuilder};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::OnceCell,
+    time::timeout,
+};
+
+use super::{PATIENCE, answer::Answer, eventually, raw::RawClient};
+
+/// A folder with a database; it goes with the last clone.
+#[derive(Clone, Debug)]
+pub struct Place {
+    folder: Arc<TempDir>,
+}
+
+impl Place {
+    /// A place whose database is not there yet.
+    pub fn empty() -> Self {
+        Self { folder: Arc::new(tempfile::tempdir().unwrap()) }
+    }
+
+    /// A place with a database of 10,000 users. They are made once; each place has a copy.
+    pub async fn seeded() -> Self {
+        static SEEDED: OnceCell<Vec<u8>> = OnceCell::const_new();
+        let database = SEEDED.get_or_init(async || {
+            let place = Self::empty();
+            // The last connection that closes writes all into the one file.
+            Database::open(&place.url(), Duration::ZERO, 1).await.unwrap().close().await;
+            fs::read(place.database()).unwrap()
+        });
+        let place = Self::empty();
+        fs::write(place.database(), database.await).unwrap();
+        place
+    }
+
+    /// The path of the file `name` here.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The path of the database.
+    pub fn database(&self) -> PathBuf {
+        self.file("aside.db")
+    }
+
+    /// The database as `--database` takes it.
+    pub fn url(&self) -> String {
+        format!("sqlite://{}", self.database().display())
+    }
+
+    /// A connection of another program's.
+    pub async fn connect(&self) -> SqliteConnection {
+        SqliteConnection::connect(&self.url()).await.unwrap()
+    }
+
+    /// Runs `statement` as another program would.
+    pub async fn execute(&self, statement: &'static str) {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+/// The path of the program. cargo tells each integration test.
+pub fn program() -> String {
+    env::var("CARGO_BIN_EXE_aside").expect("cargo runs these tests")
+}
+
+/// The program at `place`, with settings that suit tests; `arguments` come before those.
+pub fn command(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command
+        .args(arguments)
+        .env_clear()
+        .current_dir(place.folder.path())
+        .env("ASIDE_LISTEN", "127.0.0.1:0")
+        .env("ASIDE_DATABASE", place.url())
+        .env("ASIDE_MEMCACHED", "none")
+        // A busy machine must not look like a memcached that is away.
+        .env("ASIDE_MEMCACHED_TIMEOUT", "5s")
+        .env("ASIDE_SLOW_QUERY", "20ms")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// A running service. It is killed when this is dropped.
+pub struct Aside {
+    /// Its address, as it has printed it.
+    pub address: SocketAddr,
+    /// Its database and its log.
+    pub place: Place,
+    /// A client with a deadline.
+    pub client: Client,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Aside {
+    /// Starts the service on a database of its own, and waits until it is ready.
+    pub async fn start(arguments: &[&str]) -> Self {
+        Self::start_at(&Place::seeded().await, arguments).await
+    }
+
+    /// Starts one more service at `place`, and waits until it is ready.
+    pub async fn start_at(place: &Place, arguments: &[&str]) -> Self {
+        Self::run(place, command(place, arguments)).await
+    }
+
+    /// Starts `command`, and waits until it is ready.
+    pub async fn run(place: &Place, mut command: Command) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let log = place.file(&format!("{}.log", STARTED.fetch_add(1, Ordering::Relaxed)));
+        let stderr = fs::File::create(&log).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        timeout(PATIENCE, stdout.read_line(&mut line)).await.unwrap().unwrap();
+        let address = line.trim_end().strip_prefix("listening on http://");
+        let address = address.and_then(|address| address.parse().ok()).unwrap_or_else(|| {
+            panic!("it does not listen: {line}{}", fs::read_to_string(&log).unwrap())
+        });
+        let client = Client::builder().timeout(PATIENCE).no_proxy().build().unwrap();
+        let aside = Self { address, place: place.clone(), client, child, log };
+        eventually("ready", async || (aside.get("/readyz").await.status == 200).then_some(()))
+            .await;
+        aside
+    }
+
+    /// `GET`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    /// `GET` with a `Cache-Control` field.
+    pub async fn get_with(&self, path: &str, directives: &str) -> Answer {
+        self.send(Method::GET, path, &[("cache-control", directives)]).await
+    }
+
+    /// A request without a body.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::to(request).await.unwrap()
+    }
+
+    /// Sends `bytes` on a connection of its own, and returns all that comes back until it is closed.
+    pub async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+        RawClient::exchange(self.address, bytes).await
+    }
+
+    /// A request with a JSON body.
+    pub fn request(&self, method: Method, path: &str, body: &Value) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address)).json(body)
+    }
+
+    /// Sends a JSON body.
+    pub async fn send_json(&self, method: Method, path: &str, body: &Value) -> Answer {
+        Answer::to(self.request(method, path, body)).await.unwrap()
+    }
+
+    /// Gives the user `id` this name, and asserts that this is acknowledged.
+    pub async fn rename(&self, id: i64, name: &str) -> Answer {
+        let path = format!("/users/{id}");
+        let answer = self.send_json(Method::PATCH, &path, &json!({ "name": name })).await;
+        assert_eq!(answer.user(id).json()["name"], name);
+        answer
+    }
+
+    /// The name of the user `id`, as a read has it.
+    pub async fn name(&self, id: i64) -> String {
+        let answer = self.get(&format!("/users/{id}")).await;
+        answer.user(id).json()["name"].as_str().unwrap().to_owned()
+    }
+
+    /// All that `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        String::from_utf8(self.get("/metrics").await.body.to_vec()).unwrap()
+    }
+
+    /// The states of its servers, in their order.
+    pub async fn states(&self) -> Vec<String> {
+        let stats = self.get("/stats").await.json();
+        let servers = stats["memcached"].as_array().unwrap();
+        servers.iter().map(|server| server["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// One number of the service's own ledger, in `/stats`.
+    pub async fn ledger(&self, name: &str) -> u64 {
+        self.get("/stats").await.json()["service"][name].as_u64().unwrap()
+    }
+
+    /// What it has written to standard error.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Sends `signal` to the process.
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    /// Waits until the process has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
+    }
+
+    /// Tells it to end, and waits for that.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended().await
+    }
+}
