@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::record::{Note, WAITING_MAX};
+use super::note::{Note, WAITING_MAX};
 use crate::{
     cache::{Backlog, Memory, Missed, PLACES_MAX, Places},
     database::{Change, Database, Serving},

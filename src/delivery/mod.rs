@@ -10,6 +10,7 @@
 
 mod follow;
 mod log;
+mod note;
 mod record;
 mod sweep;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 pub use self::log::{Log, Notes};
-use self::record::Note;
+use self::note::Note;
 use crate::{
     cache::{Forget, Key, Places, Servers},
     database::{NotReady, Outdated, Unwritten},

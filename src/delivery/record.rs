@@ -1,29 +1,17 @@
-//! Notes of what was forgotten where, on their way into the log: behind the answers, and many at once.
+//! Brings the notes into the log: behind the answers, and many at once.
 
 use std::{collections::HashMap, time::Duration};
 
 use tokio::{sync::mpsc::Receiver, time::sleep};
 
-use super::Log;
+use super::{Log, note::Note};
 use crate::{cache::Places, database::Unwritten};
-
-/// Notes that may wait. Of a further one a sweep waits its turn; another is lost, and a sweep does its work again.
-pub(super) const WAITING_MAX: usize = 10_000;
 
 /// Notes that are recorded together.
 const TOGETHER_MAX: usize = 1_000;
 
 /// Pause after the database could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-
-/// A note for the log.
-#[derive(Debug)]
-pub(super) enum Note {
-    /// These places have forgotten the changes at these positions.
-    Forgotten(Places, Vec<i64>),
-    /// The place was emptied after the change at this position.
-    Emptied(u16, i64),
-}
 
 /// Records all that comes, for ever. What can't be is tried again.
 pub(super) async fn record(log: &Log, mut notes: Receiver<Note>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
 
-use super::{Log, record::Note};
+use super::{Log, note::Note};
 use crate::{
     cache::{Places, Servers},
     database::Change,
