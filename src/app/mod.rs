@@ -4,6 +4,7 @@ mod queue;
 mod stacks;
 
 use std::{
+    fmt::Display,
     io,
     net::{SocketAddr, TcpListener},
     sync::{
@@ -61,6 +62,18 @@ pub enum StartError {
     /// The log of changes can't be read.
     #[error("the log of changes can't be read: {0}")]
     Log(String),
+}
+
+impl StartError {
+    /// A setting whose value is not repeated, as it may be a secret.
+    fn invalid(setting: &str, takes: impl Display) -> Self {
+        Self::Setting(format!("invalid value for '{setting}': {takes}"))
+    }
+
+    /// A setting and its value.
+    fn refused(value: &str, setting: &str, takes: impl Display) -> Self {
+        Self::Setting(format!("invalid value '{value}' for '{setting}': {takes}"))
+    }
 }
 
 impl App {
@@ -148,15 +161,12 @@ fn access(settings: &Settings) -> Result<Access, StartError> {
     let token = settings.api_token.as_ref();
     if token.is_some_and(|token| !token.is_sound()) {
         let takes = "it takes letters, digits and -._~+/=";
-        return Err(StartError::Setting(format!(
-            "invalid value for '--api-token <TOKEN>': {takes}"
-        )));
+        return Err(StartError::invalid("--api-token <TOKEN>", takes));
     }
+    let takes =
+        "it takes names and addresses such as cache.example.com, without a scheme or a path";
     let host = |text: &String| {
-        let takes =
-            "it takes names and addresses such as cache.example.com, without a scheme or a path";
-        let refused = || format!("invalid value '{text}' for '--host <NAMES>': {takes}");
-        HostName::parse(text).ok_or_else(|| StartError::Setting(refused()))
+        HostName::parse(text).ok_or_else(|| StartError::refused(text, "--host <NAMES>", takes))
     };
     let hosts: Vec<_> = settings.host.iter().map(host).collect::<Result<_, _>>()?;
     let access = Access::new(token.map(Token::reveal), settings.listen, &hosts);
@@ -175,8 +185,8 @@ fn origins(texts: &[String]) -> Result<Option<Origins>, StartError> {
         return Ok(None);
     }
     let takes = "it takes origins such as https://app.example.com, or * alone";
-    let refused = |text| format!("invalid value '{text}' for '--cors-origin <ORIGINS>': {takes}");
-    Origins::parse(texts).map(Some).map_err(|text| StartError::Setting(refused(text)))
+    let refused = |text: &str| StartError::refused(text, "--cors-origin <ORIGINS>", takes);
+    Origins::parse(texts).map(Some).map_err(refused)
 }
 
 /// Looks at the servers of these settings; `None` if there are none.

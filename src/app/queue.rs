@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::StartError;
 use crate::{
     config::{QueueAddress, QueueSettings, Settings},
-    jobs::{
-        Address, Attempt, InvalidAddress, Limits, Outcome, Queue, Target, Timing, WarmUp, Worker,
-    },
+    jobs::{Address, Attempt, Limits, Outcome, Queue, Target, Timing, WarmUp, Worker},
     metrics::{JobMetrics, JobResult, Metrics},
     resources::Resources,
 };
@@ -34,17 +32,18 @@ pub fn queue_to_fill(settings: &QueueAddress, database: &str) -> Result<Queue, S
 
 fn queue_at(settings: &QueueAddress, timing: Timing, database: &str) -> Result<Queue, StartError> {
     let address = match &settings.queue {
-        Some(url) => url.reveal().parse().map_err(|error: InvalidAddress| {
-            StartError::Setting(format!("invalid value for '--queue <URL>': {error}"))
-        }),
+        Some(url) => {
+            let parsed = url.reveal().parse::<Address>();
+            parsed.map_err(|error| StartError::invalid("--queue <URL>", error))?
+        }
         None => Address::beside(database).map_err(|_| {
             let takes = "it takes sqlite://PATH, a file, without parameters";
-            StartError::Setting(format!("invalid value for '--database <URL>': {takes}"))
-        }),
-    }?;
+            StartError::invalid("--database <URL>", takes)
+        })?,
+    };
     if address.is_file_of(database) {
         let why = "it names the file of '--database', and the queue needs one of its own";
-        return Err(StartError::Setting(format!("invalid value for '--queue <URL>': {why}")));
+        return Err(StartError::invalid("--queue <URL>", why));
     }
     Ok(Queue::new(&address, timing, Limits::default()))
 }

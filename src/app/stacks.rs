@@ -138,10 +138,8 @@ pub fn servers(setting: &[String]) -> Result<Vec<Address>, StartError> {
     }
     let refused = |why| {
         let takes = "it takes host:port or unix:///path, separated by commas, or `none`";
-        StartError::Setting(format!(
-            "invalid value '{}' for '--memcached <SERVERS>': {why}; {takes}",
-            setting.join(",").escape_debug()
-        ))
+        let value = setting.join(",").escape_debug().to_string();
+        StartError::refused(&value, "--memcached <SERVERS>", format!("{why}; {takes}"))
     };
     let servers = setting.iter().map(|text| text.parse::<Address>());
     let servers =
