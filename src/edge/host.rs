@@ -6,7 +6,7 @@ use axum::http::uri::Authority;
 
 /// The host of an authority, `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Host {
+pub enum Host {
     /// An address.
     Address(IpAddr),
     /// A name in lower case, without the dot that may end it.
@@ -18,7 +18,7 @@ impl Host {
     ///
     /// The `http` crate checks its characters and brackets. It takes credentials, which RFC 9110 §4.2.4 wants refused,
     /// anything in brackets, and any word for a port.
-    pub(crate) fn parse(authority: &[u8]) -> Option<Self> {
+    pub fn parse(authority: &[u8]) -> Option<Self> {
         let authority = Authority::try_from(authority).ok()?;
         let host = authority.host();
         let port = authority.as_str().strip_prefix(host).filter(|_| !host.is_empty())?;
