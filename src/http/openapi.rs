@@ -52,7 +52,7 @@ impl Document {
         let weak = [(header::ETAG, [b"W/", self.etag.as_bytes()].concat())];
         let headers = (weak, [(header::CACHE_CONTROL, CACHE_CONTROL)]);
         if is_unchanged(&request, &self.etag) {
-            (StatusCode::NOT_MODIFIED, headers).into_response()
+            (StatusCode::NOT_MODIFIED, headers, ()).into_response()
         } else {
             ([(header::CONTENT_TYPE, JSON)], headers, self.body).into_response()
         }
