@@ -188,6 +188,7 @@ impl AsyncWrite for EdgeStream {
         if this.linger.is_none() {
             ready!(this.socket.as_mut().poll_shutdown(context))?;
         }
+        // After a violation the guard is never between requests.
         if this.must_linger || !this.guard.is_between_requests() {
             let linger = this.linger.get_or_insert_with(Linger::new);
             ready!(linger.poll(this.socket.as_mut(), context));

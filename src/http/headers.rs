@@ -109,7 +109,7 @@ fn cache_status(text: &mut String, account: &Account) {
 
 /// Writes the last parameters of `Cache-Status`.
 fn key_and_detail(text: &mut String, key: &Key, detail: Option<&str>) {
-    // A key is printable ASCII, of which Rust quotes the same characters in the same way as RFC 9651 does.
+    // A key is printable ASCII, which Rust's debug format quotes just as RFC 9651 does.
     let _ = write!(text, ";key={:?}", key.as_str());
     if let Some(detail) = detail {
         let _ = write!(text, ";detail={detail}");
