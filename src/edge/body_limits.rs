@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     sync::{Arc, OnceLock},
 };
 
@@ -11,6 +12,7 @@ use axum::{
     http::Request,
     response::Response,
 };
+use futures_util::{TryFutureExt, future::Either};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::Service;
 use tower_http::timeout::{DeadlineBody, TimeoutError};
@@ -21,32 +23,35 @@ use super::{limits::Limits, refusal::Refusal};
 ///
 /// However the handler takes a body that failed, the answer is a problem that says why: 413 past the size, 408 past the
 /// deadline, 400 when it broke off or was framed badly. The rest of such a body is not read; the connection is closed.
-pub(super) async fn answer<B>(
+pub(super) fn answer<B>(
     mut router: Router,
-    limits: Limits,
+    limits: &Limits,
     request: Request<B>,
-) -> Result<Response, Infallible>
+) -> impl Future<Output = Result<Response, Infallible>> + use<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    if request.body().is_end_stream() {
-        return router.call(request).await;
-    }
     // Answering before the body is asked for also spares a client that sent `Expect: 100-continue` from sending it.
     if request.body().size_hint().lower() > limits.body_bytes_max as u64 {
-        return Ok(Refusal::BodyTooLarge.answer());
+        return Either::Left(ready(Ok(Refusal::BodyTooLarge.answer())));
     }
-    let failure = Arc::new(OnceLock::new());
-    let seen = Arc::clone(&failure);
-    let request = request.map(|body| {
-        let body = Limited::new(body, limits.body_bytes_max);
-        DeadlineBody::new(limits.body_deadline, body).map_err(move |error| {
-            seen.get_or_init(|| refusal(&error));
-            error
-        })
-    });
-    let answer = router.call(request).await?;
-    Ok(failure.get().map_or(answer, |refusal| refusal.answer()))
+    let mut failure = None;
+    let answer = if request.body().is_end_stream() {
+        router.call(request)
+    } else {
+        let seen = Arc::clone(failure.insert(Arc::new(OnceLock::new())));
+        router.call(request.map(|body| {
+            let body = Limited::new(body, limits.body_bytes_max);
+            DeadlineBody::new(limits.body_deadline, body).map_err(move |error| {
+                seen.get_or_init(|| refusal(&error));
+                error
+            })
+        }))
+    };
+    Either::Right(answer.map_ok(move |answer| {
+        let failure = failure.as_ref().and_then(|failure| failure.get());
+        failure.map_or(answer, |refusal| refusal.answer())
+    }))
 }
 
 fn refusal(error: &BoxError) -> Refusal {

@@ -61,7 +61,7 @@ pub async fn serve(
     // `acceptor` forgets the choice of HTTP/1, so the choice comes after it.
     let mut server =
         axum_server::from_tcp(listener)?.acceptor(acceptor).http1_only().handle(handle);
-    let service = service_fn(move |request| body_limits::answer(router.clone(), limits, request));
+    let service = service_fn(move |request| body_limits::answer(router.clone(), &limits, request));
     // hyper's timer runs from one answer to the end of the next head; that of the head alone is the stream's.
     server
         .http_builder()
