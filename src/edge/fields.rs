@@ -9,15 +9,11 @@ use super::{
     refusal::Refusal,
 };
 
-/// A part of a request.
+/// A part of a request; its data is the rest of a body, or of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Head,
-    /// The rest of a body, or of a chunk.
-    Data {
-        bytes_left: u64,
-        is_chunk: bool,
-    },
+    Data { bytes_left: u64, is_chunk: bool },
     ChunkSize,
     ChunkEnd,
     Trailers,
