@@ -25,8 +25,8 @@ pub use self::{
 use crate::{
     cache::InFlight,
     config::{ServerSettings, Settings, Token},
-    edge,
-    http::{self, Access, Context, HostName, Origins},
+    edge::{self, Host},
+    http::{self, Access, Context, Origins},
     jobs::Worker,
     memcached::{Inspector, Memcached},
     metrics::{EdgeCounters, Metrics},
@@ -166,7 +166,8 @@ fn access(settings: &Settings) -> Result<Access, StartError> {
     let takes =
         "it takes names and addresses such as cache.example.com, without a scheme or a path";
     let host = |text: &String| {
-        HostName::parse(text).ok_or_else(|| StartError::refused(text, "--host <NAMES>", takes))
+        Host::parse(text.as_bytes())
+            .ok_or_else(|| StartError::refused(text, "--host <NAMES>", takes))
     };
     let hosts: Vec<_> = settings.host.iter().map(host).collect::<Result<_, _>>()?;
     let access = Access::new(token.map(Token::reveal), settings.listen, &hosts);

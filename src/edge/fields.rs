@@ -1,17 +1,22 @@
-//! What the lines of one request head say about where the request ends and for whom it is.
+//! The lines of one request head, as far as they tell where the request ends and for whom it is.
 //!
-//! Only three fields matter here. Whether a line is a well-formed field at all is hyper's to say, and it does.
+//! Only three fields matter here. If a line is a well-formed field at all is hyper's to say, and it does.
 
-use super::host::{is_valid_field, is_valid_target};
-use super::refusal::Refusal;
+use std::mem;
 
-/// How the body of a request ends.
+use super::{
+    host::{is_valid_field, is_valid_target},
+    refusal::Refusal,
+};
+
+/// A part of a request; its data is the rest of a body, or of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// After so many bytes; 0 when the head names no body.
-    Length(u64),
-    /// With an empty chunk.
-    Chunked,
+pub(super) enum Part {
+    Head,
+    Data { bytes_left: u64, is_chunk: bool },
+    ChunkSize,
+    ChunkEnd,
+    Trailers,
 }
 
 /// The lines of one head so far.
@@ -25,14 +30,15 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Takes the next line, without its line end; the empty line at the end of the head returns its framing.
+    /// Takes the next line, without its line end. The empty line at the end of the head returns the part that follows,
+    /// and the next head begins.
     ///
     /// # Errors
     /// Refuses what RFC 9112 tells a server to refuse, or lets it refuse, because another parser may read it otherwise.
-    pub(super) fn take_line(&mut self, line: &[u8]) -> Result<Option<Framing>, Refusal> {
+    pub(super) fn take_line(&mut self, line: &[u8]) -> Result<Option<Part>, Refusal> {
         if self.request_line_seen {
             if line.is_empty() {
-                return self.framing().map(Some);
+                return mem::take(self).next_part().map(Some);
             }
             self.take_field(line)?;
         } else if !line.is_empty() {
@@ -57,7 +63,11 @@ impl Head {
             },
             b'c' => match value(line, b"content-length") {
                 Some(_) if self.length.is_some() => return Err(Refusal::LengthAmbiguous),
-                Some(digits) => self.length = Some(length(digits).ok_or(Refusal::LengthInvalid)?),
+                Some(digits) => {
+                    // The two largest numbers mean something else to hyper, and no body is that long.
+                    let length = number(digits, 10).filter(|length| *length < u64::MAX - 1);
+                    self.length = Some(length.ok_or(Refusal::LengthInvalid)?);
+                }
                 None => {}
             },
             b't' => match value(line, b"transfer-encoding") {
@@ -72,14 +82,15 @@ impl Head {
         Ok(())
     }
 
-    fn framing(&self) -> Result<Framing, Refusal> {
+    fn next_part(&self) -> Result<Part, Refusal> {
         if self.must_name_host && !self.host_seen {
             return Err(Refusal::HostMissing);
         }
         match (self.length, self.chunked) {
             (Some(_), true) => Err(Refusal::LengthAmbiguous),
-            (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
-            (None, true) => Ok(Framing::Chunked),
+            (None, true) => Ok(Part::ChunkSize),
+            (None | Some(0), false) => Ok(Part::Head),
+            (Some(bytes_left), false) => Ok(Part::Data { bytes_left, is_chunk: false }),
         }
     }
 }
@@ -91,10 +102,8 @@ fn value<'line>(line: &'line [u8], name: &[u8]) -> Option<&'line [u8]> {
     start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
-/// `str::parse` would also take a sign. The two largest numbers mean something else to hyper, and no body is that long.
-fn length(digits: &[u8]) -> Option<u64> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    str::from_utf8(digits).ok()?.parse().ok().filter(|length| *length < u64::MAX - 1)
+/// A number of digits alone: `from_str_radix` would also take a plus sign.
+pub(super) fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    let digits = str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+    u64::from_str_radix(digits, radix).ok()
 }

@@ -7,8 +7,10 @@
 
 use memchr::memchr;
 
-use super::fields::{Framing, Head};
-use super::refusal::Refusal;
+use super::{
+    fields::{Head, Part, number},
+    refusal::Refusal,
+};
 
 /// Bytes that cannot be let through.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,24 +18,14 @@ pub(super) struct Violation {
     /// Bytes of the inspected slice before the line (or the part of it) that is at fault.
     pub(super) offset: usize,
     pub(super) refusal: Refusal,
-    /// Whether it is in the body of a request whose head was let through.
+    /// True if it is in the body of a request whose head was let through.
     pub(super) in_body: bool,
-}
-
-/// What the next byte belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Head,
-    Body { bytes_left: u64 },
-    ChunkSize,
-    Chunk { bytes_left: u64 },
-    ChunkEnd,
-    Trailers,
 }
 
 /// The state of one connection's requests.
 #[derive(Debug)]
 pub(super) struct HeadGuard {
+    /// The part that the next byte belongs to.
     part: Part,
     head: Head,
     /// The beginning of a line whose end has not arrived. Empty, and without an allocation, as long as no line is cut.
@@ -55,12 +47,12 @@ impl HeadGuard {
         }
     }
 
-    /// Whether every request that began has also ended.
+    /// True if every request that began has also ended.
     pub(super) fn is_between_requests(&self) -> bool {
         self.part == Part::Head && self.part_bytes == 0
     }
 
-    /// Whether a head has begun that has not ended.
+    /// True if a head has begun that has not ended.
     pub(super) fn is_in_head(&self) -> bool {
         self.part == Part::Head && self.part_bytes > 0
     }
@@ -74,15 +66,7 @@ impl HeadGuard {
         while offset < bytes.len() {
             let rest = &bytes[offset..];
             offset += match self.part {
-                Part::Body { bytes_left } => {
-                    self.skip(rest, bytes_left, |bytes_left| Part::Body { bytes_left }, Part::Head)
-                }
-                Part::Chunk { bytes_left } => self.skip(
-                    rest,
-                    bytes_left,
-                    |bytes_left| Part::Chunk { bytes_left },
-                    Part::ChunkEnd,
-                ),
+                Part::Data { bytes_left, is_chunk } => self.skip(rest, bytes_left, is_chunk),
                 Part::Head | Part::ChunkSize | Part::ChunkEnd | Part::Trailers => {
                     self.take_until_line_end(rest).map_err(|refusal| Violation {
                         offset,
@@ -96,10 +80,13 @@ impl HeadGuard {
     }
 
     /// Passes over data, whatever is in it, and returns how much of it.
-    fn skip(&mut self, rest: &[u8], bytes_left: u64, still: fn(u64) -> Part, then: Part) -> usize {
+    fn skip(&mut self, rest: &[u8], bytes_left: u64, is_chunk: bool) -> usize {
         let taken = usize::try_from(bytes_left).map_or(rest.len(), |left| left.min(rest.len()));
-        let bytes_left = bytes_left - taken as u64;
-        self.part = if bytes_left == 0 { then } else { still(bytes_left) };
+        self.part = match bytes_left - taken as u64 {
+            0 if is_chunk => Part::ChunkEnd,
+            0 => Part::Head,
+            bytes_left => Part::Data { bytes_left, is_chunk },
+        };
         taken
     }
 
@@ -127,23 +114,14 @@ impl HeadGuard {
     fn take_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
         let line = line.strip_suffix(b"\r").ok_or(Refusal::BareLineFeed)?;
         let next = match self.part {
-            Part::Head => self.head.take_line(line)?.map(|framing| {
-                self.head = Head::default();
-                match framing {
-                    Framing::Length(0) => Part::Head,
-                    Framing::Length(bytes_left) => Part::Body { bytes_left },
-                    Framing::Chunked => Part::ChunkSize,
-                }
-            }),
+            Part::Head => self.head.take_line(line)?,
             Part::ChunkSize => Some(match chunk_size(line).ok_or(Refusal::ChunkInvalid)? {
                 0 => Part::Trailers,
-                bytes_left => Part::Chunk { bytes_left },
+                bytes_left => Part::Data { bytes_left, is_chunk: true },
             }),
             Part::ChunkEnd if line.is_empty() => Some(Part::ChunkSize),
             Part::Trailers => line.is_empty().then_some(Part::Head),
-            Part::ChunkEnd | Part::Body { .. } | Part::Chunk { .. } => {
-                return Err(Refusal::ChunkInvalid);
-            }
+            Part::ChunkEnd | Part::Data { .. } => return Err(Refusal::ChunkInvalid),
         };
         if let Some(next) = next {
             self.part = next;
@@ -155,11 +133,7 @@ impl HeadGuard {
 
 /// The size in a chunk's first line; an extension after it says nothing to Aside.
 fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line.split(|byte| matches!(byte, b';' | b' ' | b'\t')).next()?;
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+    number(line.split(|byte| matches!(byte, b';' | b' ' | b'\t')).next()?, 16)
 }
 
 #[cfg(test)]

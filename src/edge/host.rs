@@ -6,7 +6,7 @@ use axum::http::uri::Authority;
 
 /// The host of an authority, `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Host {
+pub enum Host {
     /// An address.
     Address(IpAddr),
     /// A name in lower case, without the dot that may end it.
@@ -18,15 +18,13 @@ impl Host {
     ///
     /// The `http` crate checks its characters and brackets. It takes credentials, which RFC 9110 §4.2.4 wants refused,
     /// anything in brackets, and any word for a port.
-    pub(crate) fn parse(authority: &[u8]) -> Option<Self> {
+    pub fn parse(authority: &[u8]) -> Option<Self> {
         let authority = Authority::try_from(authority).ok()?;
-        let (host, whole) = (authority.host(), authority.as_str());
-        let port = whole.strip_prefix(host).filter(|_| !host.is_empty())?;
-        let is_port = |digits: &str| {
-            digits.bytes().all(|byte| byte.is_ascii_digit())
-                && (digits.is_empty() || digits.parse::<u16>().is_ok())
-        };
-        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        let host = authority.host();
+        let port = authority.as_str().strip_prefix(host).filter(|_| !host.is_empty())?;
+        let digits = if port.is_empty() { port } else { port.strip_prefix(':')? };
+        // `parse` would also take a plus sign.
+        if !digits.is_empty() && (digits.starts_with('+') || digits.parse::<u16>().is_err()) {
             return None;
         }
         if let Some(literal) = host.strip_prefix('[') {
@@ -40,7 +38,7 @@ impl Host {
         Some(Self::Name(name.to_ascii_lowercase()))
     }
 
-    /// Whether this is `localhost`, a name below it (RFC 6761 §6.3), or a loopback address.
+    /// True for `localhost`, a name below it (RFC 6761 §6.3), or a loopback address.
     pub(crate) fn is_this_machine(&self) -> bool {
         match self {
             Self::Address(address) => address.is_loopback(),
@@ -49,12 +47,12 @@ impl Host {
     }
 }
 
-/// Whether a `Host` field may say this: an authority, or nothing.
+/// True if a `Host` field may say this: an authority, or nothing.
 pub(super) fn is_valid_field(value: &[u8]) -> bool {
     value.is_empty() || Host::parse(value).is_some()
 }
 
-/// Whether the target of a request line names a valid host, or none because it is a path.
+/// True if the target of a request line names a valid host, or none because it is a path.
 pub(super) fn is_valid_target(request_line: &[u8]) -> bool {
     let mut words = request_line.split(|byte| *byte == b' ');
     let Some(target) = words.nth(1).filter(|target| !target.starts_with(b"/")) else {

@@ -1,11 +1,15 @@
-//! What is still read from a client after its last answer.
+//! The end of a connection whose client may still send after its last answer.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    time::{Sleep, sleep},
+};
 
 /// Time in which a client that was refused half-way may still send; past it, the connection is closed.
 const LINGER: Duration = Duration::from_secs(2);

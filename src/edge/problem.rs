@@ -7,7 +7,7 @@ use problem_details::ProblemDetails;
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// A problem whose title is the phrase of the status in RFC 9110; the `http` crate has two older ones.
-pub(crate) fn details(status: StatusCode, detail: impl Into<String>) -> ProblemDetails {
+pub(crate) fn details(status: StatusCode, detail: String) -> ProblemDetails {
     let details = ProblemDetails::from_status_code(status).with_detail(detail);
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => details.with_title("Content Too Large"),
@@ -15,3 +15,22 @@ pub(crate) fn details(status: StatusCode, detail: impl Into<String>) -> ProblemD
         _ => details,
     }
 }
+
+/// Declares a closed set of problems, each with its status and with the sentence that clients are told.
+macro_rules! problems {
+    ($(#[$doc:meta])* $name:ident {
+        $($case:ident $(($value:ty))? = $status:ident, $sentence:literal;)+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+        pub(super) enum $name { $(#[error($sentence)] $case $(($value))?),+ }
+
+        impl $name {
+            /// The status of the answer.
+            pub(super) fn status(self) -> axum::http::StatusCode {
+                match self { $(Self::$case { .. } => axum::http::StatusCode::$status),+ }
+            }
+        }
+    };
+}
+pub(crate) use problems;

@@ -1,44 +1,51 @@
 //! The stream between hyper and the socket of one connection.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
 use tokio_io_timeout::TimeoutWriter;
 
-use super::counters::OpenConnection;
-use super::head_clock::HeadClock;
-use super::head_guard::{HeadGuard, Violation};
-use super::limits::Limits;
-use super::linger::Linger;
-use super::refusal::{Refusal, instead_of};
-use super::replacement::Replacement;
+use super::{
+    connections::OpenConnection,
+    head_guard::{HeadGuard, Violation},
+    limits::Limits,
+    linger::Linger,
+    refusal::{Refusal, instead_of},
+};
 
 /// Bytes that hyper answers with 400 wherever in a head they come: no part of a head may contain NUL. The empty line
 /// makes it look, as it does not parse again what it knows to be incomplete.
 const POISON: &[u8] = b"\0\r\n\r\n";
 
-/// What hyper is given to read.
-enum Reading {
-    /// What the client sends.
-    Client,
-    /// The rest of [`POISON`], then nothing.
-    Poison(&'static [u8]),
-    /// An error, so that the body ends in one. Between requests it would end the connection and its earlier answers.
-    Failure,
+/// A request that the guard has refused, and the bytes that hyper is given to read instead.
+struct Refused {
+    refusal: Refusal,
+    /// The rest of [`POISON`], then nothing. In a body it is `None`, for an error, so that the body ends in one. Between
+    /// requests an error would end the connection and its earlier answers.
+    poison: Option<&'static [u8]>,
 }
 
 /// A socket whose reads are guarded and whose pending writes have a deadline.
 pub(super) struct EdgeStream {
     socket: Pin<Box<TimeoutWriter<TcpStream>>>,
     guard: HeadGuard,
-    head_clock: HeadClock,
+    head_deadline: Duration,
+    /// Runs while a read waits for the rest of a head, which hardly ever comes in two pieces, or for the first head.
+    /// hyper has one timer for a head and for an idle connection.
+    head_clock: Option<Pin<Box<Sleep>>>,
     has_begun: bool,
-    reading: Reading,
-    refusal: Option<Refusal>,
-    replacement: Option<Replacement>,
+    refused: Option<Refused>,
+    /// The rest of an answer that is written in place of hyper's own.
+    replacement: Vec<u8>,
     must_linger: bool,
     linger: Option<Linger>,
     _open: OpenConnection,
@@ -51,43 +58,14 @@ impl EdgeStream {
         Self {
             socket: Box::pin(socket),
             guard: HeadGuard::new(limits.head_bytes_max),
-            head_clock: HeadClock::new(limits.head_deadline),
+            head_deadline: limits.head_deadline,
+            head_clock: None,
             has_begun: false,
-            reading: Reading::Client,
-            refusal: None,
-            replacement: None,
+            refused: None,
+            replacement: Vec::new(),
             must_linger: false,
             linger: None,
             _open: open,
-        }
-    }
-
-    /// Keeps what came before the violation in `buffer`, and sees to it that hyper refuses the rest.
-    #[cold]
-    fn refuse(
-        &mut self,
-        violation: &Violation,
-        kept_bytes: usize,
-        buffer: &mut ReadBuf<'_>,
-    ) -> io::Result<()> {
-        buffer.set_filled(kept_bytes + violation.offset);
-        self.refusal = Some(violation.refusal);
-        self.must_linger = true;
-        self.reading = if violation.in_body { Reading::Failure } else { Reading::Poison(POISON) };
-        // A read of nothing would mean that the client has closed.
-        if violation.in_body && violation.offset > 0 { Ok(()) } else { self.read_refused(buffer) }
-    }
-
-    #[cold]
-    fn read_refused(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
-        match &mut self.reading {
-            Reading::Poison(rest) => {
-                let (now, later) = rest.split_at(rest.len().min(buffer.remaining()));
-                buffer.put_slice(now);
-                *rest = later;
-                Ok(())
-            }
-            Reading::Client | Reading::Failure => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
@@ -97,10 +75,12 @@ impl EdgeStream {
         if self.has_begun && !self.guard.is_in_head() {
             return Poll::Pending;
         }
-        self.head_clock.poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let deadline = self.head_deadline;
+        let clock = self.head_clock.get_or_insert_with(|| Box::pin(sleep(deadline)));
+        clock.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Whether the client is gone. hyper, which lets clients close their side, does not look while it waits for a
+    /// True if the client is gone. hyper, which lets clients close their side, does not look while it waits for a
     /// handler; it flushes then, and what this looks at wakes it. Costs no system call unless there is something to read.
     fn poll_gone(&self, context: &mut Context<'_>) -> bool {
         let mut byte = [0; 1];
@@ -108,22 +88,26 @@ impl EdgeStream {
         matches!(peeked, Poll::Ready(Err(_)))
     }
 
-    /// Writes a replacement for hyper's `bytes`, if they are to have one.
+    /// Writes a replacement for hyper's `bytes`, and is ready when hyper may take them for written; `None` if they are to
+    /// be written themselves.
     fn poll_replacement(
         &mut self,
         context: &mut Context<'_>,
         bytes: &[u8],
-    ) -> Option<Poll<io::Result<usize>>> {
-        if self.replacement.is_none() {
-            let answer = instead_of(bytes, self.refusal)?;
+    ) -> Poll<io::Result<Option<usize>>> {
+        if self.replacement.is_empty() {
+            let refusal = self.refused.as_ref().map(|refused| refused.refusal);
+            let Some(answer) = instead_of(bytes, refusal) else { return Poll::Ready(Ok(None)) };
+            self.replacement = answer;
             self.must_linger = true;
-            self.replacement = Some(Replacement::new(answer, bytes.len()));
         }
-        let written = self.replacement.as_mut()?.poll_write(self.socket.as_mut(), context);
-        if written.is_ready() {
-            self.replacement = None;
+        while !self.replacement.is_empty() {
+            match ready!(self.socket.as_mut().poll_write(context, &self.replacement))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.replacement.drain(..written)),
+            }
         }
-        Some(written)
+        Poll::Ready(Ok(Some(bytes.len())))
     }
 }
 
@@ -134,23 +118,33 @@ impl AsyncRead for EdgeStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !matches!(this.reading, Reading::Client) {
-            return Poll::Ready(this.read_refused(buffer));
-        }
         let kept_bytes = buffer.filled().len();
-        let Poll::Ready(read) = this.socket.as_mut().poll_read(context, buffer) else {
-            return this.poll_head_deadline(context);
-        };
-        read?;
-        match this.guard.inspect(&buffer.filled()[kept_bytes..]) {
-            Ok(()) => {
-                if !this.guard.is_in_head() {
+        if this.refused.is_none() {
+            let Poll::Ready(read) = this.socket.as_mut().poll_read(context, buffer) else {
+                return this.poll_head_deadline(context);
+            };
+            read?;
+            match this.guard.inspect(&buffer.filled()[kept_bytes..]) {
+                Ok(()) if this.guard.is_in_head() => {}
+                Ok(()) => {
                     this.has_begun = true;
-                    this.head_clock.reset();
+                    this.head_clock = None;
                 }
-                Poll::Ready(Ok(()))
+                // Keeps what came before the violation, and sees to it that hyper refuses the rest.
+                Err(Violation { offset, refusal, in_body }) => {
+                    buffer.set_filled(kept_bytes + offset);
+                    let poison = (!in_body).then_some(POISON);
+                    this.refused = Some(Refused { refusal, poison });
+                }
             }
-            Err(violation) => Poll::Ready(this.refuse(&violation, kept_bytes, buffer)),
+        }
+        match &mut this.refused {
+            Some(Refused { poison: Some(rest), .. }) => Pin::new(rest).poll_read(context, buffer),
+            // A read of nothing would mean that the client has closed.
+            Some(_) if buffer.filled().len() == kept_bytes => {
+                Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
+            }
+            _ => Poll::Ready(Ok(())),
         }
     }
 }
@@ -161,11 +155,7 @@ impl AsyncWrite for EdgeStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        match this.poll_replacement(context, bytes) {
-            Some(written) => written,
-            None => this.socket.as_mut().poll_write(context, bytes),
-        }
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -174,8 +164,9 @@ impl AsyncWrite for EdgeStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match slices.first().and_then(|first| this.poll_replacement(context, first)) {
-            Some(written) => written,
+        let first = slices.first().map_or(&[][..], |first| first);
+        match ready!(this.poll_replacement(context, first))? {
+            Some(written) => Poll::Ready(Ok(written)),
             None => this.socket.as_mut().poll_write_vectored(context, slices),
         }
     }
@@ -197,6 +188,7 @@ impl AsyncWrite for EdgeStream {
         if this.linger.is_none() {
             ready!(this.socket.as_mut().poll_shutdown(context))?;
         }
+        // After a violation the guard is never between requests.
         if this.must_linger || !this.guard.is_between_requests() {
             let linger = this.linger.get_or_insert_with(Linger::new);
             ready!(linger.poll(this.socket.as_mut(), context));

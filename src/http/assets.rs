@@ -1,4 +1,4 @@
-//! What browsers and crawlers ask for by themselves.
+//! Answers to questions that browsers and crawlers ask by themselves.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},

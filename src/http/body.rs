@@ -24,13 +24,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         parsed.map(|Json(Object(value))| Self(value)).map_err(|rejection| match rejection {
             JsonRejection::JsonDataError(_) => Problem::InvalidFields,
             JsonRejection::MissingJsonContentType(_) => Problem::NotJson,
-            // What could not be read whole the edge answers in its own words.
+            // A body that could not be read whole is answered by the edge, in its own words.
             _ => Problem::MalformedJson,
         })
     }
 }
 
-/// What is written as an object. By itself, serde takes the fields of a struct from an array, too, by their order.
+/// A value that is written as an object. By itself, serde takes the fields of a struct from an array, too, by their order.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

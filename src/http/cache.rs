@@ -3,61 +3,66 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{StatusCode, Uri},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Context, headers::of_write, problem::Problem};
+use super::{Context, Result, headers::of_write, problem::Problem};
 use crate::{
-    cache::Source,
+    cache::{Key, Source},
     operator::Unfinished,
     resources::{Resource, last_number},
 };
 
 /// Explains the entry of one thing without touching it.
-pub(super) async fn explain(context: Arc<Context>, resource: Resource, uri: Uri) -> Response {
-    let Some(id) = last_number(uri.path()) else { return Problem::InvalidId.into_response() };
-    let kept_stale_s = resource.policy.kept_stale_s();
-    match context.operator.explain(&resource.key(id), kept_stale_s).await {
-        Some(held) => Json(held).into_response(),
-        None => Problem::CacheUnavailable.into_response(),
-    }
+pub(super) async fn explain(
+    State(context): State<Arc<Context>>,
+    Extension(resource): Extension<Resource>,
+    uri: Uri,
+) -> Result {
+    let (_, key) = key(&resource, &uri)?;
+    let held = context.operator.explain(&key, resource.policy.kept_stale_s()).await;
+    held.map(|held| Json(held).into_response()).ok_or(Problem::CacheUnavailable)
 }
 
 /// Forgets the entry of one thing, as a write does it, but without one.
-pub(super) async fn forget(context: Arc<Context>, resource: Resource, uri: Uri) -> Response {
+pub(super) async fn forget(
+    State(context): State<Arc<Context>>,
+    Extension(resource): Extension<Resource>,
+    uri: Uri,
+) -> Result {
     let begun_at = Instant::now();
-    let Some(id) = last_number(uri.path()) else { return Problem::InvalidId.into_response() };
-    let key = resource.key(id);
+    let (id, key) = key(&resource, &uri)?;
     let may_be = async move { resource.source.may_have(&id).await };
-    match context.delivery.forget(key.clone(), may_be).await {
-        Ok(is_forgotten) => {
-            let mut response = StatusCode::NO_CONTENT.into_response();
-            of_write(response.headers_mut(), &key, is_forgotten, begun_at.elapsed());
-            response
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a key can be neither forgotten nor noted");
-            Problem::CacheUnavailable.into_response()
-        }
-    }
+    let forgotten = context.delivery.forget(key.clone(), may_be).await;
+    let is_forgotten = forgotten.map_err(|error| {
+        tracing::warn!(%error, "a key can be neither forgotten nor noted");
+        Problem::CacheUnavailable
+    })?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    of_write(response.headers_mut(), &key, is_forgotten, begun_at.elapsed());
+    Ok(response)
+}
+
+fn key(resource: &Resource, uri: &Uri) -> Result<(i64, Key)> {
+    last_number(uri.path()).map(|id| (id, resource.key(id))).ok_or(Problem::InvalidId)
 }
 
 /// Forgets all entries.
 ///
 /// Sessions and the items of other programs stay.
-pub(super) async fn forget_all(State(context): State<Arc<Context>>) -> Response {
+pub(super) async fn forget_all(State(context): State<Arc<Context>>) -> Result<Json<Forgotten>> {
     match context.operator.forget_all().await {
-        Ok(forgotten) => Json(Forgotten { forgotten }).into_response(),
-        Err(Unfinished { forgotten }) => Problem::NotAllForgotten(forgotten).into_response(),
+        Ok(forgotten) => Ok(Json(Forgotten { forgotten })),
+        Err(Unfinished { forgotten }) => Err(Problem::NotAllForgotten(forgotten)),
     }
 }
 
-/// How much was forgotten.
+/// The number of entries that were forgotten.
 #[derive(Serialize)]
 pub(super) struct Forgotten {
     /// Entries that were there.

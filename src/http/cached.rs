@@ -2,13 +2,15 @@
 
 use axum::{
     body::Body,
-    http::{StatusCode, header, request::Parts},
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::{
+    Result,
     headers::{JSON, account, directives, etag},
     preconditions::{Expected, is_unchanged},
     problem::Problem,
@@ -22,22 +24,17 @@ use crate::{
 const HEADERS: usize = 12;
 
 /// Answers `request`, a `GET` or a `HEAD`, from the cache of `resource`.
-pub(super) async fn answer(resource: &Resource, request: &Parts) -> Response {
+pub(super) async fn answer(resource: &Resource, request: Request) -> Result {
     let begun_at = Instant::now();
-    let Some(id) = last_number(request.uri.path()) else {
-        return Problem::InvalidId.into_response();
-    };
-    let expected = match Expected::of_read(&request.headers) {
-        Ok(expected) => expected,
-        Err(problem) => return problem.into_response(),
-    };
-    let get = Get { id, directives: directives(&request.headers) };
+    let id = last_number(request.uri().path()).ok_or(Problem::InvalidId)?;
+    let expected = Expected::of_read(request.headers())?;
+    let get = Get { id, directives: directives(request.headers()) };
     let (mut response, of_cache) = match resource.cache.clone().oneshot(get).await {
         Ok(Answer { body: Some(body), age_s, account }) => {
             let etag = etag(&body);
             let mut response = if !expected.allows(&etag) {
                 Problem::Changed.into_response()
-            } else if is_unchanged(&request.headers, &etag) {
+            } else if is_unchanged(request.headers(), &etag) {
                 StatusCode::NOT_MODIFIED.into_response()
             } else {
                 let mut response = Response::new(Body::from(body));
@@ -52,13 +49,11 @@ pub(super) async fn answer(resource: &Resource, request: &Parts) -> Response {
             (response, account)
         }
         Ok(Answer { body: None, age_s, account }) => {
-            let mut response =
-                resource.absent.map_or(Problem::NoSuchPath, Problem::Absent).into_response();
-            response.headers_mut().insert(header::AGE, age_s.into());
-            (response, account)
+            let problem = resource.absent.map_or(Problem::NoSuchPath, Problem::Absent);
+            (([(header::AGE, HeaderValue::from(age_s))], problem).into_response(), account)
         }
         Err(Failure { error, account }) => (Problem::from(&error).into_response(), account),
     };
     account(response.headers_mut(), &of_cache, begun_at.elapsed());
-    response
+    Ok(response)
 }

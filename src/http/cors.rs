@@ -1,4 +1,4 @@
-//! Which pages of other origins may read what this service answers.
+//! The pages of other origins that may read what this service answers.
 
 use axum::http::{
     HeaderValue, Method, Uri,
@@ -8,7 +8,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::headers::{CACHE_STATUS, SERVER_TIMING, X_CACHE, X_RESPONSE_TIME};
 
-/// What stands for every origin.
+/// The word for every origin.
 const ANY: &str = "*";
 
 /// The origins whose pages may read; never with credentials, and never write.
@@ -21,9 +21,7 @@ impl Origins {
     /// # Errors
     /// The one that is none.
     pub fn parse(origins: &[String]) -> Result<Self, &str> {
-        if let [any] = origins
-            && any == ANY
-        {
+        if origins == [ANY] {
             return Ok(Self(AllowOrigin::any()));
         }
         let parsed = origins.iter().map(|text| origin(text).ok_or(text.as_str()));

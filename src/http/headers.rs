@@ -26,23 +26,29 @@ pub(super) fn account(headers: &mut HeaderMap, account: &Account, total: Duratio
     let mut text = String::with_capacity(TEXT_BYTES);
     headers.insert(X_CACHE, HeaderValue::from_static(account.served.outcome().x_cache()));
     cache_status(&mut text, account);
-    headers.insert(CACHE_STATUS, value(&text));
-    timing(headers, &mut text, Some(account), total);
+    insert(headers, CACHE_STATUS, &mut text);
+    text.push_str("cache;dur=");
+    milliseconds(&mut text, account.lookup);
+    if let Some(load) = account.load {
+        text.push_str(", db;dur=");
+        milliseconds(&mut text, load);
+    }
+    text.push_str(", ");
+    timing(headers, &mut text, total);
     // A problem has said already that it is not to be kept.
     headers.entry(header::CACHE_CONTROL).or_insert(CACHE_CONTROL);
 }
 
-/// Writes the headers of a write: whether its key is forgotten already or is still to be.
+/// Writes the headers of a write: its key is forgotten already, or still to be.
 pub(super) fn of_write(headers: &mut HeaderMap, key: &Key, forgotten: bool, total: Duration) {
     let mut text = String::with_capacity(TEXT_BYTES);
     let mut list = ListSerializer::with_buffer(&mut text);
-    let mut member = list.bare_item(token_ref("aside"));
-    member = member.parameter(key_ref("fwd"), token_ref("method"));
-    member = of_key(member, key);
-    let detail = if forgotten { "forgotten" } else { "pending" };
-    let _ = member.parameter(key_ref("detail"), token_ref(detail)).finish();
-    headers.insert(CACHE_STATUS, value(&text));
-    timing(headers, &mut text, None, total);
+    let member = list.bare_item(token_ref("aside"));
+    let member = member.parameter(key_ref("fwd"), token_ref("method"));
+    let detail = if forgotten { token_ref("forgotten") } else { token_ref("pending") };
+    finish(member, key, Some(detail));
+    insert(headers, CACHE_STATUS, &mut text);
+    timing(headers, &mut text, total);
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
 }
 
@@ -57,104 +63,98 @@ pub(super) fn etag(body: &[u8]) -> HeaderValue {
 /// The directives of a request; several fields count as one.
 pub(super) fn directives(headers: &HeaderMap) -> Directives {
     let mut directives = Directives::default();
-    for field in headers.get_all(header::CACHE_CONTROL) {
-        if let Ok(field) = field.to_str() {
-            directives.read(field);
-        }
-    }
+    let fields = headers.get_all(header::CACHE_CONTROL).iter();
+    fields.filter_map(|field| field.to_str().ok()).for_each(|field| directives.read(field));
     directives
 }
 
-/// `Cache-Status` (RFC 9211) with one member, this cache.
-fn cache_status(out: &mut String, account: &Account) {
-    let mut list = ListSerializer::with_buffer(out);
+/// Writes `Cache-Status` (RFC 9211) with one member, this cache.
+fn cache_status(text: &mut String, account: &Account) {
+    let mut list = ListSerializer::with_buffer(text);
     let mut member = list.bare_item(token_ref("aside"));
-    let fwd = |why| match why {
-        Forward::Miss => token_ref("miss"),
-        Forward::Request => token_ref("request"),
-        Forward::Stale => token_ref("stale"),
-        Forward::Bypass => token_ref("bypass"),
-    };
-    let (ttl, fwd, collapsed, stored): (Option<i64>, Option<&TokenRef>, bool, Option<bool>) =
-        match account.served {
-            Served::Hit { ttl_s, .. } => (Some(ttl_s), None, false, None),
-            Served::StaleIfError { ttl_s } => {
-                (Some(ttl_s), Some(fwd(Forward::Stale)), false, Some(false))
+    match account.served {
+        Served::Hit { ttl_s, .. } => {
+            member = member.parameter(key_ref("hit"), true);
+            member = of_life(member, ttl_s);
+        }
+        Served::StaleIfError { ttl_s } => {
+            member = member.parameter(key_ref("fwd"), token_ref("stale"));
+            member = of_life(member, ttl_s).parameter(key_ref("stored"), false);
+        }
+        Served::Forwarded { why, collapsed, stored } => {
+            let why = match why {
+                Forward::Miss => token_ref("miss"),
+                Forward::Request => token_ref("request"),
+                Forward::Stale => token_ref("stale"),
+                Forward::Bypass => token_ref("bypass"),
+            };
+            member = member.parameter(key_ref("fwd"), why);
+            if let Some(stored) = stored {
+                member = member.parameter(key_ref("stored"), stored);
             }
-            Served::Forwarded { why, collapsed, stored } => {
-                (None, Some(fwd(why)), collapsed, stored)
+            if collapsed {
+                member = member.parameter(key_ref("collapsed"), true);
             }
-            Served::Unanswered => (None, None, false, None),
-        };
-    match fwd {
-        Some(why) => member = member.parameter(key_ref("fwd"), why),
-        None if ttl.is_some() => member = member.parameter(key_ref("hit"), true),
-        None => {}
+        }
+        Served::Unanswered => {}
     }
-    if let Some(ttl) = ttl.and_then(|ttl| sfv::Integer::try_from(ttl).ok()) {
-        member = member.parameter(key_ref("ttl"), ttl);
-    }
-    if let Some(stored) = stored {
-        member = member.parameter(key_ref("stored"), stored);
-    }
-    if collapsed {
-        member = member.parameter(key_ref("collapsed"), true);
-    }
-    member = of_key(member, &account.key);
-    if let Some(detail) = account.detail {
-        let detail = match detail {
-            Detail::Fallback => "fallback",
-            Detail::Unavailable => "unavailable",
-            Detail::TooLarge => "too-large",
-            Detail::Superseded => "superseded",
-            Detail::NotStored => "not-stored",
-        };
-        member = member.parameter(key_ref("detail"), token_ref(detail));
-    }
-    let _ = member.finish();
+    let detail = account.detail.map(|detail| match detail {
+        Detail::Fallback => token_ref("fallback"),
+        Detail::Unavailable => token_ref("unavailable"),
+        Detail::TooLarge => token_ref("too-large"),
+        Detail::Superseded => token_ref("superseded"),
+        Detail::NotStored => token_ref("not-stored"),
+    });
+    finish(member, &account.key, detail);
 }
 
-fn of_key<'a>(
-    member: ParameterSerializer<&'a mut String>,
-    key: &Key,
-) -> ParameterSerializer<&'a mut String> {
-    match StringRef::from_str(key.as_str()) {
-        Ok(key) => member.parameter(key_ref("key"), key),
+/// The item of `Cache-Status` that is written.
+type Member<'a> = ParameterSerializer<&'a mut String>;
+
+/// Writes the seconds for which an entry is fresh.
+fn of_life(member: Member<'_>, ttl_s: i64) -> Member<'_> {
+    match sfv::Integer::try_from(ttl_s) {
+        Ok(ttl_s) => member.parameter(key_ref("ttl"), ttl_s),
         Err(_) => member,
     }
 }
 
-/// Writes `Server-Timing` in milliseconds (the look, the load if there was one, and all of it) and
-/// `X-Response-Time`. `text` is what they are written in first.
-fn timing(headers: &mut HeaderMap, text: &mut String, account: Option<&Account>, total: Duration) {
-    text.clear();
-    if let Some(account) = account {
-        text.push_str("cache;dur=");
-        milliseconds(text, account.lookup);
-        if let Some(load) = account.load {
-            text.push_str(", db;dur=");
-            milliseconds(text, load);
-        }
-        text.push_str(", ");
+/// Writes the last parameters of `Cache-Status`.
+fn finish(mut member: Member<'_>, key: &Key, detail: Option<&TokenRef>) {
+    if let Ok(key) = StringRef::from_str(key.as_str()) {
+        member = member.parameter(key_ref("key"), key);
     }
-    text.push_str("total;dur=");
-    milliseconds(text, total);
-    headers.insert(SERVER_TIMING, value(text));
-    text.clear();
-    milliseconds(text, total);
-    text.push_str("ms");
-    headers.insert(X_RESPONSE_TIME, value(text));
+    if let Some(detail) = detail {
+        member = member.parameter(key_ref("detail"), detail);
+    }
+    let _ = member.finish();
 }
 
-/// Hundredths of a millisecond below 10 ms, tenths above.
-fn milliseconds(out: &mut String, duration: Duration) {
+/// Writes `Server-Timing` in milliseconds, of which `text` has all but the total, and `X-Response-Time`.
+fn timing(headers: &mut HeaderMap, text: &mut String, total: Duration) {
+    text.push_str("total;dur=");
+    milliseconds(text, total);
+    insert(headers, SERVER_TIMING, text);
+    milliseconds(text, total);
+    text.push_str("ms");
+    insert(headers, X_RESPONSE_TIME, text);
+}
+
+/// Writes hundredths of a millisecond below 10 ms, tenths above.
+fn milliseconds(text: &mut String, duration: Duration) {
     let us = duration.as_micros();
     // Writing to a string never fails.
     let _ = if us < 10_000 {
-        write!(out, "{}.{:02}", us / 1000, us % 1000 / 10)
+        write!(text, "{}.{:02}", us / 1000, us % 1000 / 10)
     } else {
-        write!(out, "{}.{}", us / 1000, us % 1000 / 100)
+        write!(text, "{}.{}", us / 1000, us % 1000 / 100)
     };
+}
+
+/// Sets a header to `text`, and empties that for the next one.
+fn insert(headers: &mut HeaderMap, name: HeaderName, text: &mut String) {
+    headers.insert(name, value(text));
+    text.clear();
 }
 
 /// All that is written here is visible ASCII, so that it is always a header value.

@@ -15,18 +15,16 @@ mod service;
 mod sessions;
 mod users;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use axum::{
-    Router,
-    extract::{Request, State},
-    http::{Uri, header::CACHE_CONTROL},
+    Extension, Router,
+    http::header::CACHE_CONTROL,
     middleware,
+    response::Response,
     routing::{delete, get, post, put},
 };
+use tower::util::option_layer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{CompressionLayer, predicate::SizeAbove},
@@ -34,25 +32,22 @@ use tower_http::{
     validate_request::ValidateRequestHeaderLayer,
 };
 
-pub use self::{
-    auth::{Access, HostName},
-    cors::Origins,
-};
+pub use self::{auth::Access, cors::Origins};
 use self::{openapi::Document, problem::Problem};
 use crate::{
     delivery::Delivery, edge::NO_STORE, jobs::Queue, metrics::Metrics, operator::Operator,
     resources::Resources, sessions::Sessions, users::Users,
 };
 
-/// What the handlers need; [`app`](crate::app) puts it together.
+/// All that the handlers need; [`app`](crate::app) puts it together.
 pub struct Context {
     /// Everything that is served through the cache.
     pub resources: Resources,
     /// The users as they are written.
     pub users: Users,
-    /// Who is logged in.
+    /// The log-ins.
     pub sessions: Sessions,
-    /// Whether a browser must send cookies over TLS only.
+    /// True if a browser must send cookies over TLS only.
     pub cookies_secure: bool,
     /// Explains, counts and forgets.
     pub operator: Operator,
@@ -60,7 +55,7 @@ pub struct Context {
     pub delivery: Delivery,
     /// Things to be loaded into the cache.
     pub queue: Queue,
-    /// Who may use the protected endpoints.
+    /// The callers that may use the protected endpoints.
     pub access: Access,
     /// All instruments.
     pub metrics: Metrics,
@@ -68,11 +63,8 @@ pub struct Context {
     pub draining: Arc<AtomicBool>,
 }
 
-impl Context {
-    fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-}
+/// The answer of a handler, or the problem in its place.
+type Result<T = Response, E = Problem> = std::result::Result<T, E>;
 
 /// Bytes from which a body is compressed, if its client takes that; shorter ones hardly shrink.
 const COMPRESSED_BYTES_MIN: u64 = 1024;
@@ -88,7 +80,7 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .route("/cache", delete(cache::forget_all))
         .route("/jobs", get(jobs::show))
         .route("/jobs/warm-ups", post(jobs::warm_up))
-        .merge(controls(&context))
+        .merge(controls(&context.resources))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
     // No entry is compressed: a hit is sent as it is stored. Nor is an answer with a secret of its reader's in it.
     let about_itself = Router::new()
@@ -96,7 +88,7 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .route("/stats", get(service::stats))
         .route("/openapi.json", get(async |request| document.show(request).await))
         .route_layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)));
-    let router = reads(&context.resources)
+    reads(&context.resources)
         .route("/healthz", get(service::healthz))
         .route("/readyz", get(service::readyz))
         .route("/favicon.ico", get(assets::favicon))
@@ -105,17 +97,13 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .merge(protected)
         .merge(sessions::routes(&context))
         .fallback(async || Problem::NoSuchPath)
-        .method_not_allowed_fallback(async || Problem::MethodNotAllowed);
-    let router = match origins {
-        Some(origins) => router.layer(origins.layer()),
-        None => router,
-    };
-    router
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
         .layer((
-            // What does not say otherwise describes a moment: a cache that kept it would tell of one that has passed.
+            // An answer that says nothing else describes a moment: a cache that kept it would tell of one that has passed.
             SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, NO_STORE),
             CatchPanicLayer::custom(problem::panicked),
             ValidateRequestHeaderLayer::custom(access),
+            option_layer(origins.map(Origins::layer)),
         ))
         .with_state(context)
 }
@@ -124,24 +112,15 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
 fn reads(resources: &Resources) -> Router<Arc<Context>> {
     resources.iter().cloned().fold(Router::new(), |router, resource| {
         let path = resource.path;
-        let show = async move |request: Request| {
-            let (request, _) = request.into_parts();
-            cached::answer(&resource, &request).await
-        };
+        let show = async move |request| cached::answer(&resource, request).await;
         router.route(path, get(show))
     })
 }
 
 /// The routes by which the entries of each resource are explained and forgotten.
-fn controls(context: &Arc<Context>) -> Router<Arc<Context>> {
-    context.resources.iter().fold(Router::new(), |router, resource| {
-        let (explained, forgotten) = (resource.clone(), resource.clone());
-        let explain = async |State(context): State<Arc<Context>>, uri: Uri| {
-            cache::explain(context, explained, uri).await
-        };
-        let forget = async |State(context): State<Arc<Context>>, uri: Uri| {
-            cache::forget(context, forgotten, uri).await
-        };
-        router.route(&resource.cache_path(), get(explain).delete(forget))
+fn controls(resources: &Resources) -> Router<Arc<Context>> {
+    resources.iter().fold(Router::new(), |router, resource| {
+        let of_one = get(cache::explain).delete(cache::forget);
+        router.route(&resource.cache_path(), of_one.layer(Extension(resource.clone())))
     })
 }

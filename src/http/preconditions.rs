@@ -5,114 +5,96 @@ use axum::http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{IF_MATCH, IF_NONE_MATCH},
 };
-use headers::ETag;
 
 use super::problem::Problem;
 
-/// What a request says of the version that it is meant for.
+/// The versions that a request is meant for.
 #[derive(Debug, PartialEq)]
 pub(super) struct Expected {
     if_match: Option<Tags>,
     if_none_match: Option<Tags>,
 }
 
-/// What all fields of one name say together.
+/// The elements of all fields of one name: entity tags as they were written, or an asterisk alone. None, if all elements
+/// are empty.
 #[derive(Debug, PartialEq)]
-enum Tags {
-    Any,
-    /// Entity tags as they were written; none, if all elements of the list are empty.
-    OneOf(Vec<String>),
-}
+struct Tags(Vec<String>);
 
 impl Expected {
-    /// What a read expects: its `If-None-Match` is no condition of ours, but answered with 304.
+    /// The versions that a read is meant for: its `If-None-Match` is no condition of ours, but answered with 304.
     ///
     /// # Errors
     /// [`Problem::InvalidPrecondition`] if an `If-Match` is neither `*`, alone, nor a list of entity tags.
     pub(super) fn of_read(headers: &HeaderMap) -> Result<Self, Problem> {
-        Ok(Self { if_match: read(headers, IF_MATCH)?, if_none_match: None })
+        Ok(Self { if_match: Tags::read(headers, IF_MATCH)?, if_none_match: None })
     }
 
-    /// What a write expects.
+    /// The versions that a write is meant for.
     ///
     /// # Errors
     /// [`Problem::InvalidPrecondition`] as for a read, and for `If-None-Match` as well.
     pub(super) fn of_write(headers: &HeaderMap) -> Result<Self, Problem> {
-        let if_none_match = read(headers, IF_NONE_MATCH)?;
+        let if_none_match = Tags::read(headers, IF_NONE_MATCH)?;
         Ok(Self { if_none_match, ..Self::of_read(headers)? })
     }
 
-    /// Whether the version with this strong tag is meant.
+    /// True if the version with this strong tag is meant.
     pub(super) fn allows(&self, tag: &HeaderValue) -> bool {
         self.if_match.as_ref().is_none_or(|tags| tags.contain(tag))
             && !self.if_none_match.as_ref().is_some_and(|tags| tags.contain_weakly(tag))
     }
 }
 
-/// Whether the client has this very body already: `If-None-Match` of a read names its strong tag, or any. One that can't
+/// True if the client has this very body already: `If-None-Match` of a read names its strong tag, or any. One that can't
 /// be read says nothing: the whole answer is never wrong.
 pub(super) fn is_unchanged(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    matches!(read(headers, IF_NONE_MATCH), Ok(Some(tags)) if tags.contain_weakly(tag))
+    matches!(Tags::read(headers, IF_NONE_MATCH), Ok(Some(tags)) if tags.contain_weakly(tag))
 }
 
 impl Tags {
+    /// Reads all fields of this name; `None` if there are none. Several count as one list.
+    fn read(headers: &HeaderMap, name: HeaderName) -> Result<Option<Self>, Problem> {
+        if !headers.contains_key(&name) {
+            return Ok(None);
+        }
+        let mut tags = Vec::new();
+        for field in headers.get_all(name) {
+            let read = field.to_str().ok().and_then(|field| push_elements(&mut tags, field));
+            read.ok_or(Problem::InvalidPrecondition)?;
+        }
+        let is_sound = tags.len() == 1 || tags.iter().all(|tag| tag != "*");
+        if is_sound { Ok(Some(Self(tags))) } else { Err(Problem::InvalidPrecondition) }
+    }
+
     /// The strong comparison (RFC 9110 §8.8.3.2) with a strong tag.
     fn contain(&self, strong: &HeaderValue) -> bool {
-        match self {
-            Self::Any => true,
-            Self::OneOf(tags) => tags.iter().any(|tag| tag.as_bytes() == strong.as_bytes()),
-        }
+        self.0.iter().any(|tag| tag == "*" || tag == strong)
     }
 
     /// The weak comparison with a strong tag.
     fn contain_weakly(&self, strong: &HeaderValue) -> bool {
-        let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == strong;
-        match self {
-            Self::Any => true,
-            Self::OneOf(tags) => tags.iter().any(|tag| opaque(tag)),
-        }
+        self.0.iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == strong)
     }
 }
 
-/// What all fields of this name say; `None` if there are none. Several count as one list, and an asterisk is alone in it.
-fn read(headers: &HeaderMap, name: HeaderName) -> Result<Option<Tags>, Problem> {
-    if !headers.contains_key(&name) {
-        return Ok(None);
-    }
-    let fields = headers.get_all(name).iter();
-    let lists: Option<Vec<_>> = fields.map(|field| elements(field.to_str().ok()?)).collect();
-    let list = lists.ok_or(Problem::InvalidPrecondition)?.concat();
-    match &list[..] {
-        ["*"] => Ok(Some(Tags::Any)),
-        list if list.contains(&"*") => Err(Problem::InvalidPrecondition),
-        list => Ok(Some(Tags::OneOf(list.iter().map(|tag| (*tag).to_owned()).collect()))),
-    }
-}
-
-/// The elements of a list of entity tags and asterisks; empty ones are ignored (RFC 9110 §5.6.1.2). A tag may contain a
-/// comma.
-fn elements(mut rest: &str) -> Option<Vec<&str>> {
-    const SPACE: [char; 2] = [' ', '\t'];
-    let mut elements = Vec::new();
+/// Reads a list of entity tags and asterisks into `elements`; `None` if it is none. Empty elements are ignored (RFC 9110
+/// §5.6.1.2). A tag may contain a comma.
+fn push_elements(elements: &mut Vec<String>, mut rest: &str) -> Option<()> {
     loop {
         rest = rest.trim_start_matches([',', ' ', '\t']);
         if rest.is_empty() {
-            return Some(elements);
+            return Some(());
         }
-        let end = if rest.starts_with('*') {
-            1
-        } else {
-            let quoted = rest.find('"')? + 1;
-            quoted + rest[quoted..].find('"')? + 1
+        let after = match rest.strip_prefix('*') {
+            Some(after) => after,
+            None => {
+                let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+                let (opaque, after) = quoted.split_once('"')?;
+                opaque.bytes().all(|byte| byte.is_ascii_graphic()).then_some(after)?
+            }
         };
-        let (element, after) = rest.split_at(end);
-        if element != "*" {
-            // The parser takes it for granted that there is no space.
-            element.bytes().all(|byte| byte.is_ascii_graphic()).then_some(())?;
-            element.parse::<ETag>().ok()?;
-        }
-        elements.push(element);
-        rest = after.trim_start_matches(SPACE);
+        elements.push(rest[..rest.len() - after.len()].to_owned());
+        rest = after.trim_start_matches([' ', '\t']);
         if !(rest.is_empty() || rest.starts_with(',')) {
             return None;
         }

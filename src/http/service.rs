@@ -1,6 +1,6 @@
 //! The service about itself: alive, ready, metrics, and the ledger.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
     Json,
@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Context, problem::Problem};
+use super::{Context, Result, problem::Problem};
 
 /// The format of [`Metrics::render`](crate::metrics::Metrics::render).
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -19,23 +19,19 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Tells whether requests should be sent here.
-pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Response {
-    if context.is_draining() {
-        return Problem::Draining.into_response();
+/// Tells if requests should be sent here.
+pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Result {
+    if context.draining.load(Ordering::Relaxed) {
+        return Err(Problem::Draining);
     }
-    match context.operator.ready().await {
-        Ok(ready) => Json(ready).into_response(),
-        Err(not_ready) => Problem::DatabaseNotReady(not_ready).into_response(),
-    }
+    let ready = context.operator.ready().await.map_err(Problem::DatabaseNotReady)?;
+    Ok(Json(ready).into_response())
 }
 
 /// Shows the metrics, for Prometheus.
-pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
-    match context.metrics.render() {
-        Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-        Err(_) => Problem::Internal.into_response(),
-    }
+pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Result {
+    let text = context.metrics.render().map_err(|_| Problem::Internal)?;
+    Ok(([(CONTENT_TYPE, OPENMETRICS)], text).into_response())
 }
 
 /// Shows the ledger of this process, what its servers count, and what to make of it.

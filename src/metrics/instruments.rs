@@ -79,8 +79,8 @@ impl JobMetrics {
 /// The HTTP connections, counted. The numbers may be read at any time, from any thread.
 #[derive(Debug, Default)]
 pub struct EdgeCounters {
-    pub(super) open: Gauge,
-    pub(super) refused: Counter,
+    pub(crate) open: Gauge,
+    pub(crate) refused: Counter,
 }
 
 impl EdgeCounters {
@@ -92,20 +92,5 @@ impl EdgeCounters {
     /// Connections that were answered 503 since the start, because too many were open.
     pub fn refused(&self) -> u64 {
         self.refused.get()
-    }
-
-    /// Counts one more as open, and says how many were before.
-    pub(crate) fn add(&self) -> u64 {
-        u64::try_from(self.open.inc()).unwrap_or(0)
-    }
-
-    /// Counts one less as open.
-    pub(crate) fn subtract(&self) {
-        self.open.dec();
-    }
-
-    /// Counts one as refused.
-    pub(crate) fn refuse(&self) {
-        self.refused.inc();
     }
 }
