@@ -17,7 +17,7 @@ const WALL_CLOCKS: &[&str] = &[
 /// Who may read it: the dates that a user is shown, of a row and of a log-in; the times of jobs, which processes share;
 /// and tests.
 const MAY: &[&str] =
-    &["src/jobs/sqlite.rs", "src/sessions/mod.rs", "src/users/tests/", "src/users/write.rs"];
+    &["src/jobs/sqlite.rs", "src/sessions/mod.rs", "src/database/tests/", "src/users/write.rs"];
 
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
