@@ -24,11 +24,11 @@ pub use self::{
 };
 use crate::{
     cache::InFlight,
-    config::{ServerSettings, Settings, Token},
+    config::{Settings, Token},
     edge::{self, Host},
     http::{self, Access, Context, Origins},
     jobs::Worker,
-    memcached::{Inspector, Memcached},
+    memcached::Memcached,
     metrics::{EdgeCounters, Metrics},
     operator::{Operator, Parts},
     sessions::Sessions,
@@ -87,9 +87,9 @@ impl App {
         let queue = queue(&settings.queue, &settings.stacks.database)?;
         let metrics = Metrics::default();
         let stacks = Stacks::open(&settings.stacks, &metrics).await?;
-        let Stacks { resources, database, delivery, memcached, memory, in_flight } = stacks;
+        let Stacks { resources, database, delivery, servers, memory, in_flight } = stacks;
+        let memcached = servers.as_ref().map(|(memcached, _)| memcached.clone());
         let draining = Arc::new(AtomicBool::new(false));
-        let inspector = inspector(&settings.stacks.servers)?;
         let worker = queue::start(settings, &queue, &resources, &metrics);
         let connections = metrics.edge();
         let context = Context {
@@ -99,7 +99,7 @@ impl App {
             operator: Operator::new(Parts {
                 resources: resources.clone(),
                 memory,
-                servers: memcached.clone().zip(inspector),
+                servers,
                 database,
                 delivery: delivery.clone(),
             }),
@@ -188,14 +188,4 @@ fn origins(texts: &[String]) -> Result<Option<Origins>, StartError> {
     let takes = "it takes origins such as https://app.example.com, or * alone";
     let refused = |text: &str| StartError::refused(text, "--cors-origin <ORIGINS>", takes);
     Origins::parse(texts).map(Some).map_err(refused)
-}
-
-/// Looks at the servers of these settings; `None` if there are none.
-///
-/// # Errors
-/// [`StartError::Setting`], as [`servers`] has it.
-pub fn inspector(settings: &ServerSettings) -> Result<Option<Inspector>, StartError> {
-    let servers = servers(&settings.memcached)?;
-    let inspector = || Inspector::new(&servers, settings.memcached_timeout);
-    Ok((!servers.is_empty()).then(inspector))
 }

@@ -8,7 +8,7 @@ use crate::{
     config::StackSettings,
     database::Database,
     delivery::{Delivery, Log},
-    memcached::{Address, Memcached},
+    memcached::{Address, Inspector, Memcached},
     metrics::Metrics,
     resources::{Definition, Resource, Resources},
     sources::calculation,
@@ -41,8 +41,8 @@ pub struct Stacks {
     pub database: Database,
     /// Makes the cache forget what a write has changed.
     pub delivery: Delivery,
-    /// The servers; `None` if the setting says so.
-    pub memcached: Option<Memcached>,
+    /// The servers, and what looks at them; `None` if the setting says so.
+    pub servers: Option<(Memcached, Inspector)>,
     /// This process's own memory: the store, or what stands in for it.
     pub memory: Memory,
     /// The loads of all stacks that are under way.
@@ -79,7 +79,7 @@ impl Stacks {
         let (log, notes) = log.map_err(|error| StartError::Log(error.to_string()))?;
         let log = Arc::new(log);
         let in_flight = InFlight::default();
-        let (resources, forget, memcached) = if servers.is_empty() {
+        let (resources, forget, looked_at) = if servers.is_empty() {
             let resources = served(definitions, &memory, &database, metrics, &in_flight);
             (resources, forget(memory.clone()), None)
         } else {
@@ -88,11 +88,12 @@ impl Stacks {
             memcached.known().await;
             let store = Fallback::new(memcached.clone(), memory.clone());
             let resources = served(definitions, &store, &database, metrics, &in_flight);
-            (resources, forget(store), Some(memcached))
+            let inspector = Inspector::new(&servers, timeout);
+            (resources, forget(store), Some((memcached, inspector)))
         };
-        let told = memcached.clone().map(|memcached| Arc::new(memcached) as Arc<dyn Servers>);
+        let told = looked_at.as_ref().map(|(it, _)| Arc::new(it.clone()) as Arc<dyn Servers>);
         let delivery = Delivery::start(log, notes, forget, told);
-        Ok(Self { resources, database, delivery, memcached, memory, in_flight })
+        Ok(Self { resources, database, delivery, servers: looked_at, memory, in_flight })
     }
 }
 

@@ -52,9 +52,10 @@ impl Failed {
 
 /// Looks at the servers of `settings`, which must name some.
 pub(super) fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> {
-    let inspector = app::inspector(settings).map_err(Failed::refused)?;
+    let servers = app::servers(&settings.memcached).map_err(Failed::refused)?;
     let none = "invalid value 'none' for '--memcached <SERVERS>': a client needs a server";
-    inspector.ok_or_else(|| Failed::refused(none))
+    let inspector = || Inspector::new(&servers, settings.memcached_timeout);
+    (!servers.is_empty()).then(inspector).ok_or_else(|| Failed::refused(none))
 }
 
 /// Connects to the servers, and waits until it is known of each whether it can be reached.

@@ -56,9 +56,10 @@ fn key(resource: &Resource, uri: &Uri) -> Result<(i64, Key)> {
 ///
 /// Sessions and the items of other programs stay.
 pub(super) async fn forget_all(State(context): State<Arc<Context>>) -> Result<Json<Forgotten>> {
-    match context.operator.forget_all().await {
-        Ok(forgotten) => Ok(Json(Forgotten { forgotten })),
-        Err(Unfinished { forgotten }) => Err(Problem::NotAllForgotten(forgotten)),
+    match tokio::spawn(context.operator.clone().forget_all()).await {
+        Ok(Ok(forgotten)) => Ok(Json(Forgotten { forgotten })),
+        Ok(Err(Unfinished { forgotten })) => Err(Problem::NotAllForgotten(forgotten)),
+        Err(_) => Err(Problem::Internal),
     }
 }
 

@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Context, body::Input, problem::Problem};
+use super::{Context, Result, body::Input, problem::Problem};
 use crate::jobs::{QueueError, Report, UNNAMED};
 
 /// Most ids in one request; past it, 422. The limit on the size of a body may come before: ids of five
@@ -21,15 +16,10 @@ const IDS_MAX: usize = 10_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WarmUps {
-    /// The name of their resource; users, if it is not there.
-    #[serde(default = "unnamed")]
-    resource: String,
+    /// The name of their resource; [`UNNAMED`], if it is not there.
+    resource: Option<String>,
     /// Their ids, each from 1.
     ids: Vec<i64>,
-}
-
-fn unnamed() -> String {
-    UNNAMED.to_owned()
 }
 
 /// The number of jobs that were put on the queue.
@@ -43,20 +33,19 @@ pub(super) struct Queued {
 pub(super) async fn warm_up(
     State(context): State<Arc<Context>>,
     Input(WarmUps { resource, ids }): Input<WarmUps>,
-) -> Response {
-    if context.resources.named(&resource).is_none() {
-        return Problem::InvalidField("resource takes the name of a resource.").into_response();
+) -> Result<(StatusCode, Json<Queued>)> {
+    let resource = resource.as_deref().unwrap_or(UNNAMED);
+    let is_known = context.resources.named(resource).is_some();
+    let rules = [
+        (is_known, "resource takes the name of a resource."),
+        ((1..=IDS_MAX).contains(&ids.len()), "ids takes 1 to 10000 ids."),
+        (ids.iter().all(|id| *id > 0), "Each of ids is at least 1."),
+    ];
+    if let Some((_, broken)) = rules.iter().find(|(holds, _)| !holds) {
+        return Err(Problem::InvalidField(broken));
     }
-    if ids.is_empty() || ids.len() > IDS_MAX {
-        return Problem::InvalidField("ids takes 1 to 10000 ids.").into_response();
-    }
-    if ids.iter().any(|id| *id < 1) {
-        return Problem::InvalidField("Each of ids is at least 1.").into_response();
-    }
-    match context.queue.push(&resource, &ids).await {
-        Ok(()) => (StatusCode::ACCEPTED, Json(Queued { queued: ids.len() })).into_response(),
-        Err(error) => refused(&error).into_response(),
-    }
+    context.queue.push(resource, &ids).await?;
+    Ok((StatusCode::ACCEPTED, Json(Queued { queued: ids.len() })))
 }
 
 /// The state of the queue.
@@ -69,24 +58,21 @@ pub(super) struct Jobs {
 }
 
 /// Counts the jobs by state, and shows the latest that were given up.
-pub(super) async fn show(State(context): State<Arc<Context>>) -> Response {
-    let queue = match context.queue.report().await {
-        Ok(report) => report,
-        Err(error) => return refused(&error).into_response(),
-    };
-    match context.delivery.missing().await {
-        Ok(invalidations) => Json(Jobs { queue, invalidations }).into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "the invalidations can't be counted");
-            Problem::SourceUnavailable.into_response()
-        }
-    }
+pub(super) async fn show(State(context): State<Arc<Context>>) -> Result<Json<Jobs>> {
+    let queue = context.queue.report().await?;
+    let invalidations = context.delivery.missing().await.map_err(|error| {
+        tracing::warn!(%error, "the invalidations can't be counted");
+        Problem::SourceUnavailable
+    })?;
+    Ok(Json(Jobs { queue, invalidations }))
 }
 
-fn refused(error: &QueueError) -> Problem {
-    match error {
-        QueueError::Full => Problem::QueueFull,
-        // The queue itself has it in the log, once an outage.
-        QueueError::Unavailable(_) => Problem::QueueUnavailable,
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Full => Self::QueueFull,
+            // The queue itself has it in the log, once an outage.
+            QueueError::Unavailable(_) => Self::QueueUnavailable,
+        }
     }
 }

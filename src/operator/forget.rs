@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Operator, Parts};
-use crate::memcached::Emptied;
+use super::Operator;
 
 /// Longest time to forget everything. Past it the answer says that it may not be all.
 const FORGET_ALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -19,32 +18,22 @@ pub struct Unfinished {
 
 impl Operator {
     /// Forgets what the servers list and what this process's own memory has, and tells how many entries those were.
-    /// Sessions and the items of other programs stay.
+    /// Sessions and the items of other programs stay. It is for a task of its own, which goes on when a client leaves.
     ///
     /// # Errors
     /// [`Unfinished`].
-    pub async fn forget_all(&self) -> Result<u64, Unfinished> {
-        let parts = self.parts.clone();
-        // A task of its own: a client that leaves does not stop it half-way.
-        let task = tokio::spawn(async move { parts.forget_all().await });
-        task.await.unwrap_or(Err(Unfinished { forgotten: 0 }))
-    }
-}
-
-impl Parts {
-    async fn forget_all(&self) -> Result<u64, Unfinished> {
-        let held = self.memory.clear();
-        let Some((memcached, _)) = &self.servers else { return Ok(held.try_into().unwrap_or(0)) };
+    pub async fn forget_all(self) -> Result<u64, Unfinished> {
+        let held = self.parts.memory.clear();
+        let Some((memcached, _)) = &self.parts.servers else {
+            return Ok(held.try_into().unwrap_or(0));
+        };
         let emptied = timeout(FORGET_ALL_TIMEOUT, memcached.empty_all()).await;
-        let Ok(emptied) = emptied else { return Err(Unfinished { forgotten: 0 }) };
+        let emptied = emptied.map_err(|_| Unfinished { forgotten: 0 })?;
         let forgotten = emptied.iter().map(|(_, emptied)| emptied.forgotten).sum();
-        let mut is_whole = true;
-        for (server, Emptied { failure, .. }) in emptied {
-            if let Some(error) = failure {
-                tracing::warn!(%server, %error, "entries can't be listed");
-                is_whole = false;
-            }
-        }
-        if is_whole { Ok(forgotten) } else { Err(Unfinished { forgotten }) }
+        let failures = emptied.into_iter().filter_map(|(at, emptied)| Some((at, emptied.failure?)));
+        let failures = failures.inspect(|(server, error)| {
+            tracing::warn!(%server, %error, "entries can't be listed");
+        });
+        if failures.count() == 0 { Ok(forgotten) } else { Err(Unfinished { forgotten }) }
     }
 }

@@ -15,7 +15,7 @@ use axum::{
 use serde::Serialize;
 use tower::ServiceExt;
 
-use super::{Context, auth, body::Input, problem::Problem};
+use super::{Context, Result, auth, body::Input, problem::Problem};
 use crate::{
     cache::{Directives, Get},
     sessions::{Login, Session, SessionError, SessionId},
@@ -52,7 +52,7 @@ pub(super) struct Shown<'a> {
 pub(super) async fn create(
     State(context): State<Arc<Context>>,
     Input(login): Input<Login>,
-) -> Result<Response, Problem> {
+) -> Result {
     login.check()?;
     is_on_record(&context, login.user_id).await?;
     let (id, session) = context.sessions.create(login).await?;
@@ -63,7 +63,7 @@ pub(super) async fn create(
 }
 
 /// Refuses where there is no such user, by a plain read through the cache.
-async fn is_on_record(context: &Context, id: i64) -> Result<(), Problem> {
+async fn is_on_record(context: &Context, id: i64) -> Result<()> {
     let users = context.resources.named(users::NAME).ok_or(Problem::NoSuchUser)?;
     let get = Get { id, directives: Directives::default() };
     let answer = users.cache.clone().oneshot(get).await;
@@ -79,7 +79,7 @@ pub(super) async fn show(
     State(context): State<Arc<Context>>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result {
     let id = id(&context, &uri, &headers)?;
     let session = context.sessions.read(&id).await?.ok_or(Problem::NoSuchSession)?;
     let mut response = shown(&id, session).into_response();
@@ -111,7 +111,7 @@ pub(super) async fn delete(
 
 /// The id in the cookie, or in the path. There, text that is none names no session, and memcached is not asked. The
 /// path is read as it was sent, so that an escaped character is no second spelling.
-fn id(context: &Context, uri: &Uri, headers: &HeaderMap) -> Result<SessionId, Problem> {
+fn id(context: &Context, uri: &Uri, headers: &HeaderMap) -> Result<SessionId> {
     if uri.path() != CURRENT {
         let text = uri.path().strip_prefix("/sessions/");
         return text.and_then(SessionId::parse).ok_or(Problem::NoSuchSession);
