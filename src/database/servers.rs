@@ -5,11 +5,9 @@ use std::{
     collections::HashSet,
     ffi::OsString,
     fs::{File, TryLockError},
-    io,
 };
 
 use sqlx::{Sqlite, Transaction};
-use tokio::task::spawn_blocking;
 
 use super::{Database, Unwritten, error::one_line};
 use crate::cache::{PLACES_MAX, Places};
@@ -76,7 +74,7 @@ impl Database {
         if servers.len() > usize::from(PLACES_MAX) {
             return Err(ServingError::TooMany);
         }
-        let _alone = if servers.is_empty() { Some(self.alone().await?) } else { None };
+        let _alone = if servers.is_empty() { Some(self.alone()?) } else { None };
         let mut transaction = self.begin().await?;
         let list: i64 =
             sqlx::query_scalar("SELECT list FROM serving").fetch_one(&mut *transaction).await?;
@@ -103,20 +101,16 @@ impl Database {
 
     /// Makes sure that no other process keeps entries in its memory alone: by a lock on a file beside the database,
     /// which goes with the process however that ends.
-    async fn alone(&self) -> Result<File, ServingError> {
+    fn alone(&self) -> Result<File, ServingError> {
         let mut path = OsString::from(&*self.path);
         path.push("-alone");
-        let locked = spawn_blocking(move || {
-            let file = File::options().create(true).truncate(false).write(true).open(path);
-            let file = file.map_err(TryLockError::Error)?;
-            file.try_lock()?;
-            Ok(file)
-        });
-        match locked.await.unwrap_or_else(|error| Err(TryLockError::Error(io::Error::other(error))))
-        {
-            Ok(file) => Ok(file),
+        let unavailable = |error| Unwritten::Unavailable(one_line(&error));
+        let file = File::options().create(true).truncate(false).write(true).open(path);
+        let file = file.map_err(unavailable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(ServingError::NotAlone),
-            Err(TryLockError::Error(error)) => Err(Unwritten::Unavailable(one_line(&error)).into()),
+            Err(TryLockError::Error(error)) => Err(unavailable(error).into()),
         }
     }
 
