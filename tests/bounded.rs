@@ -1,20 +1,25 @@
-//! What is bounded: the time that silence takes, and the memory.
+//! Bounds on what a memcached that does wrong may take: time, and memory. The memory is the process's own, so these
+//! tests are alone in their binary.
+
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
 use std::{fs, pin::pin, sync::Arc, time::Duration};
 
 use aside::cache::StoreError;
 use support::{
     eventually,
-    fake::{Act, CONNECTIONS},
+    fake::{Act, CONNECTIONS, connected, serves_again},
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Looked, UNHURRIED, connected, serves_again};
+/// More than a round trip of these tests takes on a busy machine.
+const UNHURRIED: Duration = Duration::from_secs(5);
 
 /// For those that wait for the deadline to pass.
 const HURRIED: Duration = Duration::from_millis(50);
 
-/// What the other tests of this process may take at the same time.
+/// Memory that the other tests of this process may take at the same time.
 const MEMORY_BYTES_SLACK: u64 = 64 << 20;
 
 #[tokio::test]
@@ -72,8 +77,8 @@ async fn an_endless_reply_is_read_until_the_deadline_and_let_go() {
     }
 }
 
-/// What `looking` gives, and the most memory that was seen meanwhile, in bytes.
-async fn with_most_memory(looking: impl Future<Output = Looked>) -> (Looked, u64) {
+/// The look, and the most memory that was seen meanwhile, in bytes.
+async fn with_most_memory<T>(looking: impl Future<Output = T>) -> (T, u64) {
     let mut looking = pin!(looking);
     let mut most = 0;
     loop {
