@@ -7,7 +7,7 @@ use tokio::{process::Command, time::timeout};
 
 use crate::request::{delete, get, log_in, start, start_at, try_log_in};
 
-/// What another web server does to find a session: servers and an id in, the session out.
+/// A program that finds a session as another web server would: servers and an id in, the session out.
 const READER: &str = "
 import hashlib, sys
 from pymemcache.client.hash import HashClient
