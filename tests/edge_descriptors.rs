@@ -15,7 +15,7 @@ use support::raw::RawClient;
 use tokio::time::Instant;
 
 const DESCRIPTORS: u64 = 256;
-/// How long the processor time is watched while nothing can be accepted.
+/// The time for which the processor time is watched while nothing can be accepted.
 const WATCHED: Duration = Duration::from_millis(500);
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 

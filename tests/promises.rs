@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path};
 
-/// What stands between `begin` and `end`, each time.
+/// The texts between `begin` and `end`, each time.
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> impl Iterator<Item = &'a str> {
     text.split(begin).skip(1).filter_map(move |rest| Some(rest.split_once(end)?.0))
 }

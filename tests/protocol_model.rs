@@ -232,7 +232,7 @@ fn without_a_takeover_whoever_waits_for_a_dead_holder_waits_for_ever() {
     story(EVERY_READ_ENDS, guards, Bounds { reads: 2, crashes: 1, ..Bounds::NONE });
 }
 
-/// What makes "every read ends" sound: the checker takes a circle for an end that is elsewhere.
+/// Asserts what makes "every read ends" sound: the checker takes a circle for an end that is elsewhere.
 #[test]
 fn no_way_leads_back_to_a_state_that_was_left() {
     let one_of_each = Bounds { cuts: 1, mends: 1, crashes: 1, failures: 1, ..Bounds::NONE };

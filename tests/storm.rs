@@ -28,7 +28,7 @@ const SLOW_QUERY: Duration = Duration::from_millis(50);
 /// The gauge of the users' loads.
 const RUNNING: &str = r#"aside_loads_running{source="users"} "#;
 
-/// How soon after a storm all must be as before. Half of it is for a busy machine.
+/// The time after a storm in which all must be as before. Half of it is for a busy machine.
 const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
 /// A service that can answer 160 cold requests in a second. A query's deadline is far off, so that a busy

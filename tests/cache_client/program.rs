@@ -10,7 +10,7 @@ use support::{
     memcached::Memcached,
 };
 
-/// What a run of the program has left: its exit status and what it wrote.
+/// The remains of a run of the program: its exit status and what it wrote.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: i32,

@@ -25,7 +25,7 @@ use tower::ServiceExt;
 
 use super::settle;
 
-/// How long an entry may live in the memory that stands in.
+/// The time that an entry may live in the memory that stands in.
 const LIFE_MAX: Duration = Duration::from_secs(5);
 
 /// A store of several replicas that one of them can lose.

@@ -15,7 +15,7 @@ use crate::random::{
 /// Worlds in a run.
 const WORLDS: u64 = 1000;
 
-/// How often each outcome must have come about in half of a run, or the worlds have grown dull.
+/// The number of times that each outcome must have come about in half of a run, or the worlds have grown dull.
 const SEEN_MIN: u64 = 30;
 
 /// Fails with the seed of the first world that breaks a promise.
@@ -29,7 +29,7 @@ fn fail_if_broken(seeds: Range<u64>) -> Tally {
     tally
 }
 
-/// Whether one of the worlds finds `flaw`, by a read of an older version.
+/// True if one of the worlds finds `flaw`, by a read of an older version.
 fn finds(flaw: Flaw, weather: Option<Weather>) -> bool {
     (0..WORLDS).any(|seed| match live(seed, weather, flaw, &mut Tally::default()) {
         Err(promise) => {

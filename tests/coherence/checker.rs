@@ -21,16 +21,16 @@ use std::{
 
 use crate::history::{FALLBACK, History, Outage, Read, Said, Seen, Write};
 
-/// How old an answer may be that says `detail=fallback`: what stands in for memcached lives for 5 s at most from
+/// The age that an answer may have that says `detail=fallback`: what stands in for memcached lives for 5 s at most from
 /// when its load was asked for.
 const FALLBACK_AGE_MAX: Duration = Duration::from_secs(5);
 
-/// How long a memcached may go on with an old value after a write that said `detail=pending`, counted from when a
+/// The time that a memcached may go on with an old value after a write that said `detail=pending`, counted from when a
 /// replica can reach it. A replica whose breaker is open probes after 1 s at the latest, and delivers first; one that
 /// is not sweeps every second what the sweep before has seen already. Half of it is for a busy machine.
 const DELIVERY_MAX: Duration = Duration::from_secs(4);
 
-/// What came of the check.
+/// The result of the check.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     reads: BTreeMap<String, usize>,
@@ -56,7 +56,7 @@ pub(crate) enum Violation {
 #[derive(Debug, Default)]
 struct Versions<'history> {
     all: Vec<&'history Write>,
-    /// When each acknowledged write must be seen, whatever is allowed for its being pending.
+    /// The moment from which each acknowledged write must be seen, whatever is allowed for its being pending.
     due: Vec<(Duration, &'history Write)>,
 }
 
@@ -96,7 +96,7 @@ impl History {
         servers.max().expect("no write is pending where there is no memcached")
     }
 
-    /// When `server` must have forgotten what was written before `moment`, by whichever replica.
+    /// The moment at which `server` must have forgotten what was written before `moment`, by whichever replica.
     fn forgotten_at(&self, server: usize, moment: Duration) -> Duration {
         let replicas = 0..self.replicas;
         let delivered = replicas.map(|replica| self.delivered_at(replica, server, moment));
@@ -104,7 +104,7 @@ impl History {
         delivered.chain(renewals.map(|renewal| renewal.at)).min().expect("there is a replica")
     }
 
-    /// When `replica` must have delivered to `server` what was written before `moment`.
+    /// The moment at which `replica` must have delivered to `server` what was written before `moment`.
     fn delivered_at(&self, replica: usize, server: usize, moment: Duration) -> Duration {
         let mut calm_since = moment;
         for Outage { span, .. } in self.outages.iter().filter(|it| it.touches(replica, server)) {
@@ -182,7 +182,7 @@ impl Report {
         }
     }
 
-    /// Whether there were hits to be stale and writes to make them so.
+    /// True if there were hits to be stale and writes to make them so.
     pub(crate) fn proves_something(&self) -> bool {
         let hits = self.reads.get("HIT").copied().unwrap_or_default();
         hits > 100 && self.writes.get("Forgotten").is_some_and(|writes| *writes > 30)
@@ -254,7 +254,7 @@ mod tests {
         Outage { replica: replica.into(), server: server.into(), span }
     }
 
-    /// How a single read is judged: stale, allowed as fallback, allowed as pending.
+    /// The judgement of a single read: stale, allowed as fallback, allowed as pending.
     fn judged(mut history: History, read: Read) -> (usize, usize, usize) {
         history.reads = vec![read];
         let report = check(&history);

@@ -24,17 +24,17 @@ use crate::{
 const READERS: usize = 16;
 const WRITERS: usize = 4;
 
-/// How long a client waits for an answer: longer than any deadline of the service, so that no write whose
+/// The time that a client waits for an answer: longer than any deadline of the service, so that no write whose
 /// client has given up is made later.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One read in so many is of a user that is not hot.
 const COLD_READ_ONE_IN: u8 = 4;
 
-/// What a read may say in `detail`; most say nothing.
+/// The details that a read may have; most say nothing.
 const DETAILS: [&str; 5] = ["", FALLBACK, "unavailable", "superseded", "not-stored"];
 
-/// How often a reader asks for the source's word: `no-cache` beside plain reads.
+/// The share of reads that ask for the source's word: `no-cache` beside plain reads.
 const NO_CACHE_ONE_IN: u8 = 20;
 
 /// The clients of a run.

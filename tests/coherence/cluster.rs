@@ -16,7 +16,7 @@ use crate::{
 
 const REPLICAS: usize = 3;
 
-/// How many keys are left to be forgotten.
+/// The number of keys that are left to be forgotten.
 const LEFT: &str = "SELECT count(*) FROM changes WHERE missing <> 0";
 
 /// The processes.

@@ -21,7 +21,7 @@ use crate::{
     plan::{LinkFaults, Plan},
 };
 
-/// How long a process is stopped, or a link does wrong, in milliseconds: around the deadlines of an operation on
+/// Milliseconds for which a process is stopped, or a link does wrong: around the deadlines of an operation on
 /// memcached, 50 ms, and of a new connection, 200 ms.
 const FAULT_MS: Range<u64> = 20..400;
 
@@ -39,10 +39,10 @@ const CROSSED_MS: Range<u64> = 4500..6000;
 const LONG_MS: Range<u64> = 4000..9000;
 const LONG_ONE_IN: u8 = 15;
 
-/// How the command begins that forgets a key.
+/// The beginning of the command that forgets a key.
 const FORGET: &str = "md ";
 
-/// What was done.
+/// The faults that were done.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) counts: BTreeMap<&'static str, usize>,
@@ -50,12 +50,12 @@ pub(crate) struct Faults {
     pub(crate) renewals: Vec<Renewal>,
 }
 
-/// When things are done, until when, and at random by how much.
+/// The times at which things are done, with an end and with chance.
 struct Pace {
     clock: Clock,
     end: Duration,
     pause_ms: Range<u64>,
-    /// Whether a pause or a fault may be long.
+    /// True if a pause or a fault may be long.
     long: bool,
     random: Rng,
 }

@@ -34,7 +34,7 @@ pub(crate) struct Read {
     pub(crate) seen: Seen,
 }
 
-/// What a read was answered.
+/// The answer to a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// This version of the user.
@@ -64,7 +64,7 @@ pub(crate) struct Write {
     pub(crate) said: Said,
 }
 
-/// What the writer was told.
+/// The answer to a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     /// It is made, and forgotten by the cache.
@@ -77,7 +77,7 @@ pub(crate) enum Said {
     Nothing,
 }
 
-/// What a read says that comes out of the memory of a replica that could not reach memcached.
+/// The detail of a read that comes out of the memory of a replica that could not reach memcached.
 pub(crate) const FALLBACK: &str = "fallback";
 
 impl Said {
@@ -93,7 +93,7 @@ pub(crate) struct History {
     /// Reads after everything had come to rest, for which nothing is allowed.
     pub(crate) last: Vec<Read>,
     pub(crate) writes: Vec<Write>,
-    /// How many replicas and memcached servers there were.
+    /// The numbers of replicas and of memcached servers.
     pub(crate) replicas: usize,
     pub(crate) servers: usize,
     /// In the order in which they began.

@@ -26,7 +26,7 @@ mod tests {
         plan::Plan,
     };
 
-    /// How long clients and faults are at it in an ordinary test run.
+    /// Seconds that clients and faults are at it in an ordinary test run.
     const SECONDS: u64 = 8;
 
     /// Runs after which too little was done for good.
@@ -61,7 +61,7 @@ mod tests {
         }
     }
 
-    /// Whether enough was done. No read may be older than it may be in any case.
+    /// True if enough was done. No read may be older than it may be in any case.
     async fn run_once(plan: Plan) -> bool {
         let seconds = number("ASIDE_SOAK_SECONDS").unwrap_or(SECONDS);
         let seed = number("ASIDE_SOAK_SEED").unwrap_or_else(|| fastrand::u64(..));

@@ -23,7 +23,7 @@ pub(crate) struct Plan {
     pub(crate) link_faults: LinkFaults,
 }
 
-/// How links go wrong.
+/// The ways in which links go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinkFaults {
     /// Each by itself, as chance will have it.

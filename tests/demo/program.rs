@@ -31,7 +31,7 @@ pub(crate) struct Walk {
     place: Place,
 }
 
-/// What a walk has left: its exit status and what it wrote.
+/// The remains of a walk: its exit status and what it wrote.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: i32,

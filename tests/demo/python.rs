@@ -1,10 +1,7 @@
 //! The example for Python reads what Aside has stored.
 
-use support::{PATIENCE, aside::Aside, eventually, memcached::Memcached};
+use support::{PATIENCE, PYTHON, aside::Aside, eventually, memcached::Memcached};
 use tokio::{process::Command, time::timeout};
-
-/// Where Debian's packages for Python are found, whatever other Python stands first on the path.
-const PYTHON: &str = "/usr/bin/python3";
 
 /// Runs the example, and gives the lines that come out.
 async fn read_users(servers: &str, ids: &[&str]) -> Vec<String> {

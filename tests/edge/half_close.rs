@@ -8,7 +8,7 @@ use tokio::{io::AsyncWriteExt, sync::Semaphore, time::timeout};
 
 use crate::wire::{Edge, GOOD};
 
-/// What a client is told that closes its side after `request`, as `printf … | nc -q1` does.
+/// The answer to a client that closes its side after `request`, as `printf … | nc -q1` does.
 async fn half_closed(address: SocketAddr, request: &str) -> String {
     let mut client = RawClient::connect(address).await;
     client.send(request).await;

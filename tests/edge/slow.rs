@@ -49,7 +49,7 @@ async fn drip(mut client: RawClient, beginning: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// How many clients of each kind there may be. The limit on open files is raised for them as far as it can be.
+/// The number of clients of each kind that there may be. The limit on open files is raised for them as far as it can be.
 fn slow_clients() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = SLOW_CLIENTS * FILES_PER_CLIENT;

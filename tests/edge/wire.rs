@@ -14,8 +14,8 @@ use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// What the kernel keeps of what a client does not take: left to itself, it keeps gigabytes for a thousand such
-/// clients.
+/// The bytes that the kernel keeps for a client that does not take them: left to itself, it keeps gigabytes for a
+/// thousand such clients.
 const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 
 /// More than a small receive buffer holds, and less than the send buffer.

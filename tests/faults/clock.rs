@@ -14,8 +14,8 @@ const WALL_CLOCKS: &[&str] = &[
     "OffsetDateTime",
 ];
 
-/// Who may read it: the dates that a user is shown, of a row and of a log-in; the times of jobs, which processes share;
-/// and tests.
+/// Files that may read it: for the dates that a user is shown, of a row and of a log-in; for the times of jobs, which
+/// processes share; and tests.
 const MAY: &[&str] =
     &["src/jobs/sqlite.rs", "src/sessions/mod.rs", "src/database/tests/", "src/users/write.rs"];
 

@@ -1,4 +1,4 @@
-//! What can be wrong with the way to a memcached.
+//! Faults of the way to a memcached.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Fault {
         }
     }
 
-    /// What is done with a reply; without a word it comes as it is.
+    /// The steps in dealing with a reply; without any it comes as it is.
     fn steps(self, reply: &[u8]) -> Option<Vec<Step>> {
         match self {
             Self::Sliced => Some(reply.iter().map(|byte| Step::Pass(vec![*byte])).collect()),
@@ -42,19 +42,19 @@ impl Fault {
     }
 }
 
-/// Whether a reply holds a value or a placeholder; a probe's and a write's do not.
+/// True if a reply holds a value or a placeholder; a probe's and a write's do not.
 fn is_value(reply: &[u8]) -> bool {
     reply.starts_with(b"VA ")
 }
 
-/// Where a reply is cut: after its header, within its value, or just before its end.
+/// The place at which a reply is cut: after its header, within its value, or just before its end.
 fn cut_at(reply: &[u8]) -> usize {
     let header_bytes = reply.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let last = reply.len().saturating_sub(1);
     fastrand::choice([header_bytes, usize::midpoint(header_bytes, last), last]).unwrap_or(0)
 }
 
-/// What no memcached sends.
+/// Garbage that no memcached sends.
 pub(crate) fn garbage(_: &[u8]) -> Vec<u8> {
     match fastrand::u8(0..4) {
         0 => b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec(),
@@ -89,7 +89,7 @@ pub(crate) fn of_another(reply: &[u8]) -> Vec<u8> {
     text.replace(r#""id":<"#, r#""id":"#).replace("kuser:", "kuser:1").into_bytes()
 }
 
-/// What memcached answers to each write when it has no memory left for it.
+/// The refusal of each write by a memcached that has no memory left for it.
 pub(crate) fn out_of_memory(reply: &[u8]) -> Vec<u8> {
     const REFUSAL: &[u8] = b"SERVER_ERROR out of memory storing object\r\n";
     if is_value(reply) {

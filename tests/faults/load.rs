@@ -73,7 +73,7 @@ impl Load {
         Self { samples, stopped, connections }
     }
 
-    /// What `look` makes of all samples so far.
+    /// Shows `look` all samples so far.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&[Sample]) -> T) -> T {
         look(&self.samples.lock().unwrap())
     }

@@ -32,11 +32,11 @@ const ROWS: &[&str] = &[
     "it has no connection left",
 ];
 
-/// What was measured of one failure.
+/// The measurements of one failure.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) reads: usize,
-    /// What clients saw until all was normal again, and its share.
+    /// The answers that clients saw until all was normal again, and its share.
     pub(crate) seen: BTreeMap<String, f64>,
     /// The longest look into the cache from when the failure began until the breaker had opened.
     pub(crate) added_ms: f64,
@@ -67,7 +67,7 @@ pub(crate) fn enter(name: &'static str, row: Row) {
     println!("{table}");
 }
 
-/// What fewer clients saw than one in a hundred is left out.
+/// Leaves out what fewer clients saw than one in a hundred.
 const SHARE_MIN: f64 = 0.01;
 
 fn line(name: &str, row: &Row) -> String {

@@ -36,7 +36,7 @@ pub(crate) struct Trial<'a> {
     ended_at: Option<Instant>,
 }
 
-/// What was measured.
+/// The measurements.
 pub(crate) struct Outcome {
     samples: Vec<Sample>,
     before: String,
@@ -196,7 +196,7 @@ impl Outcome {
         shares
     }
 
-    /// How many users were asked for in all.
+    /// The number of users who were asked for in all.
     #[expect(clippy::cast_precision_loss, reason = "there are a few thousand")]
     pub(crate) fn keys(&self) -> f64 {
         self.samples.iter().map(|sample| sample.id).collect::<BTreeSet<_>>().len() as f64

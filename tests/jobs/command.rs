@@ -65,7 +65,7 @@ async fn produce(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-/// What it wrote where it put so many jobs on the queue of `place`.
+/// The output of a run that put so many jobs on the queue of `place`.
 fn queued(place: &Place, count: u64) -> (Option<i32>, String) {
     (Some(0), format!("queued {count} on {}-jobs\n", place.url()))
 }

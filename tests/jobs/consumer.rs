@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// What the source does with a load.
+/// The way in which the source deals with a load.
 #[derive(Clone, Debug)]
 pub(crate) enum Manner {
     /// It answers at once.
@@ -133,12 +133,12 @@ impl Consumer {
         self.attempts.lock().unwrap().iter().map(|(attempt, _)| attempt.clone()).collect()
     }
 
-    /// When each attempt ended.
+    /// The end of each attempt.
     pub(crate) fn ends(&self) -> Vec<Instant> {
         self.attempts.lock().unwrap().iter().map(|(_, ended_at)| *ended_at).collect()
     }
 
-    /// How many users it has loaded at once, at most.
+    /// The number of users that it has loaded at once, at most.
     pub(crate) fn most_at_once(&self) -> usize {
         self.most_at_once.load(Ordering::Relaxed)
     }

@@ -14,7 +14,7 @@ use crate::{
     service::{FAST, IDLE, counted, jobs, warm_up},
 };
 
-/// What SQLite keeps beside the file while it is in use.
+/// The files that SQLite keeps beside the queue's while that is in use.
 const BESIDE: [&str; 2] = ["aside.db-jobs-wal", "aside.db-jobs-shm"];
 
 fn remove(place: &Place) {

@@ -11,7 +11,7 @@ use support::{
     memcached::Memcached,
 };
 
-/// Where no memcached is. Processes over one database may have it in common, each with its own memory meanwhile.
+/// An address where no memcached is. Processes over one database may have it in common, each with its own memory meanwhile.
 pub(crate) const NOWHERE: &str = "127.0.0.1:1";
 
 /// As fast as it can be.
@@ -26,7 +26,7 @@ pub(crate) async fn warm_up(aside: &Aside, body: &Value) -> Answer {
     aside.send_json(Method::POST, "/jobs/warm-ups", body).await
 }
 
-/// What `GET /jobs` says.
+/// The answer of `GET /jobs`.
 pub(crate) async fn jobs(aside: &Aside) -> Value {
     let answer = aside.get("/jobs").await;
     assert_eq!(answer.status, 200, "{answer:?}");

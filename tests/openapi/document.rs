@@ -32,7 +32,7 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// What `aside` serves.
+    /// The one that `aside` serves.
     pub(crate) async fn of(aside: &Aside) -> Self {
         let answer = aside.get("/openapi.json").await;
         assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
@@ -61,7 +61,7 @@ impl Document {
         })
     }
 
-    /// What `reference` names, if there is such a thing.
+    /// The thing that `reference` names, if there is such a thing.
     pub(crate) fn resolve(&self, reference: &str) -> Option<&Value> {
         self.json.pointer(reference.strip_prefix('#')?)
     }
@@ -142,7 +142,7 @@ impl Document {
         operations.collect()
     }
 
-    /// Whether the schema of this name takes `value`.
+    /// True if the schema of this name takes `value`.
     pub(crate) fn takes(&self, schema: &str, value: &Value) -> bool {
         let mut root = self.json["components"]["schemas"][schema].clone();
         root["components"] = self.json["components"].clone();

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use support::{aside::Aside, memcached::Memcached};
 
-/// What no answer may repeat.
+/// A text that no answer may repeat.
 const MARKER: &str = "marker8472";
 
 /// Sends `path` as it is: a client library would tidy it up.

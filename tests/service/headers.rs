@@ -5,7 +5,7 @@ use support::{answer::Answer, aside::Aside, eventually, memcached::Memcached};
 
 const SLOW_MS: f64 = 60.0;
 
-/// What every answer for a user says, whatever the cache did.
+/// Asserts what every answer for a user says, whatever the cache did.
 fn has_the_headers_of_a_cached_resource(answer: &Answer) {
     let kept = if answer.status < 400 { "no-cache" } else { "no-store" };
     assert_eq!(answer.header("cache-control"), kept, "{answer:?}");

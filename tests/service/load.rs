@@ -14,7 +14,7 @@ pub(crate) struct Load {
     clients: JoinSet<Tally>,
 }
 
-/// What became of the requests.
+/// The fate of the requests.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) answers: usize,

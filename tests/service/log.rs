@@ -11,7 +11,7 @@ use support::{
     terminal::{shown_by, terminal},
 };
 
-/// What a terminal would obey, or would begin a line; each way in puts its own name before it.
+/// Letters that a terminal would obey, or that would begin a line; each way in puts its own name before it.
 const FORGED: &str = "\r2026-11-21T00:00:00Z  INFO forged\u{1b}[31m\u{202e}\u{2028}";
 
 /// Asserts that each line is an event's, and that nothing in it is obeyed.
@@ -98,7 +98,7 @@ async fn a_setting_is_repeated_in_one_line_that_no_terminal_obeys() {
     }
 }
 
-/// What a terminal is shown of a service that starts with a warning and is refused then.
+/// The text that a terminal is shown of a service that starts with a warning and is refused then.
 async fn shown(variables: &[(&str, &str)]) -> String {
     let (keeper, screen) = terminal();
     let place = Place::empty();

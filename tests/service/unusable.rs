@@ -18,7 +18,7 @@ async fn aside(address: impl ToString) -> Aside {
     Aside::start(&["--memcached", &address.to_string(), "--memcached-timeout", "2s"]).await
 }
 
-/// How often the log warns of the server, and whether each time with `reason`.
+/// The number of times that the log warns of the server, and true if each is with `reason`.
 fn warnings(aside: &Aside, reason: &str) -> (usize, bool) {
     let log = aside.log();
     let mut lines = log.lines().filter(|line| line.contains("memcached can't be used"));

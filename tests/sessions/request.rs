@@ -52,7 +52,7 @@ pub(crate) async fn delete(aside: &Aside, id: &str) -> Answer {
     aside.send(Method::DELETE, &format!("/sessions/{id}"), &[]).await
 }
 
-/// Where memcached must have the session of `id`.
+/// The key under which memcached must have the session of `id`.
 pub(crate) fn key(id: &str) -> String {
     let hash = Sha256::digest(id);
     let digits = hash.iter().map(|byte| format!("{byte:02x}"));

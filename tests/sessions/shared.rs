@@ -2,15 +2,12 @@
 
 use std::process::Stdio;
 
-use support::{PATIENCE, memcached::Memcached};
+use support::{PATIENCE, PYTHON, memcached::Memcached};
 use tokio::{process::Command, time::timeout};
 
 use crate::request::{delete, get, log_in, start, start_at, try_log_in};
 
-/// Where Debian's packages for Python are found, whatever other Python stands first on the path.
-const PYTHON: &str = "/usr/bin/python3";
-
-/// What another web server does to find a session: servers and an id in, the session out.
+/// A program that finds a session as another web server would: servers and an id in, the session out.
 const READER: &str = "
 import hashlib, sys
 from pymemcache.client.hash import HashClient

@@ -22,7 +22,7 @@ const UNHURRIED: Duration = Duration::from_secs(5);
 /// For those that wait for the deadline to pass.
 const HURRIED: Duration = Duration::from_millis(200);
 
-/// What every operation of a client in a hurry must be over in.
+/// The time in which every operation of a client in a hurry must be over.
 const HURRIED_MAX: Duration = Duration::from_secs(5);
 
 /// For those that have an answer or a refusal within [`HURRIED_MAX`], and wait for no deadline to pass.

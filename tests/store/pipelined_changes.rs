@@ -17,7 +17,7 @@ use support::{
     proxy::{Flow, Proxy, Way},
 };
 
-/// How much later either side hears of what the other has sent.
+/// The delay with which either side hears of what the other has sent.
 const DELAY: Duration = Duration::from_millis(20);
 
 /// Changes that are asked for at once: one after another they would take several operation deadlines.

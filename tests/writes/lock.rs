@@ -8,13 +8,13 @@ use sqlx::SqliteConnection;
 use support::{answer::Answer, aside::Aside};
 use tokio::{task::JoinSet, time::Instant};
 
-/// What a write may wait for the lock and for the writes before it.
+/// The time that a write may wait for the lock and for the writes before it.
 const BUDGET: Duration = Duration::from_secs(2);
 
-/// How long it is locked, at the least.
+/// The time that it is locked, at the least.
 const LOCKED: Duration = Duration::from_secs(3);
 
-/// What a busy machine may add. A write that never gives up takes longer: it takes the client's whole patience.
+/// The time that a busy machine may add. A write that never gives up takes longer: it takes the client's whole patience.
 const SLACK: Duration = Duration::from_secs(10);
 
 async fn locked(aside: &Aside) -> SqliteConnection {

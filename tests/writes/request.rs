@@ -3,7 +3,7 @@
 use sqlx::Connection;
 use support::{answer::Answer, aside::Place, eventually};
 
-/// What `Cache-Status` must say of a write of `key`.
+/// Asserts what `Cache-Status` says of a write of `key`.
 #[track_caller]
 pub(crate) fn assert_written(answer: &Answer, key: &str, detail: &str) {
     let status = answer.cache_status();

@@ -19,7 +19,7 @@ pub(crate) struct Rows {
 
 #[derive(Debug)]
 struct Row {
-    /// When each version was committed; the first is version 0.
+    /// The moment at which each version was committed; the first is version 0.
     committed_at: Vec<Instant>,
     /// The newest version whose write was acknowledged.
     acknowledged: usize,
@@ -35,7 +35,7 @@ impl Rows {
         self.rows.lock().unwrap()
     }
 
-    /// What a query returns now.
+    /// The row that a query returns now.
     pub(crate) fn read(&self, id: i64) -> Option<Bytes> {
         body(self.newest(id))
     }

@@ -22,7 +22,7 @@ pub(crate) enum Flaw {
     LeasesAreNeverVoid,
 }
 
-/// What stands for memcached.
+/// The stand-in for memcached.
 #[derive(Debug)]
 pub(crate) struct Server {
     memory: Mutex<Memory>,
@@ -40,12 +40,12 @@ impl Server {
         self.memory.lock().unwrap().clone()
     }
 
-    /// Whether a leg of an operation takes long.
+    /// True if a leg of an operation takes long.
     pub(crate) fn is_slow(&self) -> bool {
         !self.calm.load(Ordering::Relaxed) && chance(self.weather.slow_percent)
     }
 
-    /// Whether an operation or its answer is lost.
+    /// True if an operation or its answer is lost.
     pub(crate) fn loses(&self) -> bool {
         !self.calm.load(Ordering::Relaxed) && chance(self.weather.lost_percent)
     }

@@ -12,7 +12,7 @@ use super::{
     wire::Wire,
 };
 
-/// How often what happens.
+/// The odds of all that happens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weather {
     /// Keys in use; with one, everybody meets there.
@@ -27,7 +27,7 @@ pub(crate) struct Weather {
     pub(crate) bad_loads_percent: u32,
     /// Longest pause between two strokes of fate, in milliseconds.
     fate_pause_ms: u64,
-    /// What they are: weights.
+    /// Weights of the strokes of fate.
     evictions: u32,
     flushes: u32,
     restarts: u32,

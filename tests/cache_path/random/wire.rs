@@ -17,7 +17,7 @@ use super::{
     server::{Flaw, Server},
 };
 
-/// How long a caller waits for an operation, which goes on without it.
+/// The time that a caller waits for an operation, which goes on without it.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// One replica's connection. Clones share it.
@@ -29,7 +29,7 @@ pub(crate) struct Wire {
 
 #[derive(Debug)]
 struct Connection {
-    /// When it was made; `None` while it is broken.
+    /// The moment at which it was made; `None` while it is broken.
     made_at: Option<Instant>,
     cuts: u32,
 }

@@ -33,7 +33,7 @@ const LOAD_TIMEOUT: Duration = Duration::from_millis(250);
 pub(crate) const GET_MAX: Duration =
     LOAD_TIMEOUT.saturating_mul(2).saturating_add(OPERATION_TIMEOUT.saturating_mul(5));
 
-/// When all is well again every key is a hit within this: a pause after failures may take ten seconds,
+/// The time within which every key is a hit once all is well again: a pause after failures may take ten seconds,
 /// and a refresh token that was lost is good for nothing until the entry is past its grace.
 const RECOVERY_MAX: Duration = Duration::from_secs(20);
 
@@ -53,7 +53,7 @@ fn policy() -> Policy {
     }
 }
 
-/// What came about in a run, so that a run in which nothing did is noticed.
+/// Counts of what came about in a run, so that a run in which nothing did is noticed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) outcomes: [u64; Outcome::ALL.len()],

@@ -4,57 +4,20 @@
 mod batches;
 mod broken;
 mod changes;
-mod limits;
 mod nobodys;
 mod pipelined;
+
 use std::time::Duration;
 
 use aside::cache::{Look, StoreError};
-use support::{
-    client::{Client, body},
-    eventually,
-    fake::{Act, Asked, CONNECTIONS, Fake, Verb, value_of},
-};
+use support::fake::{Act, Asked, CONNECTIONS, Verb, connected, is_right_or_an_error, serves_again};
 
 /// More than a round trip of these tests takes on a busy machine.
 const UNHURRIED: Duration = Duration::from_secs(5);
 
 type Looked = Result<Look, StoreError>;
 
-async fn connected(operation_timeout: Duration) -> (Fake, Client) {
-    let fake = Fake::start().await;
-    let client = Client::start(fake.address(), operation_timeout);
-    fake.is_connected(CONNECTIONS).await;
-    client.is_in_service().await;
-    (fake, client)
-}
-
-/// Nobody is ever given anything but the value of the key that was asked for.
-fn is_right_or_an_error(name: &str, look: &Looked) {
-    match look {
-        Ok(Look::Found { found, .. }) => assert_eq!(found.body, value_of(name)),
-        Ok(look) => panic!("{name}: {look:?}"),
-        Err(error) => assert_eq!(*error, StoreError::NoAnswer),
-    }
-}
-
-/// Looks until both connections have served rightly once more, however long it takes to make them anew.
-async fn serves_again(client: &Client) {
-    eventually("ten right answers in a row", async || {
-        for number in 0..10 {
-            let name = format!("again:{number}");
-            let look = client.look_up(&name).await;
-            if !matches!(look, Err(StoreError::Unavailable)) {
-                is_right_or_an_error(&name, &look);
-            }
-            body(&look)?;
-        }
-        Some(())
-    })
-    .await;
-}
-
-/// Whether `asked` looks up this very key and no other.
+/// True if `asked` looks up this very key and no other.
 fn looks_up(asked: &Asked, name: &str) -> bool {
     asked.verb == Verb::Lookup && asked.keys == [name]
 }

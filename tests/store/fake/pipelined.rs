@@ -19,7 +19,7 @@ use super::{UNHURRIED, connected, serves_again};
 /// Deletes that are sent together.
 const COUNT: usize = 8;
 
-/// What its caller was told: done, refused, or nothing.
+/// The word to its caller: done, refused, or nothing.
 fn letter(answer: &Result<(), StoreError>) -> char {
     match answer {
         Ok(()) => 'd',

@@ -15,7 +15,7 @@ mod tests {
 
     use super::python::hash_client;
 
-    /// What Aside asks for that wants to load.
+    /// The question of an Aside that wants to load.
     const ASK: Ask = Ask { lease_s: Some(5), refresh_s: None };
 
     fn keys(count: i64) -> Vec<Key> {

@@ -2,10 +2,8 @@
 
 use std::{fmt::Display, process::Stdio, time::Duration};
 
+use support::PYTHON;
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
-
-/// Where Debian's packages for Python are found, whatever other Python stands first on the path.
-const PYTHON: &str = "/usr/bin/python3";
 
 /// No run takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -68,7 +68,7 @@ impl Place {
         format!("sqlite://{}", self.database().display())
     }
 
-    /// A connection of another program's.
+    /// Connects as another program would.
     pub async fn connect(&self) -> SqliteConnection {
         SqliteConnection::connect(&self.url()).await.unwrap()
     }
@@ -81,7 +81,7 @@ impl Place {
     }
 }
 
-/// The path of the program. cargo tells each integration test.
+/// The path of the program, which cargo tells the tests that it runs.
 pub fn program() -> String {
     env::var("CARGO_BIN_EXE_aside").expect("cargo runs these tests")
 }
@@ -212,7 +212,7 @@ impl Aside {
         self.get("/stats").await.json()["service"][name].as_u64().unwrap()
     }
 
-    /// What it has written to standard error.
+    /// Its standard error so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }

@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use aside::memcached::Address;
+use aside::{
+    cache::{Look, StoreError},
+    memcached::Address,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -21,12 +24,15 @@ use tokio::{
     time::sleep,
 };
 
-use super::eventually;
+use super::{
+    client::{Client, body},
+    eventually,
+};
 
 /// Connections of one client: for lookups, for changes, and for releases.
 pub const CONNECTIONS: usize = 3;
 
-/// What a command does.
+/// The kind of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// `mg`.
@@ -37,10 +43,10 @@ pub enum Verb {
     Delete,
 }
 
-/// What was asked in one round trip.
+/// The question of one round trip.
 #[derive(Debug)]
 pub struct Asked {
-    /// That of the first command.
+    /// The kind of its first command.
     pub verb: Verb,
     /// The keys of all commands, in order.
     pub keys: Vec<String>,
@@ -49,7 +55,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// What a memcached answers.
+    /// The answer of a memcached.
     pub fn honest(&self) -> Vec<u8> {
         let Self { verb, keys, opaque } = self;
         match verb {
@@ -75,7 +81,7 @@ pub fn done(key: &str, number: u64) -> String {
     format!("HD k{key} O{number}\r\n")
 }
 
-/// What is stored under `key`.
+/// The value that is stored under `key`.
 pub fn value_of(key: &str) -> String {
     format!("the value of {key}")
 }
@@ -288,11 +294,45 @@ async fn play(act: Act, stream: &mut BufReader<TcpStream>, shared: &Shared) -> i
     Ok(())
 }
 
-/// What a line from the client says.
+/// A fake and a client of it that is in service.
+pub async fn connected(operation_timeout: Duration) -> (Fake, Client) {
+    let fake = Fake::start().await;
+    let client = Client::start(fake.address(), operation_timeout);
+    fake.is_connected(CONNECTIONS).await;
+    client.is_in_service().await;
+    (fake, client)
+}
+
+/// Asserts that nobody is given anything but the value of the key that was asked for.
+pub fn is_right_or_an_error(name: &str, look: &Result<Look, StoreError>) {
+    match look {
+        Ok(Look::Found { found, .. }) => assert_eq!(found.body, value_of(name)),
+        Ok(look) => panic!("{name}: {look:?}"),
+        Err(error) => assert_eq!(*error, StoreError::NoAnswer),
+    }
+}
+
+/// Looks until both connections have served rightly once more, however long it takes to make them anew.
+pub async fn serves_again(client: &Client) {
+    eventually("ten right answers in a row", async || {
+        for number in 0..10 {
+            let name = format!("again:{number}");
+            let look = client.look_up(&name).await;
+            if !matches!(look, Err(StoreError::Unavailable)) {
+                is_right_or_an_error(&name, &look);
+            }
+            body(&look)?;
+        }
+        Some(())
+    })
+    .await;
+}
+
+/// A line from the client.
 enum Line {
     /// The first of a connection that is worth a count, and its answer.
     Probe(String),
-    /// What belongs to a probe or tries an idle connection, and its answer.
+    /// One that belongs to a probe or tries an idle connection, and its answer.
     Answered(String),
     Lookup(String, u64),
     Change {

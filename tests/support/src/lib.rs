@@ -15,3 +15,6 @@ pub mod terminal;
 
 pub use core::core;
 pub use eventually::{PATIENCE, eventually};
+
+/// The system's own Python, which Debian's packages are for, whatever other Python stands first on the path.
+pub const PYTHON: &str = "/usr/bin/python3";

@@ -17,11 +17,11 @@ use tokio::{
 
 use super::{PATIENCE, eventually};
 
-/// Where a port is looked for: below the range from which the system takes the ports of outgoing
+/// The ports that are tried: below the range from which the system takes the ports of outgoing
 /// connections, so that none of those takes the place of a server that a test restarts.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
-/// How long one answer of a running server may take while it starts.
+/// The time that one answer of a running server may take while it starts.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Items that are stored at once to fill a server up.

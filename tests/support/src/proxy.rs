@@ -60,7 +60,7 @@ pub enum Way {
     Both,
 }
 
-/// One step of what is done with a piece.
+/// A step in dealing with a piece.
 #[derive(Debug)]
 pub enum Step {
     /// Passes these bytes on, apart from what comes before and after.
@@ -86,7 +86,7 @@ pub enum End {
     Silence,
 }
 
-/// Is shown each piece, and says what is done with it; without a word it is passed on as it is.
+/// A judge of each piece: it says what is done with that, or nothing if it is passed on as it is.
 type Meddler = Box<dyn FnMut(Way, &[u8]) -> Option<Vec<Step>> + Send>;
 
 /// A way to a server, over TCP. Its connections end when it is dropped.
@@ -115,7 +115,7 @@ enum Listener {
     Socket(UnixListener),
 }
 
-/// What the connections share.
+/// The state that all connections share.
 struct Carrier {
     server: String,
     flow: watch::Sender<Flow>,
@@ -154,18 +154,18 @@ impl Proxy {
         }
     }
 
-    /// From now on this is its pace, for connections that are open as well.
+    /// Sets the pace, for connections that are open as well.
     pub fn set(&self, flow: Flow) {
         self.carrier.flow.send_replace(flow);
     }
 
-    /// From now on `meddler` is shown each piece, and says what is done with it.
+    /// Shows each piece to `meddler` from now on.
     pub fn meddle(&self, meddler: impl FnMut(Way, &[u8]) -> Option<Vec<Step>> + Send + 'static) {
         *self.carrier.meddler.lock().unwrap() = Some(Box::new(meddler));
     }
 
-    /// The next `times` that `command` is sent, its connection is closed and the server hears nothing of it. The
-    /// number tells how many of them are left.
+    /// Loses `command` the next `times` that it is sent: its connection is closed, and the server hears nothing of it.
+    /// Gives the number of losses to come.
     pub fn lose(&self, command: &str, times: u32) -> Arc<AtomicU32> {
         let left = Arc::new(AtomicU32::new(times));
         let (command, left_here) = (command.as_bytes().to_owned(), left.clone());
@@ -178,13 +178,13 @@ impl Proxy {
         left
     }
 
-    /// From now on everything passes as it is.
+    /// Passes everything as it is from now on.
     pub fn mend(&self) {
         *self.carrier.meddler.lock().unwrap() = None;
         self.set(Flow::Open);
     }
 
-    /// Connections that are open stay so, and carry nothing any more. New ones do.
+    /// Lets the connections that are open carry nothing any more, and not end. New ones carry.
     pub fn strand(&self) {
         self.carrier.stranded.send_replace(());
     }

@@ -1,21 +1,32 @@
-//! What is bounded: the time that silence takes, and the memory.
+//! Bounds on what a memcached that does wrong may take: time, and memory. The memory is the process's own, so these
+//! tests are alone in their binary.
+
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
 
 use std::{fs, pin::pin, sync::Arc, time::Duration};
 
 use aside::cache::StoreError;
 use support::{
     eventually,
-    fake::{Act, CONNECTIONS},
+    fake::{Act, CONNECTIONS, connected, serves_again},
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::timeout,
+};
 
-use super::{Looked, UNHURRIED, connected, serves_again};
+/// More than a round trip of these tests takes on a busy machine.
+const UNHURRIED: Duration = Duration::from_secs(5);
 
 /// For those that wait for the deadline to pass.
 const HURRIED: Duration = Duration::from_millis(50);
 
-/// What the other tests of this process may take at the same time.
+/// Memory that may be taken meanwhile for something else.
 const MEMORY_BYTES_SLACK: u64 = 64 << 20;
+
+/// The turn of a test that looks at the memory.
+static MEMORY: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn silence_ends_at_the_deadline_with_the_connection() {
@@ -36,6 +47,7 @@ async fn silence_ends_at_the_deadline_with_the_connection() {
 
 #[tokio::test]
 async fn a_length_of_four_gigabytes_takes_no_memory_before_the_bytes_come() {
+    let _turn = MEMORY.lock().await;
     let (fake, client) = connected(HURRIED).await;
     let before = memory_bytes();
     let header = "VA 4294967295 t60 f7 c9 O1 kuser:1\r\nhello";
@@ -49,6 +61,7 @@ async fn a_length_of_four_gigabytes_takes_no_memory_before_the_bytes_come() {
 /// The deadline of the round trip is the bound: until then what comes is kept once, and no longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_reply_is_read_until_the_deadline_and_let_go() {
+    let _turn = MEMORY.lock().await;
     let endless = [
         ("VA 4294967295 t60 f7 c9 O1 kuser:1\r\n", "0"),
         ("VA 2 t60 f7 c9 O1 k", "a"),
@@ -72,8 +85,8 @@ async fn an_endless_reply_is_read_until_the_deadline_and_let_go() {
     }
 }
 
-/// What `looking` gives, and the most memory that was seen meanwhile, in bytes.
-async fn with_most_memory(looking: impl Future<Output = Looked>) -> (Looked, u64) {
+/// The look, and the most memory that was seen meanwhile, in bytes.
+async fn with_most_memory<T>(looking: impl Future<Output = T>) -> (T, u64) {
     let mut looking = pin!(looking);
     let mut most = 0;
     loop {
