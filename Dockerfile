@@ -4,7 +4,7 @@ WORKDIR /source
 
 # The dependencies are compiled in a layer of their own, against an empty program: only a change to one of these files
 # compiles them again.
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY tests/support/Cargo.toml tests/support/
 RUN mkdir src tests/support/src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs tests/support/src/lib.rs \
     && cargo build --release --locked
