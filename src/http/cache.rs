@@ -25,7 +25,7 @@ pub(super) async fn explain(
     uri: Uri,
 ) -> Result {
     let (_, key) = key(&resource, &uri)?;
-    let held = context.operator.explain(&key, resource.policy.kept_stale_s()).await;
+    let held = context.operator.explain(&key, resource.definition.policy.kept_stale_s()).await;
     held.map(|held| Json(held).into_response()).ok_or(Problem::CacheUnavailable)
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn forget(
 }
 
 fn key(resource: &Resource, uri: &Uri) -> Result<(i64, Key)> {
-    last_number(uri.path()).map(|id| (id, resource.key(id))).ok_or(Problem::InvalidId)
+    last_number(uri.path()).map(|id| (id, resource.source.key(&id))).ok_or(Problem::InvalidId)
 }
 
 /// Forgets all entries.

@@ -49,7 +49,7 @@ pub(super) async fn answer(resource: &Resource, request: Request) -> Result {
             (response, account)
         }
         Ok(Answer { body: None, age_s, account }) => {
-            let problem = resource.absent.map_or(Problem::NoSuchPath, Problem::Absent);
+            let problem = resource.definition.absent.map_or(Problem::NoSuchPath, Problem::Absent);
             (([(header::AGE, HeaderValue::from(age_s))], problem).into_response(), account)
         }
         Err(Failure { error, account }) => (Problem::from(&error).into_response(), account),

@@ -75,11 +75,12 @@ fn cache_status(text: &mut String, account: &Account) {
     match account.served {
         Served::Hit { ttl_s, .. } => {
             member = member.parameter(key_ref("hit"), true);
-            member = of_life(member, ttl_s);
+            member = member.parameter(key_ref("ttl"), integer(ttl_s));
         }
         Served::StaleIfError { ttl_s } => {
             member = member.parameter(key_ref("fwd"), token_ref("stale"));
-            member = of_life(member, ttl_s).parameter(key_ref("stored"), false);
+            member = member.parameter(key_ref("ttl"), integer(ttl_s));
+            member = member.parameter(key_ref("stored"), false);
         }
         Served::Forwarded { why, collapsed, stored } => {
             let why = match why {
@@ -111,12 +112,9 @@ fn cache_status(text: &mut String, account: &Account) {
 /// The item of `Cache-Status` that is written.
 type Member<'a> = ParameterSerializer<&'a mut String>;
 
-/// Writes the seconds for which an entry is fresh.
-fn of_life(member: Member<'_>, ttl_s: i64) -> Member<'_> {
-    match sfv::Integer::try_from(ttl_s) {
-        Ok(ttl_s) => member.parameter(key_ref("ttl"), ttl_s),
-        Err(_) => member,
-    }
+/// The number, as far as a structured field takes it: to 15 digits, which no life has.
+fn integer(number: i64) -> sfv::Integer {
+    sfv::Integer::try_from(number).unwrap_or_default()
 }
 
 /// Writes the last parameters of `Cache-Status`.

@@ -111,7 +111,7 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
 /// The route of each resource.
 fn reads(resources: &Resources) -> Router<Arc<Context>> {
     resources.iter().cloned().fold(Router::new(), |router, resource| {
-        let path = resource.path;
+        let path = resource.definition.path;
         let show = async move |request| cached::answer(&resource, request).await;
         router.route(path, get(show))
     })
@@ -121,6 +121,6 @@ fn reads(resources: &Resources) -> Router<Arc<Context>> {
 fn controls(resources: &Resources) -> Router<Arc<Context>> {
     resources.iter().fold(Router::new(), |router, resource| {
         let of_one = get(cache::explain).delete(cache::forget);
-        router.route(&resource.cache_path(), of_one.layer(Extension(resource.clone())))
+        router.route(&resource.definition.cache_path(), of_one.layer(Extension(resource.clone())))
     })
 }

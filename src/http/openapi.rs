@@ -11,7 +11,7 @@ use super::{
     headers::{CACHE_CONTROL, JSON, etag},
     preconditions::is_unchanged,
 };
-use crate::resources::{Resource, Resources};
+use crate::resources::{Definition, Resource, Resources};
 
 /// The document as it is written by hand; tests hold it against the routes, the problems and real answers. Its
 /// `x-resource` is what it says of each resource, with the names in double braces.
@@ -31,9 +31,9 @@ impl Document {
         let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
         document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
         let template = document["x-resource"].take();
-        for resource in resources.iter() {
-            for (part, path) in [("read", resource.path), ("cache", &resource.cache_path())] {
-                let operations = filled(&template[part], resource);
+        for Resource { definition, .. } in resources.iter() {
+            for (part, path) in [("read", definition.path), ("cache", &definition.cache_path())] {
+                let operations = filled(&template[part], definition);
                 let known = document["paths"][path].as_object().cloned();
                 document["paths"][path] =
                     operations.into_iter().chain(known.into_iter().flatten()).collect();
@@ -60,7 +60,7 @@ impl Document {
 }
 
 /// The operations of `template` for `resource`. Nothing that is filled in needs to be escaped in JSON.
-fn filled(template: &Value, resource: &Resource) -> Map<String, Value> {
+fn filled(template: &Value, resource: &Definition) -> Map<String, Value> {
     let schema = resource.space[..1].to_uppercase() + &resource.space[1..];
     let filled = [
         ("{{name}}", resource.name),

@@ -63,7 +63,8 @@ impl Operator {
         let resources = &self.parts.resources;
         let all: Vec<_> = resources.iter().map(|resource| &resource.metrics).collect();
         let service = Ledger::of(&all);
-        let sources = resources.iter().map(|it| (it.name, Ledger::of(&[&it.metrics]))).collect();
+        let sources =
+            resources.iter().map(|it| (it.definition.name, Ledger::of(&[&it.metrics]))).collect();
         let verdict = Evidence::of_service(&service, &memcached).verdict();
         Stats { service, sources, verdict, memcached }
     }

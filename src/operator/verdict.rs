@@ -95,18 +95,15 @@ impl Evidence {
 
 /// The sums over all servers that gave any figure; one that a server does not give counts as zero.
 fn stored(servers: &[ServerRow]) -> Option<Stored> {
-    let told = servers.iter().map(|row| &row.figures).filter(|figures| figures.cmd_set.is_some());
-    let of_one = |figures: &ServerFigures| Stored {
-        sets: figures.stored().unwrap_or(0),
-        items: figures.curr_items.unwrap_or(0),
-        evictions: figures.evictions.unwrap_or(0),
-        expired_unread: figures.expired_unfetched.unwrap_or(0),
-    };
-    told.map(of_one).reduce(|sum, one| Stored {
-        sets: sum.sets + one.sets,
-        items: sum.items + one.items,
-        evictions: sum.evictions + one.evictions,
-        expired_unread: sum.expired_unread + one.expired_unread,
+    let all = servers.iter().map(|row| &row.figures);
+    let told: Vec<_> = all.filter(|figures| figures.cmd_set.is_some()).collect();
+    let sum =
+        |figure: fn(&ServerFigures) -> Option<u64>| told.iter().filter_map(|it| figure(it)).sum();
+    (!told.is_empty()).then(|| Stored {
+        sets: sum(ServerFigures::stored),
+        items: sum(|figures| figures.curr_items),
+        evictions: sum(|figures| figures.evictions),
+        expired_unread: sum(|figures| figures.expired_unfetched),
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub use self::any_source::AnySource;
 use crate::{
-    cache::{Cache, Key, Policy},
+    cache::{Cache, Policy},
     database::Database,
     metrics::CacheMetrics,
 };
@@ -42,20 +42,7 @@ pub struct Resource {
     pub metrics: CacheMetrics,
 }
 
-impl std::ops::Deref for Resource {
-    type Target = Definition;
-
-    fn deref(&self) -> &Definition {
-        &self.definition
-    }
-}
-
 impl Definition {
-    /// The key of the entry of `id`.
-    pub fn key(&self, id: i64) -> Key {
-        Key::numbered(self.space, id)
-    }
-
     /// The path where the entry of one thing is explained and forgotten.
     pub fn cache_path(&self) -> String {
         format!("/cache/{}/{{{}}}", self.name, self.parameter())
@@ -86,7 +73,7 @@ impl Resources {
 
     /// The resource of this name.
     pub fn named(&self, name: &str) -> Option<&Resource> {
-        self.iter().find(|resource| resource.name == name)
+        self.iter().find(|resource| resource.definition.name == name)
     }
 }
 
