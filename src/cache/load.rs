@@ -8,7 +8,7 @@ use super::{Detail, Key, Lease, LoadError, Value};
 /// A bounded number of loads at once: the source behind its bulkhead. Always ready, as a load waits inside its future.
 pub(super) type Loads<I> = BoxCloneSyncService<I, Option<Bytes>, LoadError>;
 
-/// Loads whose results are stored. Always ready, as [`Loads`] are.
+/// Loads whose results are stored, each for one caller or for several. Always ready, as [`Loads`] are.
 pub(super) type Fills<I> = BoxCloneSyncService<Load<I>, Loaded, LoadError>;
 
 /// A load that a look made necessary.

@@ -49,15 +49,11 @@ impl<Src: Source, T: Store> LookupLayer<Src, T> {
     }
 }
 
-impl<Src: Source, T: Store, S> Layer<S> for LookupLayer<Src, T>
-where
-    S: Service<Load<Src::Id>, Response = Loaded, Error = LoadError> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
+impl<Src: Source, T: Store> Layer<Fills<Src::Id>> for LookupLayer<Src, T> {
     type Service = Arc<Lookup<Src, T>>;
 
-    fn layer(&self, flights: S) -> Arc<Lookup<Src, T>> {
-        Arc::new(Lookup { parts: self.0.clone(), flights: Fills::new(flights) })
+    fn layer(&self, flights: Fills<Src::Id>) -> Arc<Lookup<Src, T>> {
+        Arc::new(Lookup { parts: self.0.clone(), flights })
     }
 }
 

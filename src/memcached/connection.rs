@@ -95,7 +95,7 @@ impl<W: Connect> Connection<W> {
     /// server goes out of service, or the queue is closed.
     async fn work(&self, mut wire: W, batch: &mut Vec<W::Operation>) -> Result<(), WireError> {
         let Self { peer, queued } = self;
-        let mut broken = pin!(peer.breaker.broken());
+        let mut broken = pin!(peer.breaker.reaches(|state| state == State::OutOfService));
         loop {
             if batch.is_empty() {
                 let first = tokio::select! {

@@ -90,7 +90,7 @@ impl Memcached {
     /// Waits until it is known of every server whether it can be reached.
     pub async fn known(&self) {
         for server in self.servers.iter() {
-            server.peer.breaker.known().await;
+            server.peer.breaker.reaches(|state| state != State::Starting).await;
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     wire::{Changes, WireError},
 };
 use crate::{
-    cache::{Backlog, Key, Missed},
+    cache::{Backlog, Key, Missed, Page},
     metrics::ServerMetrics,
 };
 
@@ -49,9 +49,10 @@ impl Peer {
                     self.backlog.emptied(self.place, up_to);
                     after = Some(up_to);
                 }
-                Missed::Changes { changes, up_to, is_full } => {
+                Missed::Changes(Page { changes, up_to, is_full }) => {
                     is_more = is_full;
-                    let (positions, keys): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+                    let changes = changes.into_iter().map(|change| (change.position, change.key));
+                    let (positions, keys): (Vec<_>, Vec<_>) = changes.unzip();
                     let may_hold = |key: &Key| self.routing.places(key).has(self.place);
                     let held: Vec<_> = keys.into_iter().filter(may_hold).collect();
                     server.forget(&held).await?;
