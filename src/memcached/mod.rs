@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// The memcached servers. Clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Memcached {
     servers: Arc<[Server]>,
     routing: Arc<Routing>,

@@ -1,6 +1,6 @@
 //! One server as its connections and its callers share it, and its way back into service.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_channel::WeakSender;
 
@@ -63,11 +63,5 @@ impl Peer {
         }
         self.backlog.caught_up(self.place);
         Ok(())
-    }
-}
-
-impl fmt::Debug for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.address)
     }
 }
