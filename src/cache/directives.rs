@@ -81,10 +81,7 @@ fn delta_s(argument: &str) -> Option<u32> {
 }
 
 fn stricter(before: Option<u32>, now: Option<u32>, of: fn(u32, u32) -> u32) -> Option<u32> {
-    match (before, now) {
-        (Some(before), Some(now)) => Some(of(before, now)),
-        (one, other) => one.or(other),
-    }
+    before.into_iter().chain(now).reduce(of)
 }
 
 #[cfg(test)]

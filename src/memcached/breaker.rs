@@ -42,7 +42,6 @@ impl State {
 }
 
 /// The breaker of one server; shared by its connections and its callers.
-#[derive(Debug)]
 pub(crate) struct Breaker {
     server: String,
     known: watch::Sender<Known>,
@@ -51,7 +50,6 @@ pub(crate) struct Breaker {
 }
 
 /// The server as it was seen last.
-#[derive(Debug)]
 struct Known {
     state: State,
     /// In a row.
