@@ -1,7 +1,5 @@
 //! One item explained: what an onlooker sees of it without touching it, and what that means.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use super::{Flags, SCHEMA};
@@ -44,10 +42,17 @@ pub enum Condition {
     Plain,
 }
 
-impl fmt::Display for Condition {
-    /// Writes the same word as in JSON.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
+impl Condition {
+    /// The word for people; the same as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Loading => "loading",
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Negative => "negative",
+            Self::Plain => "plain",
+        }
     }
 }
 

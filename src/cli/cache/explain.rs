@@ -74,14 +74,14 @@ fn describe(out: &mut String, place: &ServerPlace) {
 fn state(entry: &Explanation) -> String {
     let fresh_s = entry.fresh_s.unwrap_or(0);
     let fresh = seconds(fresh_s.unsigned_abs());
-    let word = entry.state;
-    match word {
+    let word = entry.state.word();
+    match entry.state {
         Condition::Fresh => format!("{word} for {fresh}"),
         Condition::Negative => format!("{word}: says \"no such thing\" for {fresh}"),
         Condition::Stale => format!("{word} since {fresh}"),
         Condition::Loading => format!("{word}: a placeholder for whoever holds the lease"),
         Condition::Plain => format!("{word}: no entry of the cache's own"),
-        Condition::Absent => word.to_string(),
+        Condition::Absent => word.to_owned(),
     }
 }
 
