@@ -1,7 +1,5 @@
 //! Telling places what they have missed: the interface between a store of several servers and a log of changes.
 
-use std::future::ready;
-
 use futures_util::future::BoxFuture;
 
 use super::{Key, Places, StoreError};
@@ -74,25 +72,4 @@ pub trait Backlog: Send + Sync + 'static {
 
     /// The first parts of the keys of all entries of the cache, such as `user`.
     fn spaces(&self) -> &[&'static str];
-}
-
-/// The backlog of those who keep no log: no place ever misses anything.
-#[derive(Clone, Copy, Debug)]
-pub struct NoBacklog;
-
-impl Backlog for NoBacklog {
-    fn missed(&self, _: u16, after: Option<i64>) -> BoxFuture<'_, Result<Missed, String>> {
-        let up_to = after.unwrap_or_default();
-        Box::pin(ready(Ok(Missed::Changes(Page { changes: Vec::new(), up_to, is_full: false }))))
-    }
-
-    fn forgotten(&self, _: u16, _: Vec<i64>, _: i64) {}
-
-    fn emptied(&self, _: u16, _: i64) {}
-
-    fn caught_up(&self, _: u16) {}
-
-    fn spaces(&self) -> &[&'static str] {
-        &[]
-    }
 }

@@ -23,7 +23,8 @@ pub(crate) struct Peer {
     pub(crate) place: u16,
     pub(crate) operation_timeout: Duration,
     pub(crate) routing: Arc<Routing>,
-    pub(crate) backlog: Arc<dyn Backlog>,
+    /// The log of what it misses; `None` if nothing is written that it could miss.
+    pub(crate) backlog: Option<Arc<dyn Backlog>>,
     pub(crate) breaker: Breaker,
     pub(crate) metrics: ServerMetrics,
     /// The queue of the connection that gives back what was won.
@@ -36,17 +37,23 @@ impl Peer {
         Questions { address: &self.address, limit: self.operation_timeout * QUESTION_TIMEOUTS }
     }
 
+    /// The first parts of the keys of all entries of the cache.
+    pub(crate) fn spaces(&self) -> &[&'static str] {
+        self.backlog.as_ref().map_or(&[], |backlog| backlog.spaces())
+    }
+
     /// Lets the server forget all that was written while it was away. What is written meanwhile says `pending`, and
     /// is delivered as any other change that is.
     pub(super) async fn catch_up(&self, server: &mut Changes) -> Result<(), WireError> {
+        let Some(backlog) = &self.backlog else { return Ok(()) };
         let (mut after, mut is_more) = (None, true);
         while is_more {
-            let missed = self.backlog.missed(self.place, after).await;
+            let missed = backlog.missed(self.place, after).await;
             match missed.map_err(WireError::Backlog)? {
                 Missed::TooMuch { up_to } => {
-                    let emptied = self.questions().empty_or_flush(self.backlog.spaces()).await;
+                    let emptied = self.questions().empty_or_flush(self.spaces()).await;
                     emptied.map_err(WireError::Backlog)?;
-                    self.backlog.emptied(self.place, up_to);
+                    backlog.emptied(self.place, up_to);
                     after = Some(up_to);
                 }
                 Missed::Changes(Page { changes, up_to, is_full }) => {
@@ -56,12 +63,12 @@ impl Peer {
                     let may_hold = |key: &Key| self.routing.places(key).has(self.place);
                     let held: Vec<_> = keys.into_iter().filter(may_hold).collect();
                     server.forget(&held).await?;
-                    self.backlog.forgotten(self.place, positions, up_to);
+                    backlog.forgotten(self.place, positions, up_to);
                     after = Some(up_to);
                 }
             }
         }
-        self.backlog.caught_up(self.place);
+        backlog.caught_up(self.place);
         Ok(())
     }
 }

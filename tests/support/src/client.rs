@@ -36,8 +36,9 @@ impl Client {
     /// Starts where `missed` was written while the server was away.
     pub fn start_behind(address: Address, operation_timeout: Duration, missed: Vec<Key>) -> Self {
         let metrics = Metrics::default();
-        let backlog = Arc::new(MissedBefore(missed));
-        let store = memcached::Memcached::start(&[address], operation_timeout, &metrics, backlog);
+        let backlog: Arc<dyn Backlog> = Arc::new(MissedBefore(missed));
+        let store =
+            memcached::Memcached::start(&[address], operation_timeout, &metrics, Some(backlog));
         Self { store, metrics }
     }
 
