@@ -58,10 +58,10 @@ impl Peer {
                 }
                 Missed::Changes(Page { changes, up_to, is_full }) => {
                     is_more = is_full;
-                    let changes = changes.into_iter().map(|change| (change.position, change.key));
-                    let (positions, keys): (Vec<_>, Vec<_>) = changes.unzip();
+                    let positions = changes.iter().map(|change| change.position).collect();
+                    let keys = changes.into_iter().map(|change| change.key);
                     let may_hold = |key: &Key| self.routing.places(key).has(self.place);
-                    let held: Vec<_> = keys.into_iter().filter(may_hold).collect();
+                    let held: Vec<_> = keys.filter(may_hold).collect();
                     server.forget(&held).await?;
                     backlog.forgotten(self.place, positions, up_to);
                     after = Some(up_to);
