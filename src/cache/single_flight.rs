@@ -70,7 +70,7 @@ impl<I: Send + 'static> Layer<Fills<I>> for SingleFlightLayer {
 
     fn layer(&self, fill: Fills<I>) -> Fills<I> {
         let flights = self.0.clone();
-        Fills::new(service_fn(move |load| flights.join(fill.clone(), load)))
+        Fills::new(service_fn(move |load| flights.join(&fill, load)))
     }
 }
 
@@ -87,10 +87,10 @@ impl Flights {
     /// Joins the flight of this version or begins one. It flies whether or not the future is polled.
     fn join<I>(
         self: &Arc<Self>,
-        mut fill: Fills<I>,
+        fill: &Fills<I>,
         load: Load<I>,
     ) -> BoxFuture<'static, Result<Loaded, LoadError>> {
-        let Some(claim) = load.claim.clone() else { return fill.call(load) };
+        let Some(claim) = load.claim.clone() else { return fill.clone().call(load) };
         let version = (load.key.clone(), claim.lease.cas, claim.lease.origin);
         let mut flights = self.lock();
         if let Some(flight) = flights.get(&version)
@@ -101,7 +101,7 @@ impl Flights {
         }
         self.in_flight.0.send_modify(|flights| *flights += 1);
         let landing = Landing { flights: self.clone(), version: version.clone() };
-        let loading = fill.call(load);
+        let loading = fill.clone().call(load);
         // A task of its own: no caller owns the load, so none that leaves can end it for the others.
         let loading = tokio::spawn(async move {
             let _landing = landing;
