@@ -84,7 +84,7 @@ impl Stacks {
             (resources, forget(memory.clone()), None)
         } else {
             let timeout = settings.servers.memcached_timeout;
-            let memcached = Memcached::start(&servers, timeout, metrics, log.clone());
+            let memcached = Memcached::start(&servers, timeout, metrics, Some(log.clone()));
             memcached.known().await;
             let store = Fallback::new(memcached.clone(), memory.clone());
             let resources = served(definitions, &store, &database, metrics, &in_flight);

@@ -1,7 +1,5 @@
 //! Telling places what they have missed: the interface between a store of several servers and a log of changes.
 
-use std::future::ready;
-
 use futures_util::future::BoxFuture;
 
 use super::{Key, Places, StoreError};
@@ -25,18 +23,31 @@ pub trait Servers: Send + Sync + 'static {
     fn retire(&self);
 }
 
+/// An entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place in the order of all changes, from 1.
+    pub position: i64,
+    /// The key that it has made outdated.
+    pub key: Key,
+}
+
+/// A part of the log, in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The changes that were asked for.
+    pub changes: Vec<Change>,
+    /// All up to this position was looked at.
+    pub up_to: i64,
+    /// True if there may be more after that.
+    pub is_full: bool,
+}
+
 /// The changes that a place must forget before it is used (again).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missed {
-    /// Some changes, by their positions in the log.
-    Changes {
-        /// Those that outdate a key, whether or not it can be in that place.
-        changes: Vec<(i64, Key)>,
-        /// All up to this position were looked at.
-        up_to: i64,
-        /// True if there may be more after it.
-        is_full: bool,
-    },
+    /// Some changes, whether or not their keys can be in that place.
+    Changes(Page),
     /// So many, up to this position, that it is to be emptied.
     TooMuch {
         /// The position.
@@ -61,25 +72,4 @@ pub trait Backlog: Send + Sync + 'static {
 
     /// The first parts of the keys of all entries of the cache, such as `user`.
     fn spaces(&self) -> &[&'static str];
-}
-
-/// The backlog of those who keep no log: no place ever misses anything.
-#[derive(Clone, Copy, Debug)]
-pub struct NoBacklog;
-
-impl Backlog for NoBacklog {
-    fn missed(&self, _: u16, after: Option<i64>) -> BoxFuture<'_, Result<Missed, String>> {
-        let up_to = after.unwrap_or_default();
-        Box::pin(ready(Ok(Missed::Changes { changes: Vec::new(), up_to, is_full: false })))
-    }
-
-    fn forgotten(&self, _: u16, _: Vec<i64>, _: i64) {}
-
-    fn emptied(&self, _: u16, _: i64) {}
-
-    fn caught_up(&self, _: u16) {}
-
-    fn spaces(&self) -> &[&'static str] {
-        &[]
-    }
 }

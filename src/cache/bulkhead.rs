@@ -1,21 +1,16 @@
 //! The bulkhead: so many loads run, so many wait, the rest are refused at once.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
-use tower::{Layer, Service};
+use tower::{Layer, service_fn};
 
-use super::{LoadError, Policy, Source, pace::Pace};
+use super::{LoadError, Policy, Source, load::Loads, pace::Pace};
 use crate::metrics::{CacheMetrics, LoadResult};
 
 /// Bounds the loads of a source. See the module's first line.
@@ -49,47 +44,12 @@ impl BulkheadLayer {
     }
 }
 
-impl<S> Layer<S> for BulkheadLayer {
-    type Service = Bulkhead<S>;
+impl<S: Source> Layer<Arc<S>> for BulkheadLayer {
+    type Service = Loads<S::Id>;
 
-    fn layer(&self, source: S) -> Bulkhead<S> {
-        Bulkhead { room: self.room(), source }
-    }
-}
-
-/// Loads from the source `S`, a bounded number at once.
-#[derive(Clone)]
-pub(super) struct Bulkhead<S> {
-    room: Arc<Room>,
-    source: S,
-}
-
-impl<S: Source> Service<S::Id> for Bulkhead<Arc<S>> {
-    type Response = Option<Bytes>;
-    type Error = LoadError;
-    type Future = BoxFuture<'static, Result<Option<Bytes>, LoadError>>;
-
-    /// Always ready: a hit, which never comes here, must not wait for a load's turn.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LoadError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, id: S::Id) -> Self::Future {
-        let Self { room, source } = self.clone();
-        async move {
-            let result = room.load(source, id).await;
-            room.metrics.load(match &result {
-                Ok(Some(_)) => LoadResult::Found,
-                Ok(None) => LoadResult::Absent,
-                Err(LoadError::Timeout) => LoadResult::Timeout,
-                Err(LoadError::Overloaded) => LoadResult::Overloaded,
-                Err(LoadError::Unavailable(_)) => LoadResult::Unavailable,
-                Err(LoadError::Failed(_)) => LoadResult::Failed,
-                Err(LoadError::Panicked) => LoadResult::Panicked,
-            });
-            result
-        }
-        .boxed()
+    fn layer(&self, source: Arc<S>) -> Loads<S::Id> {
+        let room = self.room();
+        Loads::new(service_fn(move |id| room.clone().load(source.clone(), id)))
     }
 }
 
@@ -99,7 +59,30 @@ impl Room {
         self.running.available_permits() > 0 || self.has_place_to_wait()
     }
 
-    async fn load<S: Source>(&self, source: Arc<S>, id: S::Id) -> Result<Option<Bytes>, LoadError> {
+    /// Loads `id` from `source`, and counts how that ended.
+    async fn load<S: Source>(
+        self: Arc<Self>,
+        source: Arc<S>,
+        id: S::Id,
+    ) -> Result<Option<Bytes>, LoadError> {
+        let result = self.attempt(source, id).await;
+        self.metrics.load(match &result {
+            Ok(Some(_)) => LoadResult::Found,
+            Ok(None) => LoadResult::Absent,
+            Err(LoadError::Timeout) => LoadResult::Timeout,
+            Err(LoadError::Overloaded) => LoadResult::Overloaded,
+            Err(LoadError::Unavailable(_)) => LoadResult::Unavailable,
+            Err(LoadError::Failed(_)) => LoadResult::Failed,
+            Err(LoadError::Panicked) => LoadResult::Panicked,
+        });
+        result
+    }
+
+    async fn attempt<S: Source>(
+        &self,
+        source: Arc<S>,
+        id: S::Id,
+    ) -> Result<Option<Bytes>, LoadError> {
         let begun_at = Instant::now();
         let deadline = begun_at + self.policy.load_timeout;
         let permit = self.admit(begun_at).await?;

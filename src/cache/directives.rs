@@ -33,13 +33,10 @@ impl Directives {
                 None => (directive.trim(), None),
             };
             let is = |known: &str| name.eq_ignore_ascii_case(known);
-            if is("no-cache") {
-                self.no_cache = true;
-            } else if is("no-store") {
-                self.no_store = true;
-            } else if is("only-if-cached") {
-                self.only_if_cached = true;
-            } else if is("max-age") {
+            self.no_cache |= is("no-cache");
+            self.no_store |= is("no-store");
+            self.only_if_cached |= is("only-if-cached");
+            if is("max-age") {
                 self.max_age_s = stricter(self.max_age_s, argument.and_then(delta_s), u32::min);
             } else if is("min-fresh") {
                 self.min_fresh_s = stricter(self.min_fresh_s, argument.and_then(delta_s), u32::max);
@@ -84,10 +81,7 @@ fn delta_s(argument: &str) -> Option<u32> {
 }
 
 fn stricter(before: Option<u32>, now: Option<u32>, of: fn(u32, u32) -> u32) -> Option<u32> {
-    match (before, now) {
-        (Some(before), Some(now)) => Some(of(before, now)),
-        (one, other) => one.or(other),
-    }
+    before.into_iter().chain(now).reduce(of)
 }
 
 #[cfg(test)]

@@ -3,20 +3,18 @@
 use std::{
     ops::ControlFlow::{self, Break, Continue},
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, sleep_until};
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 
 use super::{
     Detail, Entry, Filled, Key, Lease, LoadError, Look, Policy, Store, Token, Value,
     backoff::Backoff,
     entry,
-    load::{Claim, Load, Loaded, Role},
+    load::{Claim, Fills, Load, Loaded, Loads, Role},
     policy::seconds,
 };
 use crate::metrics::{CacheMetrics, FillResult};
@@ -51,54 +49,32 @@ impl<T: Store> FillLayer<T> {
     }
 }
 
-impl<T, S> Layer<S> for FillLayer<T> {
-    type Service = Fill<T, S>;
+impl<I: Send + 'static, T: Store> Layer<Loads<I>> for FillLayer<T> {
+    type Service = Fills<I>;
 
-    fn layer(&self, bulkhead: S) -> Fill<T, S> {
-        Fill { filler: self.0.clone(), bulkhead }
-    }
-}
-
-/// Loads by `S` and stores in `T`.
-#[derive(Clone)]
-pub(super) struct Fill<T, S> {
-    filler: Arc<Filler<T>>,
-    bulkhead: S,
-}
-
-impl<I, T, S> Service<Load<I>> for Fill<T, S>
-where
-    I: Send + 'static,
-    T: Store,
-    S: Service<I, Response = Option<Bytes>, Error = LoadError> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Loaded;
-    type Error = LoadError;
-    type Future = BoxFuture<'static, Result<Loaded, LoadError>>;
-
-    /// Always ready: what bounds a load happens inside its future.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LoadError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, Load { id, key, claim }: Load<I>) -> Self::Future {
-        let Self { filler, mut bulkhead } = self.clone();
-        async move {
-            let claim = match claim {
-                Some(Claim { lease, role: Role::Wait }) => match filler.wait(&key, lease).await {
-                    Break(loaded) => return Ok(loaded),
-                    Continue(claim) => claim,
-                },
-                claim => claim,
-            };
-            filler.settle(&key, claim, bulkhead.call(id).await).await
-        }
-        .boxed()
+    fn layer(&self, bulkhead: Loads<I>) -> Fills<I> {
+        let filler = self.0.clone();
+        Fills::new(service_fn(move |load| filler.clone().load(bulkhead.clone(), load)))
     }
 }
 
 impl<T: Store> Filler<T> {
+    /// Loads by `bulkhead`, unless the replica that holds the lease has filled meanwhile.
+    async fn load<I>(
+        self: Arc<Self>,
+        mut bulkhead: Loads<I>,
+        Load { id, key, claim }: Load<I>,
+    ) -> Result<Loaded, LoadError> {
+        let claim = match claim {
+            Some(Claim { lease, role: Role::Wait }) => match self.wait(&key, lease).await {
+                Break(loaded) => return Ok(loaded),
+                Continue(claim) => claim,
+            },
+            claim => claim,
+        };
+        self.settle(&key, claim, bulkhead.call(id).await).await
+    }
+
     /// Looks again and again until the holder of `lease` has filled, failed, or taken too long. Breaks off with its
     /// value, or has the caller continue: it loads, under this claim if it was given one.
     async fn wait(&self, key: &Key, lease: Lease) -> ControlFlow<Loaded, Option<Claim>> {

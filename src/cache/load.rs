@@ -1,8 +1,15 @@
 //! A load: its claim, and its result.
 
 use bytes::Bytes;
+use tower::util::BoxCloneSyncService;
 
-use super::{Detail, Key, Lease, Value};
+use super::{Detail, Key, Lease, LoadError, Value};
+
+/// A bounded number of loads at once: the source behind its bulkhead. Always ready, as a load waits inside its future.
+pub(super) type Loads<I> = BoxCloneSyncService<I, Option<Bytes>, LoadError>;
+
+/// Loads whose results are stored, each for one caller or for several. Always ready, as [`Loads`] are.
+pub(super) type Fills<I> = BoxCloneSyncService<Load<I>, Loaded, LoadError>;
 
 /// A load that a look made necessary.
 #[derive(Clone, Debug)]

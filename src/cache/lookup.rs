@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
-use tower::{Layer, Service, util::BoxCloneSyncService};
+use tower::{Layer, Service};
 
 use super::{
     Account, Answer, Ask, Detail, Directives, Entry, Failure, Forward, Get, GetError, Key,
@@ -15,7 +15,7 @@ use super::{
     backoff::Backoff,
     bulkhead::Room,
     decide::{Decision, Need, decide, decide_unasked},
-    load::{Load, Loaded},
+    load::{Fills, Load, Loaded},
     policy::seconds,
 };
 use crate::metrics::{CacheMetrics, LoadResult, Outcome};
@@ -49,34 +49,21 @@ impl<Src: Source, T: Store> LookupLayer<Src, T> {
     }
 }
 
-impl<Src: Source, T: Store, S> Layer<S> for LookupLayer<Src, T>
-where
-    S: Service<Load<Src::Id>, Response = Loaded, Error = LoadError> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
-    type Service = Lookup<Src, T>;
+impl<Src: Source, T: Store> Layer<Fills<Src::Id>> for LookupLayer<Src, T> {
+    type Service = Arc<Lookup<Src, T>>;
 
-    fn layer(&self, flights: S) -> Lookup<Src, T> {
-        let flights = BoxCloneSyncService::new(flights);
-        Lookup(Arc::new(Looker { parts: self.0.clone(), flights }))
+    fn layer(&self, flights: Fills<Src::Id>) -> Arc<Lookup<Src, T>> {
+        Arc::new(Lookup { parts: self.0.clone(), flights })
     }
 }
 
 /// Answers from `T` what it can, and sends the rest to the flights.
-pub(super) struct Lookup<Src: Source, T>(Arc<Looker<Src, T>>);
-
-struct Looker<Src: Source, T> {
+pub(super) struct Lookup<Src: Source, T> {
     parts: Arc<Parts<Src, T>>,
-    flights: BoxCloneSyncService<Load<Src::Id>, Loaded, LoadError>,
+    flights: Fills<Src::Id>,
 }
 
-impl<Src: Source, T> Clone for Lookup<Src, T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<Src: Source, T: Store> Service<Get<Src::Id>> for Lookup<Src, T> {
+impl<Src: Source, T: Store> Service<Get<Src::Id>> for Arc<Lookup<Src, T>> {
     type Response = Answer;
     type Error = Failure;
     type Future = BoxFuture<'static, Result<Answer, Failure>>;
@@ -87,12 +74,12 @@ impl<Src: Source, T: Store> Service<Get<Src::Id>> for Lookup<Src, T> {
     }
 
     fn call(&mut self, get: Get<Src::Id>) -> Self::Future {
-        let looker = self.0.clone();
+        let lookup = self.clone();
         async move {
             let begun_at = Instant::now();
-            let result = looker.get(get, begun_at).await;
+            let result = lookup.get(get, begun_at).await;
             let (Ok(Answer { account, .. }) | Err(Failure { account, .. })) = &result;
-            let (outcome, metrics) = (account.served.outcome(), &looker.parts.metrics);
+            let (outcome, metrics) = (account.served.outcome(), &lookup.parts.metrics);
             metrics.get(outcome);
             if matches!(outcome, Outcome::Hit | Outcome::NegativeHit | Outcome::Stale) {
                 metrics.hit_seconds.observe(begun_at.elapsed().as_secs_f64());
@@ -103,7 +90,7 @@ impl<Src: Source, T: Store> Service<Get<Src::Id>> for Lookup<Src, T> {
     }
 }
 
-impl<Src: Source, T: Store> Looker<Src, T> {
+impl<Src: Source, T: Store> Lookup<Src, T> {
     async fn get(&self, get: Get<Src::Id>, begun_at: Instant) -> Result<Answer, Failure> {
         let Parts { source, store, policy, backoff, metrics, .. } = &*self.parts;
         let Get { id, directives } = get;

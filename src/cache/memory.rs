@@ -123,20 +123,17 @@ impl Memory {
         look
     }
 
-    fn seen(&self, mut slot: Slot, ask: Ask) -> (Look, Op<Slot>) {
+    fn seen(&self, slot: Slot, ask: Ask) -> (Look, Op<Slot>) {
         let lease = self.lease(slot.cas);
         let found = slot.found();
         if found.body.is_empty() && slot.is_claimed {
             return (Look::Placeholder { lease, token: Token::Taken }, Op::Nop);
         }
-        let stale = ask.refresh_s.is_some_and(|refresh_s| found.left_s < refresh_s);
-        let (token, change) = match (stale, slot.is_claimed) {
+        let is_stale = ask.refresh_s.is_some_and(|refresh_s| found.left_s < refresh_s);
+        let (token, change) = match (is_stale, slot.is_claimed) {
             (false, _) => (Token::Unclaimed, Op::Nop),
             (true, true) => (Token::Taken, Op::Nop),
-            (true, false) => {
-                slot.is_claimed = true;
-                (Token::Won, Op::Put(slot))
-            }
+            (true, false) => (Token::Won, Op::Put(Slot { is_claimed: true, ..slot })),
         };
         (Look::Found { found, lease, token }, change)
     }

@@ -79,7 +79,7 @@ use tower::{ServiceBuilder, service_fn, util::BoxCloneSyncService};
 
 pub use self::{
     answer::{Account, Answer, Detail, Failure, Forward, Get, GetError, Served},
-    backlog::{Backlog, Missed, NoBacklog, Servers},
+    backlog::{Backlog, Change, Missed, Page, Servers},
     directives::Directives,
     entry::{Entry, Flags, SCHEMA},
     explanation::{Condition, Explanation, Item},

@@ -17,7 +17,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
 };
 
 use futures_util::{
@@ -29,11 +28,11 @@ use tokio::{
     task::{Id, try_id},
     time::Instant,
 };
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 
 use super::{
     Key, LoadError, Origin,
-    load::{Claim, Load, Loaded, Role},
+    load::{Claim, Fills, Load, Loaded, Role},
 };
 
 /// Counts the flights of every stack that has a clone of it. Nobody need wait for a flight, such as the refresh
@@ -51,34 +50,28 @@ impl InFlight {
 
 /// Makes callers share loads. See the module's first line.
 #[derive(Default)]
-pub(super) struct SingleFlightLayer(InFlight);
+pub(super) struct SingleFlightLayer(Arc<Flights>);
+
+#[derive(Default)]
+struct Flights {
+    by_version: Mutex<HashMap<Version, Flight>>,
+    in_flight: InFlight,
+}
 
 impl SingleFlightLayer {
     /// Counts its flights in `in_flight`. They are bounded by the requests that are being served.
     pub(super) fn new(in_flight: &InFlight) -> Self {
-        Self(in_flight.clone())
+        Self(Arc::new(Flights { in_flight: in_flight.clone(), ..Flights::default() }))
     }
 }
 
-impl<S> Layer<S> for SingleFlightLayer {
-    type Service = SingleFlight<S>;
+impl<I: Send + 'static> Layer<Fills<I>> for SingleFlightLayer {
+    type Service = Fills<I>;
 
-    fn layer(&self, fill: S) -> SingleFlight<S> {
-        let flights = Flights { by_version: Mutex::default(), in_flight: self.0.clone() };
-        SingleFlight { flights: Arc::new(flights), fill }
+    fn layer(&self, fill: Fills<I>) -> Fills<I> {
+        let flights = self.0.clone();
+        Fills::new(service_fn(move |load| flights.join(&fill, load)))
     }
-}
-
-/// Shares the loads of `S` among the callers that saw the same version.
-#[derive(Clone)]
-pub(super) struct SingleFlight<S> {
-    flights: Arc<Flights>,
-    fill: S,
-}
-
-struct Flights {
-    by_version: Mutex<HashMap<Version, Flight>>,
-    in_flight: InFlight,
 }
 
 /// The version that a caller saw: the key, the CAS number, and where that counts.
@@ -90,36 +83,25 @@ struct Flight {
     answer: Shared<BoxFuture<'static, Result<Loaded, LoadError>>>,
 }
 
-impl<I, S> Service<Load<I>> for SingleFlight<S>
-where
-    S: Service<Load<I>, Response = Loaded, Error = LoadError>,
-    S::Future: Send + 'static,
-{
-    type Response = Loaded;
-    type Error = LoadError;
-    type Future = BoxFuture<'static, Result<Loaded, LoadError>>;
-
-    /// Always ready: what bounds a load happens inside its future.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LoadError>> {
-        Poll::Ready(Ok(()))
-    }
-
+impl Flights {
     /// Joins the flight of this version or begins one. It flies whether or not the future is polled.
-    fn call(&mut self, load: Load<I>) -> Self::Future {
-        let Some(claim) = load.claim.clone() else {
-            return self.fill.call(load).boxed();
-        };
+    fn join<I>(
+        self: &Arc<Self>,
+        fill: &Fills<I>,
+        load: Load<I>,
+    ) -> BoxFuture<'static, Result<Loaded, LoadError>> {
+        let Some(claim) = load.claim.clone() else { return fill.clone().call(load) };
         let version = (load.key.clone(), claim.lease.cas, claim.lease.origin);
-        let mut flights = self.flights.lock();
+        let mut flights = self.lock();
         if let Some(flight) = flights.get(&version)
             && flight.takes(&claim)
         {
             let answer = flight.answer.clone();
             return answer.map(|loaded| Ok(Loaded { collapsed: true, ..loaded? })).boxed();
         }
-        self.flights.in_flight.0.send_modify(|flights| *flights += 1);
-        let landing = Landing { flights: self.flights.clone(), version: version.clone() };
-        let loading = self.fill.call(load);
+        self.in_flight.0.send_modify(|flights| *flights += 1);
+        let landing = Landing { flights: self.clone(), version: version.clone() };
+        let loading = fill.clone().call(load);
         // A task of its own: no caller owns the load, so none that leaves can end it for the others.
         let loading = tokio::spawn(async move {
             let _landing = landing;
@@ -130,6 +112,11 @@ where
         flights.insert(version, Flight { task, asked_at, answer: answer.clone() });
         answer.boxed()
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Version, Flight>> {
+        // Nothing panics while it holds the lock, and a map of flights can't be left half-changed.
+        self.by_version.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Flight {
@@ -139,13 +126,6 @@ impl Flight {
     fn takes(&self, claim: &Claim) -> bool {
         matches!(claim.role, Role::Replace | Role::Wait)
             && claim.lease.connected_at <= self.asked_at
-    }
-}
-
-impl Flights {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Version, Flight>> {
-        // Nothing panics while it holds the lock, and a map of flights can't be left half-changed.
-        self.by_version.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,16 +154,14 @@ mod tests {
     };
 
     use bytes::Bytes;
-    use tower::{ServiceExt, service_fn};
+    use tower::ServiceExt;
 
     use super::*;
     use crate::cache::{Lease, Value};
 
     /// A fill that counts its loads; one that waits for another's begins late.
-    fn fill(
-        loads: Arc<AtomicUsize>,
-    ) -> impl Service<Load<i64>, Response = Loaded, Error = LoadError, Future: Send> + Clone {
-        service_fn(move |load: Load<i64>| {
+    fn fill(loads: Arc<AtomicUsize>) -> Fills<i64> {
+        Fills::new(service_fn(move |load: Load<i64>| {
             let loads = loads.clone();
             async move {
                 if load.claim.as_ref().is_some_and(|claim| claim.role == Role::Wait) {
@@ -194,7 +172,7 @@ mod tests {
                 let body = Some(Bytes::from_static(b"{}"));
                 Ok(Loaded { body, age_s: 0, collapsed: false, stored: Some(true), detail: None })
             }
-        })
+        }))
     }
 
     fn load_of(origin: Origin, role: Role, connected_at: Instant) -> Load<i64> {
@@ -292,10 +270,11 @@ mod tests {
             assert_ne!(load.id, 1, "on purpose");
             Err(LoadError::Overloaded)
         });
-        let flights = SingleFlightLayer::default().layer(panics);
-        let answer = flights.clone().oneshot(load(Role::Hold, Instant::now())).await;
+        let layer = SingleFlightLayer::default();
+        let flights = layer.layer(Fills::new(panics));
+        let answer = flights.oneshot(load(Role::Hold, Instant::now())).await;
         assert!(matches!(answer, Err(LoadError::Panicked)));
-        assert!(flights.flights.lock().is_empty());
-        flights.flights.in_flight.landed().await;
+        assert!(layer.0.lock().is_empty());
+        layer.0.in_flight.landed().await;
     }
 }

@@ -1,13 +1,12 @@
 //! Asking the memcached servers from a command, and how a command can fail.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
 use super::output::{REFUSED, Unwritten, complain};
 use crate::{
     app,
-    cache::NoBacklog,
     config::ServerSettings,
     memcached::{Inspector, Memcached},
     metrics::Metrics,
@@ -66,7 +65,7 @@ pub(super) async fn connect(inspector: &Inspector) -> Memcached {
         inspector.question_timeout(),
         &Metrics::default(),
         // Nothing is written here that a server could have missed.
-        Arc::new(NoBacklog),
+        None,
     );
     memcached.known().await;
     memcached

@@ -7,7 +7,7 @@
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::{Database, Unwritten};
-use crate::cache::{Key, Places};
+use crate::cache::{Change, Key, Page, Places};
 
 /// Changes that every server has forgotten stay in the log until so many have come after them. A process that
 /// follows the log for its own memory and is further behind drops all of that.
@@ -18,15 +18,6 @@ const PAGE_MAX: u32 = 1_000;
 
 /// Changes that are recorded in one transaction; others write between two of them.
 const CHANGES_PER_TRANSACTION: usize = 5_000;
-
-/// An entry of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Its place in the order of all changes, from 1.
-    pub position: i64,
-    /// The key that it has made outdated.
-    pub key: Key,
-}
 
 /// A change that was just committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,17 +37,6 @@ pub struct Extent {
     pub pruned: i64,
     /// The number of the list of servers in force; it grows with each.
     pub list: i64,
-}
-
-/// A part of the log, in its order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// The changes that were asked for.
-    pub changes: Vec<Change>,
-    /// All up to this position was looked at.
-    pub up_to: i64,
-    /// True if there may be more after that.
-    pub is_full: bool,
 }
 
 /// A position and its key, as they are stored.

@@ -16,7 +16,7 @@ mod watch;
 mod write;
 
 pub use self::{
-    changes::{Change, Extent, Outdated, Page},
+    changes::{Extent, Outdated},
     connections::Database,
     error::{OpenError, OpenFailure},
     ready::NotReady,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::note::{Note, WAITING_MAX};
 use crate::{
     cache::{Backlog, Memory, Missed, PLACES_MAX, Places},
-    database::{Change, Database, Serving},
+    database::{Database, Serving},
 };
 
 /// The log, and this process's part in its delivery.
@@ -72,8 +72,7 @@ impl Log {
 
     /// All its places.
     pub(super) fn places(&self) -> Places {
-        let places = (0_u16..).zip(&self.serving.servers);
-        places.fold(Places::NONE, |all, (place, _)| all.with(Places::only(place)))
+        (0..).zip(&self.serving.servers).map(|(place, _)| place).collect()
     }
 
     /// Up to which change `place` has forgotten all that it may hold.
@@ -107,9 +106,7 @@ impl Log {
                 None => self.forgotten_to(place),
             },
         };
-        let page = self.database.missed(place, after, last).await?;
-        let changes = page.changes.into_iter().map(|Change { position, key }| (position, key));
-        Ok(Missed::Changes { changes: changes.collect(), up_to: page.up_to, is_full: page.is_full })
+        self.database.missed(place, after, last).await.map(Missed::Changes)
     }
 }
 

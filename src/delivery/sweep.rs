@@ -6,10 +6,7 @@ use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
 
 use super::{Log, note::Note};
-use crate::{
-    cache::{Places, Servers},
-    database::Change,
-};
+use crate::cache::{Change, Places, Servers};
 
 /// Pause between two sweeps. A change that was in the log at the last sweep and is not forgotten is left over: its
 /// writer has died, or could not reach the server.

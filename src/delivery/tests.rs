@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 
 use super::{Delivery, Log};
 use crate::{
-    cache::{Ask, Key, Look, Memory, Origin, Store, Value, forget},
-    database::{Change, Database, Outdated},
+    cache::{Ask, Change, Key, Look, Memory, Origin, Store, Value, forget},
+    database::{Database, Outdated},
 };
 
 /// How long anything may take on a busy machine.

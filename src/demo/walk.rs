@@ -184,18 +184,16 @@ impl Walk {
 mod tests {
     use std::{
         future::{pending, ready},
-        sync::Arc,
         time::Duration,
     };
 
     use super::*;
-    use crate::{cache::NoBacklog, metrics::Metrics};
+    use crate::metrics::Metrics;
 
     impl Walk {
         /// A walk that is told to nobody.
         pub(in crate::demo) fn untold(interrupt: Interrupt) -> Self {
-            let (metrics, backlog) = (Metrics::default(), Arc::new(NoBacklog));
-            let nowhere = Memcached::start(&[], Duration::ZERO, &metrics, backlog);
+            let nowhere = Memcached::start(&[], Duration::ZERO, &Metrics::default(), None);
             Self::new(nowhere, Box::new(io::sink()), interrupt)
         }
     }

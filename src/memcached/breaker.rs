@@ -42,7 +42,6 @@ impl State {
 }
 
 /// The breaker of one server; shared by its connections and its callers.
-#[derive(Debug)]
 pub(crate) struct Breaker {
     server: String,
     known: watch::Sender<Known>,
@@ -51,7 +50,6 @@ pub(crate) struct Breaker {
 }
 
 /// The server as it was seen last.
-#[derive(Debug)]
 struct Known {
     state: State,
     /// In a row.
@@ -73,22 +71,13 @@ impl Breaker {
         self.known.borrow().state
     }
 
-    /// Waits until the first attempt to reach the server has succeeded or failed.
-    pub(crate) async fn known(&self) {
-        self.reaches(|state| state != State::Starting).await;
-    }
-
-    /// Waits until the server is out of service.
-    pub(crate) async fn broken(&self) {
-        self.reaches(|state| state == State::OutOfService).await;
-    }
-
     /// Waits for the server to be in service, though no longer than for a probe of it; `false` if it is not.
     pub(crate) async fn in_service(&self) -> bool {
         timeout(PAUSE_MAX, self.reaches(|state| state == State::InService)).await.is_ok()
     }
 
-    async fn reaches(&self, is_awaited: impl Fn(State) -> bool) {
+    /// Waits for a state of the server.
+    pub(crate) async fn reaches(&self, is_awaited: impl Fn(State) -> bool) {
         // The sender lives in `self`, so that the wait can't fail.
         let _ = self.known.subscribe().wait_for(|known| is_awaited(known.state)).await;
     }

@@ -25,104 +25,94 @@ const CONNECT_TIMEOUTS: u32 = 4;
 /// lost would do for some operations, but a fill is void over a connection that is younger than its lease.
 const IDLE_MAX: Duration = Duration::from_secs(1);
 
-/// One of a server's connections: makes it, works the queue over it, and makes it anew when it breaks.
-pub(crate) struct Connection<W: Wire> {
-    pub(crate) peer: Arc<Peer>,
-    pub(crate) queued: Receiver<W::Operation>,
+/// Connects for lookups, once a connection for changes has put the server into service; `None` if it is out of service.
+pub(crate) async fn gets(peer: &Peer) -> Result<Option<Gets>, WireError> {
+    if !peer.breaker.in_service().await {
+        return Ok(None);
+    }
+    let (origin, releases) = (Origin::Server(peer.place), peer.releases.clone());
+    let connecting = Gets::to(&peer.address, origin, releases, peer.operation_timeout);
+    let mut gets = within(peer.operation_timeout * CONNECT_TIMEOUTS, connecting).await??;
+    gets.probe().await?;
+    Ok(Some(gets))
 }
 
-/// A wire, and the time at which it is made.
-pub(crate) trait Connect: Wire + Sized {
-    /// Waits for the time to connect, connects, and sees whether the server answers; `None` if it is out of service.
-    async fn connect(peer: &Peer) -> Result<Option<Self>, WireError>;
+/// Connects for changes. Lets a server that is not in service forget what it has missed, which puts it into service.
+pub(crate) async fn changes(peer: &Peer) -> Result<Option<Changes>, WireError> {
+    let _turn = peer.breaker.turn().await;
+    let connecting = Changes::to(&peer.address, peer.operation_timeout);
+    let mut changes = within(peer.operation_timeout * CONNECT_TIMEOUTS, connecting).await??;
+    changes.probe().await?;
+    if peer.breaker.state() != State::InService {
+        peer.catch_up(&mut changes).await?;
+        peer.breaker.reached();
+    }
+    Ok(Some(changes))
 }
 
-impl Connect for Gets {
-    /// Waits for a connection for changes to put the server into service.
-    async fn connect(peer: &Peer) -> Result<Option<Self>, WireError> {
-        if !peer.breaker.in_service().await {
-            return Ok(None);
+/// Works what is `queued` over a connection that `connect` makes, and makes anew when it breaks, until the queue is
+/// closed.
+pub(crate) async fn run<W: Wire>(
+    peer: Arc<Peer>,
+    queued: Receiver<W::Operation>,
+    connect: impl AsyncFn(&Peer) -> Result<Option<W>, WireError>,
+) {
+    // What is left over from a connection that broke.
+    let mut batch = Vec::new();
+    while !queued.is_closed() && !peer.breaker.is_retired() {
+        let end = match connect(&peer).await {
+            Ok(Some(wire)) => work(&peer, &queued, wire, &mut batch).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = end {
+            peer.breaker.failed(&error);
         }
-        let (origin, releases) = (Origin::Server(peer.place), peer.releases.clone());
-        let connecting = Self::to(&peer.address, origin, releases, peer.operation_timeout);
-        let mut gets = within(peer.operation_timeout * CONNECT_TIMEOUTS, connecting).await??;
-        gets.probe().await?;
-        Ok(Some(gets))
+        // Those who wait for a server that is out of service are told so, rather than let each wait out its deadline.
+        while peer.breaker.state() == State::OutOfService {
+            batch.clear();
+            if queued.try_recv().is_err() {
+                break;
+            }
+        }
     }
 }
 
-impl Connect for Changes {
-    /// Lets a server that is not in service forget what it has missed, which puts it into service.
-    async fn connect(peer: &Peer) -> Result<Option<Self>, WireError> {
-        let _turn = peer.breaker.turn().await;
-        let connecting = Self::to(&peer.address, peer.operation_timeout);
-        let mut changes = within(peer.operation_timeout * CONNECT_TIMEOUTS, connecting).await??;
-        changes.probe().await?;
-        if peer.breaker.state() != State::InService {
-            peer.catch_up(&mut changes).await?;
-            peer.breaker.reached();
-        }
-        Ok(Some(changes))
-    }
-}
-
-impl<W: Connect> Connection<W> {
-    /// Runs until the queue is closed.
-    pub(crate) async fn run(self) {
-        let Self { peer, queued } = &self;
-        // What is left over from a connection that broke.
-        let mut batch = Vec::new();
-        while !queued.is_closed() && !peer.breaker.is_retired() {
-            let end = match W::connect(peer).await {
-                Ok(Some(wire)) => self.work(wire, &mut batch).await,
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
+/// Works the queue until the connection breaks (the cause is returned), is found broken in idleness, the
+/// server goes out of service, or the queue is closed.
+async fn work<W: Wire>(
+    peer: &Peer,
+    queued: &Receiver<W::Operation>,
+    mut wire: W,
+    batch: &mut Vec<W::Operation>,
+) -> Result<(), WireError> {
+    let mut broken = pin!(peer.breaker.reaches(|state| state == State::OutOfService));
+    loop {
+        if batch.is_empty() {
+            let first = tokio::select! {
+                biased;
+                () = &mut broken => return Ok(()),
+                first = timeout(IDLE_MAX, queued.recv()) => first,
             };
-            if let Err(error) = end {
-                peer.breaker.failed(&error);
-            }
-            // Those who wait for a server that is out of service are told so, rather than let each wait out its deadline.
-            while peer.breaker.state() == State::OutOfService {
-                batch.clear();
-                if queued.try_recv().is_err() {
-                    break;
-                }
+            match first {
+                Ok(Ok(first)) => batch.push(first),
+                Err(_) if wire.is_alive().await => continue,
+                // Nothing was lost with it. If it can't be made anew, that is the failure.
+                Ok(Err(_)) | Err(_) => return Ok(()),
             }
         }
-    }
-
-    /// Works the queue until the connection breaks (the cause is returned), is found broken in idleness, the
-    /// server goes out of service, or the queue is closed.
-    async fn work(&self, mut wire: W, batch: &mut Vec<W::Operation>) -> Result<(), WireError> {
-        let Self { peer, queued } = self;
-        let mut broken = pin!(peer.breaker.broken());
-        loop {
-            if batch.is_empty() {
-                let first = tokio::select! {
-                    biased;
-                    () = &mut broken => return Ok(()),
-                    first = timeout(IDLE_MAX, queued.recv()) => first,
-                };
-                match first {
-                    Ok(Ok(first)) => batch.push(first),
-                    Err(_) if wire.is_alive().await => continue,
-                    // Nothing was lost with it. If it can't be made anew, that is the failure.
-                    Ok(Err(_)) | Err(_) => return Ok(()),
-                }
-            }
-            while batch.len() < BATCH_MAX
-                && let Ok(next) = queued.try_recv()
-            {
-                batch.push(next);
-            }
-            batch.retain(|operation| !W::is_abandoned(operation));
-            if batch.is_empty() {
-                continue;
-            }
-            #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-            peer.metrics.batch_size.observe(batch.len() as f64);
-            wire.carry_out(batch).await?;
-            peer.breaker.succeeded();
+        while batch.len() < BATCH_MAX
+            && let Ok(next) = queued.try_recv()
+        {
+            batch.push(next);
         }
+        batch.retain(|operation| !W::is_abandoned(operation));
+        if batch.is_empty() {
+            continue;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+        peer.metrics.batch_size.observe(batch.len() as f64);
+        wire.carry_out(batch).await?;
+        peer.breaker.succeeded();
     }
 }

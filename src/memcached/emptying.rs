@@ -66,9 +66,10 @@ impl Questions<'_> {
             None => Ok(()),
             Some(InspectError::NotListed) => {
                 let flushing = async { self.connect().await?.flush_all().await };
-                let flushed = within(self.limit, flushing).await.is_ok_and(|it| it.is_ok());
-                let why = || "it neither lists its keys nor can it be flushed".to_owned();
-                flushed.then_some(()).ok_or_else(why)
+                match within(self.limit, flushing).await {
+                    Ok(Ok(())) => Ok(()),
+                    _ => Err("it neither lists its keys nor can it be flushed".to_owned()),
+                }
             }
             Some(error) => Err(format!("it can't be emptied: {error}")),
         }
@@ -84,12 +85,10 @@ impl Questions<'_> {
         let mut changes = connecting.map_err(|_| InspectError::Unreachable)?;
         let mut client = within(self.limit, self.connect()).await??;
         for _ in 0..LISTINGS_MAX {
-            let (before, mut attempts) = (*forgotten, 1);
+            let before = *forgotten;
+            let mut further_attempts = 1..BUSY_MAX;
             while !self.list(spaces, &mut client, &mut changes, forgotten).await? {
-                if attempts == BUSY_MAX {
-                    return Err(InspectError::NoAnswer);
-                }
-                attempts += 1;
+                further_attempts.next().ok_or(InspectError::NoAnswer)?;
                 sleep(BUSY_PAUSE).await;
             }
             if *forgotten == before {

@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// The memcached servers. Clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Memcached {
     servers: Arc<[Server]>,
     routing: Arc<Routing>,
@@ -63,12 +63,12 @@ pub struct Kept {
 impl Memcached {
     /// Begins to connect to `addresses`, of which there must be at least one. Every operation ends within
     /// `operation_timeout`. A server is put into service only after it has forgotten what it missed, as `backlog` has
-    /// it by the places of the servers in `addresses`.
+    /// it by the places of the servers in `addresses`; without one nothing is ever missed.
     pub fn start(
         addresses: &[Address],
         operation_timeout: Duration,
         metrics: &Metrics,
-        backlog: Arc<dyn Backlog>,
+        backlog: Option<Arc<dyn Backlog>>,
     ) -> Self {
         let routing = Arc::new(Routing::new(addresses));
         let servers = (0..).zip(addresses).map(|(place, address)| {
@@ -90,7 +90,7 @@ impl Memcached {
     /// Waits until it is known of every server whether it can be reached.
     pub async fn known(&self) {
         for server in self.servers.iter() {
-            server.peer.breaker.known().await;
+            server.peer.breaker.reaches(|state| state != State::Starting).await;
         }
     }
 
@@ -102,7 +102,7 @@ impl Memcached {
     /// Forgets every entry of the cache on each server, in the order of the servers. Sessions stay.
     pub async fn empty_all(&self) -> Vec<(&Address, Emptied)> {
         let emptied = self.servers.iter().map(async |Server { peer, .. }| {
-            (&peer.address, peer.questions().empty(peer.backlog.spaces()).await)
+            (&peer.address, peer.questions().empty(peer.spaces()).await)
         });
         join_all(emptied).await
     }
@@ -234,7 +234,7 @@ impl Servers for Memcached {
     fn empty(&self, place: u16) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
             let Server { peer, .. } = self.at(place).map_err(|_| "there is no such server")?;
-            peer.questions().empty_or_flush(peer.backlog.spaces()).await
+            peer.questions().empty_or_flush(peer.spaces()).await
         })
     }
 

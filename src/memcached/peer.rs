@@ -1,6 +1,6 @@
 //! One server as its connections and its callers share it, and its way back into service.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_channel::WeakSender;
 
@@ -13,7 +13,7 @@ use super::{
     wire::{Changes, WireError},
 };
 use crate::{
-    cache::{Backlog, Key, Missed},
+    cache::{Backlog, Key, Missed, Page},
     metrics::ServerMetrics,
 };
 
@@ -23,7 +23,8 @@ pub(crate) struct Peer {
     pub(crate) place: u16,
     pub(crate) operation_timeout: Duration,
     pub(crate) routing: Arc<Routing>,
-    pub(crate) backlog: Arc<dyn Backlog>,
+    /// The log of what it misses; `None` if nothing is written that it could miss.
+    pub(crate) backlog: Option<Arc<dyn Backlog>>,
     pub(crate) breaker: Breaker,
     pub(crate) metrics: ServerMetrics,
     /// The queue of the connection that gives back what was won.
@@ -36,37 +37,38 @@ impl Peer {
         Questions { address: &self.address, limit: self.operation_timeout * QUESTION_TIMEOUTS }
     }
 
+    /// The first parts of the keys of all entries of the cache.
+    pub(crate) fn spaces(&self) -> &[&'static str] {
+        self.backlog.as_ref().map_or(&[], |backlog| backlog.spaces())
+    }
+
     /// Lets the server forget all that was written while it was away. What is written meanwhile says `pending`, and
     /// is delivered as any other change that is.
     pub(super) async fn catch_up(&self, server: &mut Changes) -> Result<(), WireError> {
+        let Some(backlog) = &self.backlog else { return Ok(()) };
         let (mut after, mut is_more) = (None, true);
         while is_more {
-            let missed = self.backlog.missed(self.place, after).await;
+            let missed = backlog.missed(self.place, after).await;
             match missed.map_err(WireError::Backlog)? {
                 Missed::TooMuch { up_to } => {
-                    let emptied = self.questions().empty_or_flush(self.backlog.spaces()).await;
+                    let emptied = self.questions().empty_or_flush(self.spaces()).await;
                     emptied.map_err(WireError::Backlog)?;
-                    self.backlog.emptied(self.place, up_to);
+                    backlog.emptied(self.place, up_to);
                     after = Some(up_to);
                 }
-                Missed::Changes { changes, up_to, is_full } => {
+                Missed::Changes(Page { changes, up_to, is_full }) => {
                     is_more = is_full;
-                    let (positions, keys): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+                    let positions = changes.iter().map(|change| change.position).collect();
+                    let keys = changes.into_iter().map(|change| change.key);
                     let may_hold = |key: &Key| self.routing.places(key).has(self.place);
-                    let held: Vec<_> = keys.into_iter().filter(may_hold).collect();
+                    let held: Vec<_> = keys.filter(may_hold).collect();
                     server.forget(&held).await?;
-                    self.backlog.forgotten(self.place, positions, up_to);
+                    backlog.forgotten(self.place, positions, up_to);
                     after = Some(up_to);
                 }
             }
         }
-        self.backlog.caught_up(self.place);
+        backlog.caught_up(self.place);
         Ok(())
-    }
-}
-
-impl fmt::Debug for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.address)
     }
 }

@@ -12,10 +12,9 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     breaker::State,
-    connection::Connection,
+    connection,
     operation::{Change, Get, Reply, Said, Seen, Wanted},
     peer::Peer,
-    wire::{Changes, Gets},
 };
 use crate::cache::{Key, Lease, StoreError, Value};
 
@@ -23,7 +22,6 @@ use crate::cache::{Key, Lease, StoreError, Value};
 const QUEUED_MAX: usize = 8192;
 
 /// A memcached server as its callers see it.
-#[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) peer: Arc<Peer>,
     lookups: Sender<Get>,
@@ -38,9 +36,9 @@ impl Server {
         let (changes, changed) = bounded(QUEUED_MAX);
         let (releases, released) = bounded(QUEUED_MAX);
         let peer = Arc::new(peer(releases.downgrade()));
-        tokio::spawn(Connection::<Changes> { peer: peer.clone(), queued: changed }.run());
-        tokio::spawn(Connection::<Changes> { peer: peer.clone(), queued: released }.run());
-        tokio::spawn(Connection::<Gets> { peer: peer.clone(), queued: looked_up }.run());
+        tokio::spawn(connection::run(peer.clone(), changed, connection::changes));
+        tokio::spawn(connection::run(peer.clone(), released, connection::changes));
+        tokio::spawn(connection::run(peer.clone(), looked_up, connection::gets));
         Self { peer, lookups, changes, releases }
     }
 

@@ -86,7 +86,7 @@ impl fmt::Debug for Session {
 }
 
 /// The sessions. Clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sessions {
     memcached: Option<Memcached>,
     life_s: u32,

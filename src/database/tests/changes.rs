@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Place, change};
 use crate::{
-    cache::Places,
-    database::{Change, Database},
+    cache::{Change, Places},
+    database::Database,
 };
 
 /// A database that two servers serve.

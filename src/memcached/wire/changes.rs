@@ -56,19 +56,19 @@ impl Changes {
     fn written(&mut self, change: Change) -> Option<Change> {
         // A lease from before this connection is perhaps from before a restart, and another version bears its number now.
         let is_void = change.lease.is_some_and(|lease| lease.asked_at < self.connected_at);
-        match &change.value {
-            // While those before it were carried out its caller may have left.
-            _ if Self::is_abandoned(&change) => return None,
-            Some(_) if is_void => {
-                change.answer(Said::Void);
-                return None;
-            }
+        let unsent = match &change.value {
+            Some(_) if is_void => Some(Said::Void),
             // If it was to be put back, nobody is chosen until the entry is past its grace.
-            Some(value) if value.body.len() > VALUE_BYTES_MAX => {
-                change.answer(Said::TooLarge);
-                return None;
-            }
-            _ => {}
+            Some(value) if value.body.len() > VALUE_BYTES_MAX => Some(Said::TooLarge),
+            _ => None,
+        };
+        if let Some(said) = unsent {
+            change.answer(said);
+            return None;
+        }
+        // While those before it were carried out its caller may have left.
+        if Self::is_abandoned(&change) {
+            return None;
         }
         // A lease that is void here can't say which version it was given for, so that whatever is there goes: to
         // forget too much costs a load, and to leave a placeholder behind costs its waiters their patience.

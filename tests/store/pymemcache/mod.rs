@@ -3,10 +3,10 @@
 mod python;
 
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use aside::{
-        cache::{Ask, Filled, Key, Look, NoBacklog, Store, Token, Value},
+        cache::{Ask, Filled, Key, Look, Store, Token, Value},
         memcached::{Address, Memcached},
         metrics::Metrics,
     };
@@ -26,7 +26,7 @@ mod tests {
     fn start(addresses: &[Address]) -> Memcached {
         // A busy machine must not look like a memcached that is away.
         let timeout = Duration::from_secs(5);
-        Memcached::start(addresses, timeout, &Metrics::default(), Arc::new(NoBacklog))
+        Memcached::start(addresses, timeout, &Metrics::default(), None)
     }
 
     /// A server as a Python program writes it.

@@ -3,7 +3,9 @@
 use std::{future::ready, sync::Arc, time::Duration};
 
 use aside::{
-    cache::{Ask, Backlog, Filled, Key, Look, Missed, Servers, Store, StoreError, Value},
+    cache::{
+        Ask, Backlog, Change, Filled, Key, Look, Missed, Page, Servers, Store, StoreError, Value,
+    },
     memcached::{self, Address, State},
     metrics::Metrics,
 };
@@ -34,8 +36,9 @@ impl Client {
     /// Starts where `missed` was written while the server was away.
     pub fn start_behind(address: Address, operation_timeout: Duration, missed: Vec<Key>) -> Self {
         let metrics = Metrics::default();
-        let backlog = Arc::new(MissedBefore(missed));
-        let store = memcached::Memcached::start(&[address], operation_timeout, &metrics, backlog);
+        let backlog: Arc<dyn Backlog> = Arc::new(MissedBefore(missed));
+        let store =
+            memcached::Memcached::start(&[address], operation_timeout, &metrics, Some(backlog));
         Self { store, metrics }
     }
 
@@ -121,9 +124,10 @@ struct MissedBefore(Vec<Key>);
 
 impl Backlog for MissedBefore {
     fn missed(&self, _: u16, _: Option<i64>) -> BoxFuture<'_, Result<Missed, String>> {
-        let changes: Vec<_> = (1..).zip(self.0.clone()).collect();
-        let up_to = changes.last().map_or(0, |(position, _)| *position);
-        Box::pin(ready(Ok(Missed::Changes { changes, up_to, is_full: false })))
+        let keys = (1..).zip(self.0.clone());
+        let changes: Vec<_> = keys.map(|(position, key)| Change { position, key }).collect();
+        let up_to = changes.last().map_or(0, |change| change.position);
+        Box::pin(ready(Ok(Missed::Changes(Page { changes, up_to, is_full: false }))))
     }
 
     fn forgotten(&self, _: u16, _: Vec<i64>, _: i64) {}
