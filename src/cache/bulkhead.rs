@@ -78,7 +78,7 @@ impl<S: Source> Service<S::Id> for Bulkhead<Arc<S>> {
         let Self { room, source } = self.clone();
         async move {
             let result = room.load(source, id).await;
-            room.metrics.load(match &result {
+            room.metrics.loads.count(match &result {
                 Ok(Some(_)) => LoadResult::Found,
                 Ok(None) => LoadResult::Absent,
                 Err(LoadError::Timeout) => LoadResult::Timeout,
