@@ -22,13 +22,7 @@ pub struct Settings {
 
     /// Connections that one address, or one /64 of IPv6, may have open: `half` of all, a number, or `all`, for a trusted
     /// proxy; one more gets 503
-    #[arg(
-        long,
-        env = "ASIDE_CONNECTIONS_PER_ADDRESS",
-        default_value = "half",
-        value_parser = per_address,
-        value_name = "COUNT"
-    )]
+    #[arg(long, env = "ASIDE_CONNECTIONS_PER_ADDRESS", default_value = "half", value_parser = per_address, value_name = "COUNT")]
     pub connections_per_address: PerAddress,
 
     /// The cache and what is behind it.

@@ -23,16 +23,11 @@ use crate::{config::LogFormat, escape::Escaped};
 /// connection that it has found broken and made anew.
 const LEVELS: &str = "info,sqlx=warn";
 
-/// `RUST_LOG` says something else than levels.
-#[derive(Debug, thiserror::Error)]
-#[error("invalid value '{0}' for RUST_LOG: it takes levels, such as info or warn,aside=debug")]
-pub struct InvalidLevels(String);
-
 /// Begins to write the log. `RUST_LOG` sets the levels; without it, `info`.
 ///
 /// # Errors
-/// [`InvalidLevels`].
-pub fn start(format: LogFormat) -> Result<(), InvalidLevels> {
+/// One line, if `RUST_LOG` says something else than levels.
+pub fn start(format: LogFormat) -> Result<(), String> {
     let registry = tracing_subscriber::registry().with(levels()?);
     let layer = layer().with_writer(io::stderr);
     // A second start, as in tests that run several services in one process, keeps the first.
@@ -47,11 +42,13 @@ pub fn start(format: LogFormat) -> Result<(), InvalidLevels> {
     Ok(())
 }
 
-fn levels() -> Result<EnvFilter, InvalidLevels> {
+fn levels() -> Result<EnvFilter, String> {
     let levels = env::var_os(EnvFilter::DEFAULT_ENV).filter(|levels| !levels.is_empty());
     let Some(levels) = levels else { return Ok(EnvFilter::new(LEVELS)) };
     let levels = levels.to_string_lossy();
-    EnvFilter::try_new(&levels).map_err(|_| InvalidLevels(levels.into_owned()))
+    let takes = "it takes levels, such as info or warn,aside=debug";
+    let invalid = |_| format!("invalid value '{levels}' for RUST_LOG: {takes}");
+    EnvFilter::try_new(&levels).map_err(invalid)
 }
 
 /// A terminal has colours, unless its user wants none (<https://no-color.org>).

@@ -2,7 +2,6 @@
 //! alone in its binary.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aside::edge::{EdgeCounters, Limits, serve};
@@ -31,14 +30,9 @@ async fn without_descriptors_the_edge_neither_spins_nor_stops_and_serves_again_w
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(|| async { "here" }));
-    let counters = Arc::new(EdgeCounters::default());
-    let served = tokio::spawn(serve(
-        listener,
-        router,
-        Limits::default(),
-        Arc::clone(&counters),
-        Handle::new(),
-    ));
+    let counters = EdgeCounters::default();
+    let served =
+        tokio::spawn(serve(listener, router, Limits::default(), counters.clone(), Handle::new()));
     assert!(RawClient::exchange(address, REQUEST).await.ends_with("here"));
 
     // All but one descriptor are taken; the client's own socket takes that one, and leaves none to the server's.
@@ -52,7 +46,7 @@ async fn without_descriptors_the_edge_neither_spins_nor_stops_and_serves_again_w
     tokio::time::sleep(WATCHED).await;
     let (passed, used) = (began.elapsed(), processor_time() - used);
     assert!(used < passed / 2, "{used:?} of processor time in {passed:?}");
-    assert_eq!(counters.open(), 0);
+    assert_eq!(counters.open.get(), 0);
     assert!(!served.is_finished());
 
     drop(files);

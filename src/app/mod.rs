@@ -19,7 +19,7 @@ use axum_server::Handle;
 use tokio::time::timeout;
 
 pub use self::{
-    queue::{queue, queue_to_fill},
+    queue::{queue, timing},
     stacks::{Stacks, definitions, servers},
 };
 use crate::{
@@ -43,7 +43,7 @@ const JOB_GRACE: Duration = Duration::from_secs(5);
 pub struct App {
     router: Router,
     limits: edge::Limits,
-    connections: Arc<EdgeCounters>,
+    connections: EdgeCounters,
     draining: Arc<AtomicBool>,
     worker: Option<Worker>,
     in_flight: InFlight,
@@ -84,14 +84,14 @@ impl App {
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let access = access(settings)?;
         let origins = origins(&settings.cors_origin)?;
-        let queue = queue(&settings.queue, &settings.stacks.database)?;
+        let queue = queue(&settings.queue.address, &settings.stacks.database)?;
         let metrics = Metrics::default();
         let stacks = Stacks::open(&settings.stacks, &metrics).await?;
         let Stacks { resources, database, delivery, servers, memory, in_flight } = stacks;
         let memcached = servers.as_ref().map(|(memcached, _)| memcached.clone());
         let draining = Arc::new(AtomicBool::new(false));
         let worker = queue::start(settings, &queue, &resources, &metrics);
-        let connections = metrics.edge();
+        let connections = metrics.edge.clone();
         let context = Context {
             users: Users::new(database.clone(), delivery.clone()),
             sessions: Sessions::new(memcached.clone(), settings.session_ttl),

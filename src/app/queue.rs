@@ -6,31 +6,15 @@ use super::StartError;
 use crate::{
     config::{QueueAddress, QueueSettings, Settings},
     jobs::{Address, Attempt, Limits, Outcome, Queue, Target, Timing, WarmUp, Worker},
-    metrics::{JobMetrics, JobResult, Metrics},
+    metrics::{Counts, JobResult, Metrics},
     resources::Resources,
 };
 
-/// The timing of a process that takes no job from the queue, and so waits for neither.
-const UNWORKED: Timing = Timing { lease: Duration::MAX, retry: Duration::ZERO };
-
-/// The queue that the settings name, or the one beside `database`, to be worked. It need not be there yet.
-///
-/// # Errors
-/// [`StartError::Setting`], as [`queue_to_fill`] has it.
-pub fn queue(settings: &QueueSettings, database: &str) -> Result<Queue, StartError> {
-    let timing = Timing { lease: settings.job_lease, retry: settings.job_retry };
-    queue_at(&settings.address, timing, database)
-}
-
-/// The same queue, for whoever only puts jobs on it.
+/// The queue that the settings name, or the one beside `database`. It need not be there yet.
 ///
 /// # Errors
 /// [`StartError::Setting`], which says what `--queue` or `--database` takes and repeats nothing of it.
-pub fn queue_to_fill(settings: &QueueAddress, database: &str) -> Result<Queue, StartError> {
-    queue_at(settings, UNWORKED, database)
-}
-
-fn queue_at(settings: &QueueAddress, timing: Timing, database: &str) -> Result<Queue, StartError> {
+pub fn queue(settings: &QueueAddress, database: &str) -> Result<Queue, StartError> {
     let address = match &settings.queue {
         Some(url) => {
             let parsed = url.reveal().parse::<Address>();
@@ -45,7 +29,12 @@ fn queue_at(settings: &QueueAddress, timing: Timing, database: &str) -> Result<Q
         let why = "it names the file of '--database', and the queue needs one of its own";
         return Err(StartError::invalid("--queue <URL>", why));
     }
-    Ok(Queue::new(&address, timing, Limits::default()))
+    Ok(Queue::new(&address, Limits::default()))
+}
+
+/// The pace that the settings give a worker, with this rest after each job.
+pub fn timing(settings: &QueueSettings, rest: Duration) -> Timing {
+    Timing { lease: settings.job_lease, retry: settings.job_retry, rest }
 }
 
 /// Begins to work `queue` in this process, unless the settings say not to.
@@ -58,7 +47,8 @@ pub(super) fn start(
     let metrics = metrics.jobs();
     if settings.work_jobs {
         let observer = Arc::new(move |attempt: &Attempt| observe(&metrics, attempt));
-        let warm_up = WarmUp::new(resources.clone(), settings.job_delay, observer);
+        let timing = timing(&settings.queue, settings.job_delay);
+        let warm_up = WarmUp { resources: resources.clone(), timing, observer };
         return Some(Worker::start(queue.clone(), warm_up));
     }
     // A worker would find out whether the queue is away. Without one, this does, and then requests.
@@ -67,13 +57,13 @@ pub(super) fn start(
     None
 }
 
-fn observe(metrics: &JobMetrics, attempt: &Attempt) {
+fn observe(metrics: &Counts<JobResult>, attempt: &Attempt) {
     let Attempt { target, number, outcome, .. } = attempt;
     match outcome {
-        Outcome::Warmed { .. } => metrics.job(JobResult::Done),
-        Outcome::Failed(_) => metrics.job(JobResult::Failed),
+        Outcome::Warmed { .. } => metrics.count(JobResult::Done),
+        Outcome::Failed(_) => metrics.count(JobResult::Failed),
         Outcome::Dead(error) => {
-            metrics.job(JobResult::Dead);
+            metrics.count(JobResult::Dead);
             let job = target.as_ref().map(Target::to_string);
             tracing::error!(job, attempts = number, error, "a job is given up");
         }

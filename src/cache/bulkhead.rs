@@ -66,7 +66,7 @@ impl Room {
         id: S::Id,
     ) -> Result<Option<Bytes>, LoadError> {
         let result = self.attempt(source, id).await;
-        self.metrics.load(match &result {
+        self.metrics.loads.count(match &result {
             Ok(Some(_)) => LoadResult::Found,
             Ok(None) => LoadResult::Absent,
             Err(LoadError::Timeout) => LoadResult::Timeout,

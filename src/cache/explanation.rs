@@ -42,20 +42,6 @@ pub enum Condition {
     Plain,
 }
 
-impl Condition {
-    /// The word for people; the same as in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::Loading => "loading",
-            Self::Fresh => "fresh",
-            Self::Stale => "stale",
-            Self::Negative => "negative",
-            Self::Plain => "plain",
-        }
-    }
-}
-
 /// One item explained; the default is that nothing is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Explanation {

@@ -160,7 +160,7 @@ impl<T: Store> Filler<T> {
         if !matches!(result, FillResult::Stored | FillResult::Superseded) {
             self.store.release(key, lease);
         }
-        self.metrics.fill(result);
+        self.metrics.fills.count(result);
         (result == FillResult::Stored, detail)
     }
 

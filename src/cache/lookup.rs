@@ -80,7 +80,7 @@ impl<Src: Source, T: Store> Service<Get<Src::Id>> for Arc<Lookup<Src, T>> {
             let result = lookup.get(get, begun_at).await;
             let (Ok(Answer { account, .. }) | Err(Failure { account, .. })) = &result;
             let (outcome, metrics) = (account.served.outcome(), &lookup.parts.metrics);
-            metrics.get(outcome);
+            metrics.gets.count(outcome);
             if matches!(outcome, Outcome::Hit | Outcome::NegativeHit | Outcome::Stale) {
                 metrics.hit_seconds.observe(begun_at.elapsed().as_secs_f64());
             }
@@ -131,7 +131,7 @@ impl<Src: Source, T: Store> Lookup<Src, T> {
             }
             // To the caller, with nothing: there is no room for a load, and no lease was taken for one.
             Decision::Refuse => {
-                metrics.load(LoadResult::Overloaded);
+                metrics.loads.count(LoadResult::Overloaded);
                 Err(not_loaded(LoadError::Overloaded, Forward::Miss, account))
             }
         }

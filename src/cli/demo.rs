@@ -1,13 +1,12 @@
 //! `aside demo`: walk-throughs in the terminal, against a real memcached.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{io::stdout, ops::RangeInclusive, time::Duration};
 
 use clap::Subcommand;
 use tokio::runtime::Builder;
 
 use super::{
-    client::{FAILURE, Failed, block_on, connect, inspector},
-    output::Unwritten,
+    command::{FAILURE, Failed, block_on, connect, inspector},
     signals::Signals,
 };
 use crate::{
@@ -85,7 +84,7 @@ impl DemoCommand {
             let away = format!("memcached at {address} does not answer; start it: {start}");
             return Err(Failed::Failure(away));
         }
-        let walk = &mut Walk::to_stdout(memcached, interrupt(Signals::receive()?));
+        let walk = &mut Walk::new(memcached, Box::new(stdout()), interrupt(Signals::receive()?));
         let servers: Vec<_> = inspector.servers().iter().map(Address::to_string).collect();
         walk.begin(format_args!("{title}; memcached at {}", servers.join(", ")))?;
         let walked = match self {
@@ -104,7 +103,7 @@ impl From<Stop> for Failed {
     fn from(why: Stop) -> Self {
         match why {
             Stop::Signalled(signal) => Self::Told(SIGNALLED.saturating_add(signal)),
-            Stop::Unwritten(error) => Unwritten(error).into(),
+            Stop::Unwritten(error) => error.into(),
             Stop::Failed(why) => Self::Failure(why),
         }
     }

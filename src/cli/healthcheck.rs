@@ -1,6 +1,6 @@
 //! `aside healthcheck`: asks a running service whether it is alive.
 
-use super::{client::Failed, service::Service};
+use super::{command::Failed, service::Service};
 
 /// Asks `service`.
 pub(super) fn healthcheck(service: &Service) -> Result<(), Failed> {

@@ -1,12 +1,11 @@
 //! The command line: one binary, `serve` unless told otherwise. One file a subcommand.
 
 mod cache;
-mod client;
+mod command;
 mod demo;
 mod healthcheck;
 mod jobs;
 mod manual;
-mod output;
 mod serve;
 mod service;
 mod signals;
@@ -18,8 +17,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use self::{
-    cache::CacheCommand, client::Failed, demo::DemoCommand, healthcheck::healthcheck, jobs::Jobs,
-    output::print, serve::serve, service::Service, usage::refused,
+    cache::CacheCommand, command::Failed, demo::DemoCommand, healthcheck::healthcheck, jobs::Jobs,
+    serve::serve, service::Service, usage::refused,
 };
 use crate::config::Settings;
 
@@ -66,7 +65,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli.run(),
         Err(error) if error.use_stderr() => Err(refused(&error)),
         // The help or the version that was asked for.
-        Err(help) => print(help.to_string()).map_err(Failed::from),
+        Err(help) => command::print(help.to_string()),
     };
     done.map_or_else(Failed::told, |()| ExitCode::SUCCESS)
 }
@@ -80,8 +79,8 @@ impl Cli {
             Command::Cache(command) => command.run(),
             Command::Jobs(jobs) => jobs.run(),
             Command::Demo(command) => command.run(),
-            Command::Completions { shell } => Ok(manual::completions(shell, Self::command())?),
-            Command::Man => Ok(manual::man(Self::command())?),
+            Command::Completions { shell } => manual::completions(shell, Self::command()),
+            Command::Man => manual::man(Self::command()),
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    client::{FAILURE, Failed, block_on},
+    command::{FAILURE, Failed, block_on},
     signals::Signals,
 };
 use crate::{app::App, config::Settings, edge::raise_open_files, telemetry};

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::client::Failed;
+use super::command::Failed;
 
 /// Ctrl-C and SIGTERM, which end nothing by themselves any more.
 pub(super) struct Signals {

@@ -4,7 +4,7 @@ use std::env;
 
 use clap::error::ErrorKind;
 
-use super::{client::Failed, output::REFUSED};
+use super::command::{Failed, REFUSED};
 
 /// The beginning of clap's text where it stops to say what is wrong.
 const ENDS: [&str; 2] = ["Usage:", "For more information"];
@@ -34,14 +34,9 @@ fn unreadable_variable() -> Option<String> {
 fn one_line(text: &str) -> String {
     let lines = text.strip_prefix("error: ").unwrap_or(text).lines().map(str::trim);
     let lines = lines.take_while(|line| !ENDS.iter().any(|end| line.starts_with(end)));
-    lines.filter(|line| !line.is_empty()).fold(String::new(), |said, line| {
-        let between = match line {
-            _ if said.is_empty() => "",
-            line if line.starts_with("tip:") => "; ",
-            _ => " ",
-        };
-        said + between + line
-    })
+    let before = |line: &str| if line.starts_with("tip:") { "; " } else { " " };
+    let lines = lines.filter(|line| !line.is_empty());
+    lines.flat_map(|line| [before(line), line]).collect::<String>().trim_start().to_owned()
 }
 
 #[cfg(test)]

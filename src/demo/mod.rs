@@ -5,7 +5,6 @@
 
 mod item;
 mod lifecycle;
-mod lookup;
 mod sessions;
 mod speedup;
 mod statistics;

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
+use tower::ServiceExt;
 
-use super::{
-    LIFE_S, Stop, Walk,
-    lookup::{Lookup, median, ms},
-};
+use super::{LIFE_S, Stop, Walk};
 use crate::{
-    cache::{Cache, Directives, Get, Key, LoadError, Policy, Source, stack},
+    cache::{Cache, Directives, Get, Key, LoadError, Policy, Served, Source, stack},
     database::Database,
     metrics::Metrics,
     users::UserSource,
@@ -71,7 +69,7 @@ async fn steps(walk: &mut Walk, users: &Cache<i64>, user: i64) -> Result<(), Sto
     let without = rounds(walk, users, uncached, "BYPASS").await?;
 
     walk.step("look the user up with the cache, which is empty")?;
-    let filled = Lookup::make(walk, users, cached.clone()).await?;
+    let filled = look_up(walk, users, cached.clone()).await?;
     walk.same("MISS, stored", &filled.outcome)?;
 
     walk.step(format_args!("look the user up {ROUNDS} times with the cache"))?;
@@ -97,7 +95,7 @@ async fn rounds(
 ) -> Result<Vec<Lookup>, Stop> {
     let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        rounds.push(Lookup::make(walk, users, get.clone()).await?);
+        rounds.push(look_up(walk, users, get.clone()).await?);
     }
     let saw = rounds.iter().map(|lookup| format!("{} in {}", lookup.outcome, ms(lookup.took)));
     walk.verdict(
@@ -106,6 +104,46 @@ async fn rounds(
         rounds.iter().all(|lookup| lookup.outcome == wanted),
     )?;
     Ok(rounds)
+}
+
+/// One lookup through the stack and how long it took.
+struct Lookup {
+    /// The origin of the answer in the words of `X-Cache` and `Cache-Status`, or why there is none.
+    outcome: String,
+    body: Option<Bytes>,
+    took: Duration,
+}
+
+async fn look_up(walk: &mut Walk, users: &Cache<i64>, get: Get<i64>) -> Result<Lookup, Stop> {
+    let begun_at = Instant::now();
+    let answer = walk.wait(users.clone().oneshot(get)).await?;
+    let took = begun_at.elapsed();
+    Ok(match answer {
+        Ok(answer) => Lookup { outcome: told(answer.account.served), body: answer.body, took },
+        Err(failure) => Lookup { outcome: failure.error.to_string(), body: None, took },
+    })
+}
+
+fn told(served: Served) -> String {
+    let word = served.outcome().x_cache();
+    let stored = match served {
+        Served::Forwarded { stored: Some(true), .. } => ", stored",
+        Served::Forwarded { stored: Some(false), .. } if word == "MISS" => ", not stored",
+        _ => "",
+    };
+    format!("{word}{stored}")
+}
+
+/// The time that half of the lookups took less than.
+fn median(lookups: &[Lookup]) -> Duration {
+    let mut times: Vec<_> = lookups.iter().map(|lookup| lookup.took).collect();
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// A time in milliseconds, to two places.
+fn ms(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
 }
 
 /// Both times, and what is gained.
@@ -137,7 +175,7 @@ mod tests {
     use tower::{service_fn, util::BoxCloneSyncService};
 
     use super::*;
-    use crate::cache::{Account, Answer, Forward, Served};
+    use crate::cache::{Account, Answer, Forward};
 
     /// A cache that takes `hit_ms` for a hit, before a source that takes 10 ms.
     fn cache(hit_ms: u64) -> Cache<i64> {

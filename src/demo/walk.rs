@@ -70,13 +70,8 @@ impl From<StoreError> for Stop {
 }
 
 impl Walk {
-    /// A walk that is told on standard output: with colours and a live countdown to a terminal, in plain lines to
-    /// anything else.
-    pub fn to_stdout(memcached: Memcached, interrupt: Interrupt) -> Self {
-        Self::new(memcached, Box::new(io::stdout()), interrupt)
-    }
-
-    fn new(memcached: Memcached, out: Box<dyn Write + Send>, interrupt: Interrupt) -> Self {
+    /// A walk that is told to `out`: with colours if standard output is a terminal, in plain lines if it is not.
+    pub fn new(memcached: Memcached, out: Box<dyn Write + Send>, interrupt: Interrupt) -> Self {
         let interrupt = interrupt.fuse();
         Self { memcached, keys: Vec::new(), out, interrupt, steps: 0, differences: 0 }
     }

@@ -19,11 +19,11 @@ pub(super) struct Connections {
     of_address_max: u64,
     /// Addresses without a connection are left out.
     of_addresses: Mutex<HashMap<IpAddr, u64>>,
-    counters: Arc<EdgeCounters>,
+    counters: EdgeCounters,
 }
 
 impl Connections {
-    pub(super) fn new(limits: &Limits, counters: Arc<EdgeCounters>) -> Arc<Self> {
+    pub(super) fn new(limits: &Limits, counters: EdgeCounters) -> Arc<Self> {
         let max = limits.connections_possible();
         if max < limits.connections_max {
             tracing::warn!(
@@ -47,7 +47,7 @@ impl Connections {
         // Both limits are exact: nothing is counted without the lock.
         let mut of_addresses = self.lock();
         let of_address = of_addresses.get(&address).map_or(0, |open| *open);
-        if self.counters.open() >= self.max || of_address >= self.of_address_max {
+        if self.counters.open.get() >= self.max || of_address >= self.of_address_max {
             self.counters.refused.inc();
             return None;
         }
@@ -95,7 +95,7 @@ mod tests {
     fn connections(connections_max: u64, of_address: u64) -> Arc<Connections> {
         let connections_per_address = PerAddress::AtMost(of_address);
         let limits = Limits { connections_max, connections_per_address, ..Limits::default() };
-        Connections::new(&limits, Arc::default())
+        Connections::new(&limits, EdgeCounters::default())
     }
 
     #[test]
@@ -118,10 +118,10 @@ mod tests {
         let admit = |last| connections.admit([192, 0, 2, last].into());
         let held = [1, 2].map(admit);
         assert!(held.iter().all(Option::is_some) && admit(3).is_none());
-        assert_eq!((connections.counters.open(), connections.counters.refused()), (2, 1));
+        assert_eq!((connections.counters.open.get(), connections.counters.refused.get()), (2, 1));
         assert_eq!(connections.lock().len(), 2);
         drop(held);
-        assert_eq!(connections.counters.open(), 0);
+        assert_eq!(connections.counters.open.get(), 0);
         assert!(admit(3).is_some());
     }
 }

@@ -22,7 +22,6 @@ use std::{
     future::ready,
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
 };
 
 use axum::Router;
@@ -53,7 +52,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
-    counters: Arc<EdgeCounters>,
+    counters: EdgeCounters,
     handle: Handle<SocketAddr>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;

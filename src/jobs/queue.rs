@@ -21,15 +21,6 @@ pub const DEAD_SHOWN_MAX: u32 = 20;
 /// The longest that one operation on the queue may take. Past it, the queue counts as unavailable.
 const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The times after which a worker or a job is given up.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// The longest that a worker may be silent. Past it, its job is given to another; whole seconds, at least 3.
-    pub lease: Duration,
-    /// Pause before the second attempt at a job; doubled with each further one.
-    pub retry: Duration,
-}
-
 /// The most that the queue holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -53,7 +44,6 @@ impl Default for Limits {
 pub struct Queue {
     storage: Arc<dyn Storage>,
     place: Arc<str>,
-    pub(super) timing: Timing,
     limits: Limits,
     outage: Arc<Outage>,
 }
@@ -61,14 +51,14 @@ pub struct Queue {
 impl Queue {
     /// The queue at `address`. Nothing is opened yet: that is done by the operation that needs it first, again and
     /// again until it succeeds.
-    pub fn new(address: &Address, timing: Timing, limits: Limits) -> Self {
+    pub fn new(address: &Address, limits: Limits) -> Self {
         let storage: Arc<dyn Storage> = match address {
             Address::Sqlite(options) => Arc::new(SqliteFile::new(options)),
             Address::Postgres(options) => Arc::new(PostgresDatabase::new(options)),
             Address::Redis(client) => Arc::new(RedisServer::new(client)),
         };
         let place = address.to_string().into();
-        Self { storage, place, timing, limits, outage: Arc::default() }
+        Self { storage, place, limits, outage: Arc::default() }
     }
 
     /// Its address, without user and password.
@@ -112,9 +102,9 @@ impl Queue {
         within(self.storage.prune(self.limits.done_max, self.limits.dead_max)).await
     }
 
-    /// Gives a worker the first job that is due, for as long as the lease.
-    pub(super) async fn claim(&self) -> Result<Option<Job>, QueueError> {
-        self.told(Finder::Worker, self.storage.claim(self.timing.lease)).await
+    /// Gives a worker the first job that is due, for as long as `lease`.
+    pub(super) async fn claim(&self, lease: Duration) -> Result<Option<Job>, QueueError> {
+        self.told(Finder::Worker, self.storage.claim(lease)).await
     }
 
     /// Notes what becomes of a job. `false` if it is not the caller's any more.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::{FutureExt, TryFutureExt};
 use redis::{
     AsyncConnectionConfig, Client, FromRedisValue, ToRedisArgs, aio::MultiplexedConnection,
 };
@@ -66,33 +67,27 @@ impl RedisServer {
 
 impl Storage for RedisServer {
     fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let arguments = (messages.join("\n"), messages.len(), waiting_max);
-            let stored: bool = self.run("push", arguments).await?;
-            if stored { Ok(()) } else { Err(QueueError::Full) }
-        })
+        let push = self.run("push", (messages.join("\n"), messages.len(), waiting_max));
+        push.map(|stored| if stored? { Ok(()) } else { Err(QueueError::Full) }).boxed()
     }
 
     fn claim(&self, lease: Duration) -> Answer<'_, Option<Job>> {
-        Box::pin(async move {
-            let claimed: Option<_> = self.run("claim", milliseconds(lease)).await?;
-            Ok(claimed.map(|(id, message, attempt)| Job { id, message, attempt }))
-        })
+        let job = |(id, message, attempt)| Job { id, message, attempt };
+        let claim = self.run("claim", milliseconds(lease));
+        claim.map_ok(move |claimed: Option<_>| claimed.map(job)).boxed()
     }
 
     fn note<'a>(&'a self, job: &'a Job, next: Next<'a>) -> Answer<'a, bool> {
         let (state, after_ms, error) = next.stored();
-        Box::pin(self.run("note", (&job.id, job.attempt, state, after_ms, error)))
+        self.run("note", (&job.id, job.attempt, state, after_ms, error)).boxed()
     }
 
     fn report(&self, shown_max: u32) -> Answer<'_, Report> {
-        Box::pin(async move {
-            let (counts, last_dead) = self.run("report", shown_max).await?;
-            Ok(Report::of(counts, last_dead))
-        })
+        let told = |(counts, last_dead)| Report::of(counts, last_dead);
+        self.run("report", shown_max).map_ok(told).boxed()
     }
 
     fn prune(&self, done_max: u64, dead_max: u64) -> Answer<'_, ()> {
-        Box::pin(async move { self.run("prune", (done_max, dead_max)).await })
+        self.run("prune", (done_max, dead_max)).boxed()
     }
 }

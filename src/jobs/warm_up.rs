@@ -15,13 +15,6 @@ use crate::{
 /// more, and [`Report`](super::Report) shows it.
 pub const ATTEMPTS_MAX: i64 = 5;
 
-/// The longest that a worker rests while all its jobs fail.
-const REST_MAX: Duration = Duration::from_secs(10);
-
-/// Rest after a failed job, on top of the usual one; doubled with each further failure in a row, so that
-/// neither the database nor the attempts of all jobs are spent on an outage.
-const REST_FIRST: Duration = Duration::from_millis(100);
-
 /// One attempt at a job.
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -52,28 +45,28 @@ pub enum Outcome {
 /// Called after each attempt, before it is noted in the queue.
 pub type Observer = Arc<dyn Fn(&Attempt) + Send + Sync>;
 
+/// The pace of a worker, and the times after which it or a job is given up.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// The longest that it may be silent. Past it, its job is given to another; whole seconds, at least 3.
+    pub lease: Duration,
+    /// Pause before the second attempt at a job; doubled with each further one.
+    pub retry: Duration,
+    /// Rest after each job.
+    pub rest: Duration,
+}
+
 /// Loads things into the cache, one after the other, at a set pace.
 pub struct WarmUp {
-    resources: Resources,
-    delay: Duration,
-    observer: Observer,
+    /// The resources that they are of.
+    pub resources: Resources,
+    /// The pace.
+    pub timing: Timing,
+    /// Told of each attempt.
+    pub observer: Observer,
 }
 
 impl WarmUp {
-    /// Loads into `resources`, rests for `delay` after each, and tells `observer`.
-    pub fn new(resources: Resources, delay: Duration, observer: Observer) -> Self {
-        Self { resources, delay, observer }
-    }
-
-    /// The rest after a job, with so many failed ones in a row up to it.
-    pub(super) fn rest(&self, failures: u32) -> Duration {
-        let longer = match failures {
-            0 => Duration::ZERO,
-            _ => doubled(REST_FIRST, failures - 1).min(REST_MAX),
-        };
-        self.delay + longer
-    }
-
     /// Makes the attempt of this number to load `target`.
     pub(super) async fn attempt(&self, target: Option<Target>, number: i64) -> Outcome {
         let begun_at = Instant::now();
@@ -99,36 +92,5 @@ impl WarmUp {
             Err(failure) if number < ATTEMPTS_MAX => Outcome::Failed(failure.error.to_string()),
             Err(failure) => Outcome::Dead(failure.error.to_string()),
         }
-    }
-}
-
-/// The pause after the attempt `number`. Cut at random by up to a half, so that what failed together does
-/// not come back together.
-pub(super) fn pause(first: Duration, number: i64) -> Duration {
-    let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX);
-    doubled(first, doublings).mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
-/// `first`, doubled so many times; at most a day.
-pub(super) fn doubled(first: Duration, times: u32) -> Duration {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    first.saturating_mul(2_u32.saturating_pow(times)).min(DAY)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_failed_attempt_doubles_the_pause_less_up_to_a_half() {
-        let first = Duration::from_secs(2);
-        for (number, longest_s) in [(1, 2), (2, 4), (3, 8), (4, 16), (100, 24 * 60 * 60)] {
-            let longest = Duration::from_secs(longest_s);
-            for _ in 0..100 {
-                let pause = pause(first, number);
-                assert!(pause >= longest / 2 && pause <= longest, "{number}: {pause:?}");
-            }
-        }
-        assert_eq!(pause(Duration::ZERO, 3), Duration::ZERO);
     }
 }

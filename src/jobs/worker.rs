@@ -13,7 +13,7 @@ use super::{
     message::Target,
     queue::Queue,
     storage::{Job, Next},
-    warm_up::{Outcome, WarmUp, doubled, pause},
+    warm_up::{Outcome, Timing, WarmUp},
 };
 
 /// Between two looks of a worker that finds no job.
@@ -30,6 +30,13 @@ const PRUNE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Times within a lease that a worker says that it lives. One time may fail, and another be late.
 const BEATS: u32 = 3;
+
+/// The longest that a worker rests while all its jobs fail.
+const REST_MAX: Duration = Duration::from_secs(10);
+
+/// Rest after a failed job, on top of the usual one; doubled with each further failure in a row, so that
+/// neither the database nor the attempts of all jobs are spent on an outage.
+const REST_FIRST: Duration = Duration::from_millis(100);
 
 /// A worker. It ends with [`ended`](Worker::ended), or at once when this is dropped; its job then is another's
 /// after the lease.
@@ -51,9 +58,7 @@ impl Worker {
     /// A function that makes it take no further job.
     pub fn stopping(&self) -> impl Fn() + use<> {
         let stop = self.stop.clone();
-        move || {
-            stop.send_replace(true);
-        }
+        move || _ = stop.send_replace(true)
     }
 
     /// Takes no further job, and waits until the one under way is done and noted.
@@ -77,11 +82,12 @@ async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>)
         let rest = match work_one(&queue, &warm_up, &mut failures).await {
             Ok(is_done) => {
                 outages = 0;
-                if is_done { warm_up.rest(failures) } else { LOOK_PAUSE }
+                let longer = doubled(REST_FIRST, failures).min(REST_MAX);
+                if is_done { warm_up.timing.rest + longer } else { LOOK_PAUSE }
             }
             Err(_) => {
                 outages = outages.saturating_add(1);
-                doubled(AWAY_FIRST, outages - 1).min(AWAY_MAX)
+                doubled(AWAY_FIRST, outages).min(AWAY_MAX)
             }
         };
         tokio::select! {
@@ -93,31 +99,64 @@ async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>)
 
 /// Works one job, if there is one. If its end can't be noted it is another's after the lease.
 async fn work_one(queue: &Queue, warm_up: &WarmUp, failures: &mut u32) -> Result<bool, QueueError> {
-    let Some(job) = queue.claim().await? else { return Ok(false) };
+    let Timing { lease, retry, .. } = warm_up.timing;
+    let Some(job) = queue.claim(lease).await? else { return Ok(false) };
     let attempt = warm_up.attempt(Target::read(&job.message), job.attempt);
     tokio::select! {
         outcome = attempt => {
             *failures = if matches!(outcome, Outcome::Warmed { .. }) { 0 } else { failures.saturating_add(1) };
             let next = match &outcome {
                 Outcome::Warmed { .. } => Next::Done,
-                Outcome::Failed(_) => Next::Retry(pause(queue.timing.retry, job.attempt)),
+                Outcome::Failed(_) => Next::Retry(pause(retry, job.attempt)),
                 Outcome::Dead(error) => Next::Dead(error),
             };
             queue.note(&job, next).await?;
         }
-        () = lost(queue, &job) => {}
+        () = lost(queue, lease, &job) => {}
     }
     Ok(true)
 }
 
 /// Says that the worker lives. Ends when the job is another's nevertheless.
-async fn lost(queue: &Queue, job: &Job) {
-    let lease = queue.timing.lease;
+async fn lost(queue: &Queue, lease: Duration, job: &Job) {
     loop {
         sleep(lease / BEATS).await;
         // If the queue is away, the job may still be done by the time that it is back.
         if let Ok(false) = queue.note(job, Next::Running(lease)).await {
             return;
         }
+    }
+}
+
+/// The pause after the attempt `number`. Cut at random by up to a half, so that what failed together does
+/// not come back together.
+fn pause(first: Duration, number: i64) -> Duration {
+    let failures = u32::try_from(number).unwrap_or(u32::MAX);
+    doubled(first, failures).mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// `first` after the first of so many failures in a row, doubled with each further one; at most a day, and nothing
+/// without a failure.
+fn doubled(first: Duration, failures: u32) -> Duration {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
+    first.saturating_mul(2_u32.saturating_pow(doublings)).min(DAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failed_attempt_doubles_the_pause_less_up_to_a_half() {
+        let first = Duration::from_secs(2);
+        for (number, longest_s) in [(1, 2), (2, 4), (3, 8), (4, 16), (100, 24 * 60 * 60)] {
+            let longest = Duration::from_secs(longest_s);
+            for _ in 0..100 {
+                let pause = pause(first, number);
+                assert!(pause >= longest / 2 && pause <= longest, "{number}: {pause:?}");
+            }
+        }
+        assert_eq!(pause(Duration::ZERO, 3), Duration::ZERO);
     }
 }

@@ -1,53 +1,50 @@
 //! The instruments that each part of the service counts with.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
 
-use super::{FillResult, JobResult, LoadResult, Outcome};
+use super::{FillResult, LoadResult, Outcome};
+
+/// A counter for each value of a closed set of labels.
+#[derive(Clone, Debug)]
+pub struct Counts<L>(Box<[(L, Counter)]>);
+
+impl<L: Copy + PartialEq> Counts<L> {
+    pub(super) fn new(all: &[L], counter: impl Fn(L) -> Counter) -> Self {
+        Self(all.iter().map(|case| (*case, counter(*case))).collect())
+    }
+
+    /// Counts one of this case.
+    pub fn count(&self, case: L) {
+        self.counters(case).for_each(|counter| _ = counter.inc());
+    }
+
+    /// The number that was counted of this case.
+    pub fn of(&self, case: L) -> u64 {
+        self.counters(case).map(Counter::get).sum()
+    }
+
+    fn counters(&self, case: L) -> impl Iterator<Item = &Counter> {
+        self.0.iter().filter(move |(of, _)| *of == case).map(|(_, counter)| counter)
+    }
+}
 
 /// The instruments of the stack in front of one source.
 #[derive(Clone, Debug)]
 pub struct CacheMetrics {
-    pub(super) gets: Box<[Counter]>,
-    pub(super) loads: Box<[Counter]>,
-    pub(super) fills: Box<[Counter]>,
+    /// The ledger: each get is entered once.
+    pub gets: Counts<Outcome>,
+    /// Loads by their end.
+    pub loads: Counts<LoadResult>,
+    /// Fills by their end.
+    pub fills: Counts<FillResult>,
     /// Loads that occupy the source now, those among them that nobody waits for any more.
     pub loads_running: Gauge,
     /// Seconds from the request to the answer of a hit.
     pub hit_seconds: Histogram,
     /// Seconds of a load, its wait for a permit included.
     pub load_seconds: Histogram,
-}
-
-impl CacheMetrics {
-    /// Enters one get into the ledger.
-    pub fn get(&self, outcome: Outcome) {
-        self.gets[outcome as usize].inc();
-    }
-
-    /// Counts one load.
-    pub fn load(&self, result: LoadResult) {
-        self.loads[result as usize].inc();
-    }
-
-    /// Counts one fill.
-    pub fn fill(&self, result: FillResult) {
-        self.fills[result as usize].inc();
-    }
-
-    /// The number of gets with this outcome.
-    pub fn gets(&self, outcome: Outcome) -> u64 {
-        self.gets[outcome as usize].get()
-    }
-
-    /// The number of loads that ended so.
-    pub fn loads(&self, result: LoadResult) -> u64 {
-        self.loads[result as usize].get()
-    }
-
-    /// The number of fills that ended so.
-    pub fn fills(&self, result: FillResult) -> u64 {
-        self.fills[result as usize].get()
-    }
 }
 
 /// The instruments of one memcached server.
@@ -63,34 +60,11 @@ pub struct ServerMetrics {
     pub in_service: Gauge,
 }
 
-/// The attempts at jobs, counted.
-#[derive(Clone, Debug)]
-pub struct JobMetrics {
-    pub(super) jobs: Box<[Counter]>,
-}
-
-impl JobMetrics {
-    /// Counts one attempt.
-    pub fn job(&self, result: JobResult) {
-        self.jobs[result as usize].inc();
-    }
-}
-
-/// The HTTP connections, counted. The numbers may be read at any time, from any thread.
-#[derive(Debug, Default)]
+/// The HTTP connections, counted. Clones share the numbers, which may be read at any time, from any thread.
+#[derive(Clone, Debug, Default)]
 pub struct EdgeCounters {
-    pub(crate) open: Gauge,
-    pub(crate) refused: Counter,
-}
-
-impl EdgeCounters {
     /// Connections that are open now.
-    pub fn open(&self) -> u64 {
-        u64::try_from(self.open.get()).unwrap_or(0)
-    }
-
+    pub open: Gauge<u64, AtomicU64>,
     /// Connections that were answered 503 since the start, because too many were open.
-    pub fn refused(&self) -> u64 {
-        self.refused.get()
-    }
+    pub refused: Counter,
 }

@@ -4,7 +4,7 @@
 mod instruments;
 mod labels;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use prometheus_client::{
     encoding::text,
@@ -18,7 +18,7 @@ use prometheus_client::{
 };
 
 pub use self::{
-    instruments::{CacheMetrics, EdgeCounters, JobMetrics, ServerMetrics},
+    instruments::{CacheMetrics, Counts, EdgeCounters, ServerMetrics},
     labels::{FillResult, JobResult, LoadResult, Outcome},
 };
 
@@ -40,7 +40,8 @@ pub struct Metrics {
     jobs: Family<Labels<1>, Counter>,
     hit_seconds: Histograms<Labels<1>>,
     load_seconds: Histograms<Labels<1>>,
-    edge: Arc<EdgeCounters>,
+    /// The instruments of the HTTP connections.
+    pub edge: EdgeCounters,
     batch_size: Histograms<ServerLabel>,
     failures: Family<ServerLabel, Counter>,
     crosstalk: Family<ServerLabel, Counter>,
@@ -48,19 +49,9 @@ pub struct Metrics {
     registry: Registry,
 }
 
-/// From 25 µs to 0.8 s: what a hit may take.
-fn hit_histogram() -> Histogram {
-    Histogram::new(exponential_buckets(25e-6, 2.0, 16))
-}
-
-/// From 1 ms to 33 s: what a load may take.
-fn load_histogram() -> Histogram {
-    Histogram::new(exponential_buckets(1e-3, 2.0, 16))
-}
-
-/// From 1 to 256 operations in a round trip.
-fn batch_histogram() -> Histogram {
-    Histogram::new(exponential_buckets(1.0, 2.0, 9))
+/// A histogram of so many buckets, each twice as wide as the one before; the first ends at `first`.
+fn doubling(first: f64, buckets: u16) -> Histogram {
+    Histogram::new(exponential_buckets(first, 2.0, buckets))
 }
 
 /// Registers a metric that `help` explains, and returns it.
@@ -98,14 +89,17 @@ impl Default for Metrics {
             loads_running: add(all, "loads_running", "Loads that occupy the source now"),
             fills: add(all, "fills", "Values offered to the store by result"),
             jobs: add(all, "jobs", "Attempts at jobs of the queue by result"),
-            hit_seconds: add_seconds(all, "hit", hit, hit_histogram),
-            load_seconds: add_seconds(all, "load", load, load_histogram),
-            edge: Arc::new(EdgeCounters {
+            // To 0.8 s.
+            hit_seconds: add_seconds(all, "hit", hit, || doubling(25e-6, 16)),
+            // To 33 s.
+            load_seconds: add_seconds(all, "load", load, || doubling(1e-3, 16)),
+            edge: EdgeCounters {
                 open: add(all, "connections_open", "HTTP connections that are open"),
                 refused: add(all, "connections_refused", refused),
-            }),
+            },
             batch_size: {
-                let family = Histograms::new_with_constructor(batch_histogram);
+                // To 256.
+                let family = Histograms::new_with_constructor(|| doubling(1.0, 9));
                 let help = "Operations that shared one round trip";
                 all.register("memcached_batch_size", help, family.clone());
                 family
@@ -125,28 +119,23 @@ impl Metrics {
         let counter = |family: &Family<Labels<2>, Counter>, name, word| {
             family.get_or_create_owned(&[("source", source), (name, word)])
         };
-        let gets = Outcome::ALL.iter().map(|case| counter(&self.gets, "outcome", case.word()));
-        let loads = LoadResult::ALL.iter().map(|case| counter(&self.loads, "result", case.word()));
-        let fills = FillResult::ALL.iter().map(|case| counter(&self.fills, "result", case.word()));
+        let get = |case: Outcome| counter(&self.gets, "outcome", case.word());
+        let load = |case: LoadResult| counter(&self.loads, "result", case.word());
+        let fill = |case: FillResult| counter(&self.fills, "result", case.word());
         CacheMetrics {
-            gets: gets.collect(),
-            loads: loads.collect(),
-            fills: fills.collect(),
+            gets: Counts::new(Outcome::ALL, get),
+            loads: Counts::new(LoadResult::ALL, load),
+            fills: Counts::new(FillResult::ALL, fill),
             loads_running: self.loads_running.get_or_create_owned(&of_source),
             hit_seconds: self.hit_seconds.get_or_create_owned(&of_source),
             load_seconds: self.load_seconds.get_or_create_owned(&of_source),
         }
     }
 
-    /// The instruments of the jobs that this process works. All series exist from now on, at zero.
-    pub fn jobs(&self) -> JobMetrics {
-        let counter = |case: &JobResult| self.jobs.get_or_create_owned(&[("result", case.word())]);
-        JobMetrics { jobs: JobResult::ALL.iter().map(counter).collect() }
-    }
-
-    /// The instruments of the HTTP connections.
-    pub fn edge(&self) -> Arc<EdgeCounters> {
-        self.edge.clone()
+    /// The attempts at the jobs that this process works, by their end. All series exist from now on, at zero.
+    pub fn jobs(&self) -> Counts<JobResult> {
+        let counter = |case: JobResult| self.jobs.get_or_create_owned(&[("result", case.word())]);
+        Counts::new(JobResult::ALL, counter)
     }
 
     /// The instruments of one memcached server.
@@ -178,7 +167,7 @@ mod tests {
     #[test]
     fn every_series_of_a_source_is_there_from_the_start() {
         let metrics = Metrics::default();
-        metrics.cache("users").get(Outcome::Hit);
+        metrics.cache("users").gets.count(Outcome::Hit);
         metrics.server("127.0.0.1:11211").batch_size.observe(3.0);
         let text = metrics.render().unwrap();
         assert!(

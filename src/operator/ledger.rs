@@ -34,10 +34,11 @@ pub struct Ledger {
 impl Ledger {
     /// The ledger of all these stacks together.
     pub fn of(stacks: &[&CacheMetrics]) -> Self {
-        let gets = |outcome| stacks.iter().map(|metrics| metrics.gets(outcome)).sum::<u64>();
+        let gets = |outcome| stacks.iter().map(|metrics| metrics.gets.of(outcome)).sum::<u64>();
         let loads = |results: &[LoadResult]| {
-            let of_one =
-                |metrics: &&CacheMetrics| results.iter().map(|it| metrics.loads(*it)).sum::<u64>();
+            let of_one = |metrics: &&CacheMetrics| {
+                results.iter().map(|it| metrics.loads.of(*it)).sum::<u64>()
+            };
             stacks.iter().map(of_one).sum::<u64>()
         };
         let (negative_hits, collapsed) = (gets(Outcome::NegativeHit), gets(Outcome::Collapsed));

@@ -30,8 +30,8 @@ async fn callers_of_one_cold_key_share_one_load() {
         assert_eq!(version_of(&get.await.unwrap()), 1);
     }
     replica.no_load().await;
-    assert_eq!(replica.metrics.gets(Outcome::Miss), 1);
-    assert_eq!(replica.metrics.gets(Outcome::Collapsed), 99);
+    assert_eq!(replica.metrics.gets.of(Outcome::Miss), 1);
+    assert_eq!(replica.metrics.gets.of(Outcome::Collapsed), 99);
 }
 
 #[tokio::test(start_paused = true)]

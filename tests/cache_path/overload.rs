@@ -38,7 +38,7 @@ async fn so_many_run_so_many_wait_and_the_rest_are_refused_at_once() {
     for get in admitted {
         assert!(get.await.unwrap().is_ok());
     }
-    assert_eq!(replica.metrics.loads(LoadResult::Overloaded), 50);
+    assert_eq!(replica.metrics.loads.of(LoadResult::Overloaded), 50);
 }
 
 #[tokio::test(start_paused = true)]

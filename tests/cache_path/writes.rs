@@ -17,7 +17,7 @@ async fn a_load_that_began_before_a_write_is_not_stored() {
         "it asked before the write: the old value is a right answer"
     );
     assert_eq!(account(&before).detail, Some(Detail::Superseded));
-    assert_eq!(replica.metrics.fills(FillResult::Superseded), 1);
+    assert_eq!(replica.metrics.fills.of(FillResult::Superseded), 1);
     replica.warm(1, 2).await;
 }
 

@@ -27,27 +27,27 @@ async fn one_connection_too_many_is_told_to_retry_and_closed() {
         client.read_until("number 1;").await;
         open.push(client);
     }
-    assert_eq!(edge.counters.open(), 2);
+    assert_eq!(edge.counters.open.get(), 2);
 
     let answer = edge.connect().await.read_to_end().await;
     assert_problem(&answer, "503", "");
     assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
     eventually("the refused connection is not counted as open", async || {
-        (edge.counters.open() == 2).then_some(())
+        (edge.counters.open.get() == 2).then_some(())
     })
     .await;
-    assert_eq!(edge.counters.refused(), 1);
+    assert_eq!(edge.counters.refused.get(), 1);
 
     // The others notice nothing, and a free place is taken again.
     open[0].send(GOOD).await;
     open[0].read_until("number 1;").await;
     open.pop();
     eventually("the closed connection is not counted any more", async || {
-        (edge.counters.open() == 1).then_some(())
+        (edge.counters.open.get() == 1).then_some(())
     })
     .await;
     edge.is_well().await;
-    assert_eq!(edge.counters.refused(), 1);
+    assert_eq!(edge.counters.refused.get(), 1);
 }
 
 #[tokio::test]
@@ -65,10 +65,10 @@ async fn one_address_leaves_room_for_the_others() {
         let answer = edge.connect().await.read_to_end().await;
         assert_problem(&answer, "503", "");
         eventually("it is not counted as open", async || {
-            (edge.counters.open() == its_own).then_some(())
+            (edge.counters.open.get() == its_own).then_some(())
         })
         .await;
-        assert_eq!(edge.counters.refused(), 1);
+        assert_eq!(edge.counters.refused.get(), 1);
 
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
@@ -78,7 +78,7 @@ async fn one_address_leaves_room_for_the_others() {
 
         open.pop();
         eventually("a place is free again", async || {
-            (edge.counters.open() == its_own).then_some(())
+            (edge.counters.open.get() == its_own).then_some(())
         })
         .await;
         edge.is_well().await;

@@ -51,7 +51,8 @@ async fn all_requests_that_came_before_the_half_close_are_answered() {
     edge.permits.add_permits(1);
     let answer = asked.await.unwrap();
     assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), 3, "{answer}");
-    eventually("the connection is ended", async || (edge.counters.open() == 0).then_some(())).await;
+    eventually("the connection is ended", async || (edge.counters.open.get() == 0).then_some(()))
+        .await;
 }
 
 #[tokio::test]
@@ -62,7 +63,8 @@ async fn an_idle_connection_that_half_closes_is_ended() {
     client.read_until("number 1;").await;
     client.socket.shutdown().await.unwrap();
     assert_eq!(client.read_to_end().await, "");
-    eventually("the connection is ended", async || (edge.counters.open() == 0).then_some(())).await;
+    eventually("the connection is ended", async || (edge.counters.open.get() == 0).then_some(()))
+        .await;
 }
 
 #[tokio::test]
@@ -73,7 +75,7 @@ async fn half_a_request_before_the_half_close_is_no_request() {
                 Content-Length: 9\r\n\r\n{";
     let answer = half_closed(edge.address, post).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    eventually("the connections are ended", async || (edge.counters.open() == 0).then_some(()))
+    eventually("the connections are ended", async || (edge.counters.open.get() == 0).then_some(()))
         .await;
 }
 
@@ -86,8 +88,10 @@ async fn a_client_that_resets_is_noticed_while_its_request_is_handled() {
         arrival(&edge.arrived).await;
         client.socket.set_zero_linger().unwrap();
         drop(client);
-        eventually("the handler is dropped", async || (edge.counters.open() == 0).then_some(()))
-            .await;
+        eventually("the handler is dropped", async || {
+            (edge.counters.open.get() == 0).then_some(())
+        })
+        .await;
     }
     assert_eq!(edge.permits.available_permits(), 0);
 }

@@ -28,5 +28,5 @@ async fn requests_in_flight_finish_and_idle_connections_and_the_listener_close()
     let answer = in_flight.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("waited"), "{answer}");
     timeout(PATIENCE, edge.served).await.unwrap().unwrap().unwrap();
-    assert_eq!(edge.counters.open(), 0);
+    assert_eq!(edge.counters.open.get(), 0);
 }

@@ -91,7 +91,7 @@ async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
     let mut most = 0;
     while !(heads.is_empty() && bodies.is_empty()) {
         edge.is_well().await;
-        most = most.max(edge.counters.open());
+        most = most.max(edge.counters.open.get());
         while let Some(answer) = heads.try_join_next() {
             assert_eq!(answer.unwrap(), "");
         }
@@ -100,8 +100,10 @@ async fn slow_heads_bodies_and_readers_are_reaped_while_others_are_served() {
         }
     }
     assert!(most >= clients, "others were served beside {most} slow ones at most");
-    eventually("the slow readers are reaped", async || (edge.counters.open() == 0).then_some(()))
-        .await;
+    eventually("the slow readers are reaped", async || {
+        (edge.counters.open.get() == 0).then_some(())
+    })
+    .await;
     edge.is_well().await;
 }
 
@@ -118,7 +120,7 @@ async fn a_reader_that_takes_nothing_is_ended_though_the_kernel_keeps_its_answer
     let mut reader = RawClient { socket: socket.connect(edge.address).await.unwrap() };
     reader.send("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n").await;
     reader.socket.readable().await.unwrap();
-    eventually("the reader is ended", async || (edge.counters.open() == 1).then_some(())).await;
+    eventually("the reader is ended", async || (edge.counters.open.get() == 1).then_some(())).await;
     idle.send(GOOD).await;
     idle.read_until("number 1;").await;
 }

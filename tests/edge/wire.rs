@@ -30,7 +30,7 @@ pub(crate) const GOOD_AND_LAST: &str =
 
 pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
-    pub(crate) counters: Arc<EdgeCounters>,
+    pub(crate) counters: EdgeCounters,
     pub(crate) handle: Handle<SocketAddr>,
     /// `GET /wait` first adds one of these,
     pub(crate) arrived: Arc<Semaphore>,
@@ -47,12 +47,12 @@ impl Edge {
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let listener = socket.listen(1024).unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
-        let counters = Arc::new(EdgeCounters::default());
+        let counters = EdgeCounters::default();
         let handle = Handle::new();
         let [arrived, permits] = [(); 2].map(|()| Arc::new(Semaphore::new(0)));
         let router = router(Arc::clone(&arrived), Arc::clone(&permits));
         let served =
-            tokio::spawn(serve(listener, router, limits, Arc::clone(&counters), handle.clone()));
+            tokio::spawn(serve(listener, router, limits, counters.clone(), handle.clone()));
         Self { address, counters, handle, arrived, permits, served }
     }
 

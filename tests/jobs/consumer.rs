@@ -12,7 +12,7 @@ use std::{
 
 use aside::{
     cache::{Key, LoadError, Memory, Origin, Policy, Source, stack},
-    jobs::{Attempt, Counts, Outcome, Queue, WarmUp, Worker},
+    jobs::{Attempt, Counts, Outcome, Queue, Timing, WarmUp, Worker},
     metrics::Metrics,
     resources::{AnySource, Definition, Resource},
 };
@@ -22,6 +22,8 @@ use tokio::{
     sync::Barrier,
     time::{Instant, sleep},
 };
+
+use crate::home::QUICK;
 
 /// The way in which the source deals with a load.
 #[derive(Clone, Debug)]
@@ -91,10 +93,10 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn start(queue: &Queue, manner: Manner) -> Self {
-        Self::start_with(queue, manner, Duration::ZERO)
+        Self::start_with(queue, manner, QUICK)
     }
 
-    pub(crate) fn start_with(queue: &Queue, manner: Manner, delay: Duration) -> Self {
+    pub(crate) fn start_with(queue: &Queue, manner: Manner, timing: Timing) -> Self {
         let most_at_once = Arc::<AtomicUsize>::default();
         let metrics = Metrics::default();
         let store = Memory::new(1 << 24, Duration::MAX, Origin::Memory);
@@ -124,7 +126,7 @@ impl Consumer {
         });
         let worker = Worker::start(
             queue.clone(),
-            WarmUp::new([users].into_iter().collect(), delay, observer),
+            WarmUp { resources: [users].into_iter().collect(), timing, observer },
         );
         Self { worker, attempts, most_at_once }
     }

@@ -60,7 +60,7 @@ async fn first_in_is_first_out(home: Home) {
 }
 
 async fn a_push_is_stored_whole_or_not_at_all(home: Home) {
-    let queue = home.queue_with(QUICK, Limits { waiting_max: 10, ..Limits::default() });
+    let queue = home.queue_with(Limits { waiting_max: 10, ..Limits::default() });
     queue.push("users", &[1; 8]).await.unwrap();
     assert_eq!(queue.push("users", &[2; 3]).await, Err(QueueError::Full));
     assert_eq!(queue.counts().await.unwrap().waiting, 8);
@@ -72,7 +72,7 @@ async fn a_push_is_stored_whole_or_not_at_all(home: Home) {
 async fn pushes_at_once_stay_within_the_limit(home: Home) {
     let mut pushes = JoinSet::new();
     for _ in 0..12 {
-        let queue = home.queue_with(QUICK, Limits { waiting_max: 20, ..Limits::default() });
+        let queue = home.queue_with(Limits { waiting_max: 20, ..Limits::default() });
         pushes.spawn(async move { queue.push("users", &[1; 5]).await });
     }
     let pushed = pushes.join_all().await;
@@ -113,9 +113,9 @@ async fn a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on
 
 async fn a_failed_job_waits_for_its_time_and_the_others_go_on(home: Home) {
     let timing = Timing { retry: Duration::from_secs(60 * 60), ..QUICK };
-    let queue = home.queue_with(timing, Limits::default());
+    let queue = home.queue();
     queue.push("users", &[1, 2, 3]).await.unwrap();
-    let mut consumer = Consumer::start(&queue, Manner::Fail(HashSet::from([1])));
+    let mut consumer = Consumer::start_with(&queue, Manner::Fail(HashSet::from([1])), timing);
     let counts = counted(&queue, "the others are done", |counts| counts.done == 2).await;
     assert_eq!((counts.retrying, counts.waiting, counts.dead), (1, 0, 0));
     consumer.worker.ended().await;
@@ -139,14 +139,14 @@ async fn a_message_that_is_no_id_is_put_aside_and_the_worker_lives(home: Home) {
 }
 
 async fn the_job_of_a_dead_worker_is_anothers_after_the_lease(home: Home) {
-    let queue = home.queue_with(SHORT, Limits::default());
+    let queue = home.queue();
     queue.push("users", &[1]).await.unwrap();
-    let dying = Consumer::start(&queue, Manner::Hang);
+    let dying = Consumer::start_with(&queue, Manner::Hang, SHORT);
     counted(&queue, "it is under way", |counts| counts.running == 1).await;
     // Its task is aborted: no word to the queue, and no further heartbeat.
     drop(dying);
     let died_at = Instant::now();
-    let other = Consumer::start(&queue, Manner::Answer);
+    let other = Consumer::start_with(&queue, Manner::Answer, SHORT);
     counted(&queue, "it is done by another", |counts| counts.done == 1).await;
     assert_eq!(other.warmed(), [1]);
     // The machine may be busy.
@@ -156,10 +156,10 @@ async fn the_job_of_a_dead_worker_is_anothers_after_the_lease(home: Home) {
 
 async fn a_long_job_is_not_taken_from_a_living_worker(home: Home) {
     let timing = Timing { lease: Duration::from_secs(6), ..QUICK };
-    let queue = home.queue_with(timing, Limits::default());
+    let queue = home.queue();
     queue.push("users", &[1]).await.unwrap();
     let long = Manner::Take(timing.lease + Duration::from_secs(1));
-    let workers = [(); 2].map(|()| Consumer::start(&queue, long.clone()));
+    let workers = [(); 2].map(|()| Consumer::start_with(&queue, long.clone(), timing));
     counted(&queue, "it is done", |counts| counts.done == 1).await;
     let attempts: Vec<_> = workers.iter().flat_map(Consumer::attempts).collect();
     assert_eq!(attempts.len(), 1, "{attempts:?}");
@@ -183,11 +183,11 @@ async fn a_worker_that_lost_its_job_does_not_end_it(home: Home) {
 async fn a_worker_rests_after_each_job(home: Home) {
     let queue = home.queue();
     queue.push("users", &[1, 2, 3, 4]).await.unwrap();
-    let delay = Duration::from_millis(200);
-    let consumer = Consumer::start_with(&queue, Manner::Answer, delay);
+    let timing = Timing { rest: Duration::from_millis(200), ..QUICK };
+    let consumer = Consumer::start_with(&queue, Manner::Answer, timing);
     counted(&queue, "all are done", |counts| counts.done == 4).await;
     let ends = consumer.ends();
-    assert!(ends.windows(2).all(|pair| pair[1] - pair[0] >= delay), "{ends:?}");
+    assert!(ends.windows(2).all(|pair| pair[1] - pair[0] >= timing.rest), "{ends:?}");
 }
 
 async fn several_workers_share_the_jobs_and_do_none_twice(home: Home) {
@@ -206,7 +206,7 @@ async fn several_workers_share_the_jobs_and_do_none_twice(home: Home) {
 
 async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {
     let limits = Limits { done_max: 3, dead_max: 0, ..Limits::default() };
-    let queue = home.queue_with(QUICK, limits);
+    let queue = home.queue_with(limits);
     queue.counts().await.unwrap();
     home.push_raw(b"nonsense").await;
     queue.push("users", &[1; 20]).await.unwrap();
@@ -235,9 +235,9 @@ async fn any_number_of_processes_may_open_it_at_once(home: Home) {
 async fn a_waiting_worker_hears_of_jobs_of_other_processes_soon(home: Home) {
     // A heartbeat is far away.
     let timing = Timing { lease: Duration::from_secs(300), ..QUICK };
-    let queue = home.queue_with(timing, Limits::default());
+    let queue = home.queue();
     queue.push("users", &[1]).await.unwrap();
-    let consumer = Consumer::start(&queue, Manner::Answer);
+    let consumer = Consumer::start_with(&queue, Manner::Answer, timing);
     counted(&queue, "the first is done", |counts| counts.done == 1).await;
     let pushed_at = Instant::now();
     home.queue().push("users", &[2]).await.unwrap();

@@ -22,7 +22,8 @@ pub(crate) enum Home {
 }
 
 /// Without a pause before a retry. The lease is so long that a busy machine never makes a worker miss it.
-pub(crate) const QUICK: Timing = Timing { lease: Duration::from_secs(30), retry: Duration::ZERO };
+pub(crate) const QUICK: Timing =
+    Timing { lease: Duration::from_secs(30), retry: Duration::ZERO, rest: Duration::ZERO };
 
 /// With the shortest lease, for those that wait for its end.
 pub(crate) const SHORT: Timing = Timing { lease: Duration::from_secs(3), ..QUICK };
@@ -70,11 +71,11 @@ impl Home {
 
     /// One more process's view of the queue, so to speak.
     pub(crate) fn queue(&self) -> Queue {
-        self.queue_with(QUICK, Limits::default())
+        self.queue_with(Limits::default())
     }
 
-    pub(crate) fn queue_with(&self, timing: Timing, limits: Limits) -> Queue {
-        Queue::new(&self.url().parse().unwrap(), timing, limits)
+    pub(crate) fn queue_with(&self, limits: Limits) -> Queue {
+        Queue::new(&self.url().parse().unwrap(), limits)
     }
 
     /// Puts on the queue what nobody has checked, past all code of ours.

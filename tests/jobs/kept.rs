@@ -64,9 +64,9 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let server = url.split(['@', '/']).nth(3).unwrap().to_owned();
     let proxy = Proxy::start(&server);
     let way = url.replace(&server, &proxy.address().to_string()).parse().unwrap();
-    let queue = Queue::new(&way, SHORT, Limits::default());
+    let queue = Queue::new(&way, Limits::default());
     queue.push("users", &[1]).await.unwrap();
-    let consumer = Consumer::start(&queue, Manner::Answer);
+    let consumer = Consumer::start_with(&queue, Manner::Answer, SHORT);
     counted(&queue, "the first is done", |counts| counts.done == 1).await;
     // Its next look for jobs waits for a lock, and meanwhile the network goes dead.
     let mut other = PgConnection::connect(&url).await.unwrap();

@@ -4,11 +4,10 @@ use std::{fmt::Write, time::Duration};
 
 use humantime::format_duration;
 
-use crate::cli::client::{Failed, inspector};
 use crate::{
     app,
     cache::{Condition, Explanation, Key, Policy},
-    cli::output,
+    cli::command::{self, Failed, inspector},
     config::ServerSettings,
     operator::{self, ServerPlace},
 };
@@ -31,7 +30,7 @@ pub(super) async fn print(
     for place in &places {
         describe(&mut text, place);
     }
-    Ok(output::print(text)?)
+    command::print(text)
 }
 
 /// How long the entries of the key's resource are kept after their fresh life; those of none as `policy` has it.
@@ -74,14 +73,13 @@ fn describe(out: &mut String, place: &ServerPlace) {
 fn state(entry: &Explanation) -> String {
     let fresh_s = entry.fresh_s.unwrap_or(0);
     let fresh = seconds(fresh_s.unsigned_abs());
-    let word = entry.state.word();
     match entry.state {
-        Condition::Fresh => format!("{word} for {fresh}"),
-        Condition::Negative => format!("{word}: says \"no such thing\" for {fresh}"),
-        Condition::Stale => format!("{word} since {fresh}"),
-        Condition::Loading => format!("{word}: a placeholder for whoever holds the lease"),
-        Condition::Plain => format!("{word}: no entry of the cache's own"),
-        Condition::Absent => word.to_owned(),
+        Condition::Fresh => format!("fresh for {fresh}"),
+        Condition::Negative => format!("negative: says \"no such thing\" for {fresh}"),
+        Condition::Stale => format!("stale since {fresh}"),
+        Condition::Loading => "loading: a placeholder for whoever holds the lease".to_owned(),
+        Condition::Plain => "plain: no entry of the cache's own".to_owned(),
+        Condition::Absent => "absent".to_owned(),
     }
 }
 

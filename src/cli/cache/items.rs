@@ -4,10 +4,9 @@ use std::{io::IsTerminal, time::Duration};
 
 use bytes::Bytes;
 
-use crate::cli::client::{self, Failed, inspector};
 use crate::{
     cache::{Key, Store, StoreError},
-    cli::output::print,
+    cli::command::{Failed, connect, inspector, print},
     config::ServerSettings,
     escape::Escaped,
     memcached::Memcached,
@@ -33,7 +32,7 @@ pub(super) async fn get(servers: &ServerSettings, key: &Key) -> Result<(), Faile
         return Err(Failed::Failure(format!("{key} is being loaded: its value is empty")));
     }
     let is_terminal = std::io::stdout().is_terminal();
-    Ok(if is_terminal { print(format!("{}\n", for_terminal(&value))) } else { print(value) }?)
+    if is_terminal { print(format!("{}\n", for_terminal(&value))) } else { print(value) }
 }
 
 /// Deletes `key`, on its second choice as well, where an entry of the cache may have stood in.
@@ -45,7 +44,7 @@ pub(super) async fn delete(servers: &ServerSettings, key: &Key) -> Result<(), Fa
     forgotten.map_err(|_| {
         Failed::Failure(format!("{key} may be left on its second choice of server"))
     })?;
-    Ok(print(if was_there { "deleted\n" } else { "was not there\n" })?)
+    print(if was_there { "deleted\n" } else { "was not there\n" })
 }
 
 /// Connects to the servers, and carries out `operation` if that of `key` can be reached.
@@ -54,7 +53,7 @@ async fn at_home<T>(
     key: &Key,
     operation: impl AsyncFnOnce(&Memcached) -> Result<T, StoreError>,
 ) -> Result<T, Failed> {
-    let memcached = client::connect(&inspector(servers)?).await;
+    let memcached = connect(&inspector(servers)?).await;
     let done = if memcached.reaches(key) {
         operation(&memcached).await
     } else {

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use tokio::runtime::Builder;
 
 use super::{
-    client::{Failed, block_on},
+    command::{Failed, block_on},
     service::Service,
 };
 use crate::{

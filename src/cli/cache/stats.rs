@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use crate::cli::client::{Failed, inspector};
 use crate::{
-    cli::{output, service::Service},
+    cli::{
+        command::{self, Failed, inspector},
+        service::Service,
+    },
     config::ServerSettings,
     operator::{Evidence, Ledger, ServerRow, aligned, percent, table},
 };
@@ -38,7 +40,7 @@ pub(super) async fn print(servers: &ServerSettings, service: &Service) -> Result
             let _ = writeln!(text, "\nverdict by memcached alone: {}", of_servers.verdict());
         }
     }
-    output::print(text)?;
+    command::print(text)?;
     if rows.iter().all(|row| row.error.is_some()) {
         return Err(Failed::Failure("no memcached answers".to_owned()));
     }
@@ -47,13 +49,12 @@ pub(super) async fn print(servers: &ServerSettings, service: &Service) -> Result
 
 /// The ledger, and that it adds up.
 fn account(ledger: &Ledger) -> String {
-    let Ledger { gets, hits, stale, misses, bypasses, .. } = ledger;
+    let Ledger { gets, hits, stale, misses, bypasses, loads, loads_failed, .. } = ledger;
     let sum = format!("= {hits} hits + {stale} stale + {misses} misses + {bypasses} bypasses");
     let mut lines = vec![vec!["gets".to_owned(), format!("{gets} {sum}")]];
     if let Some(rate) = percent(ledger.hit_rate) {
         lines.push(vec!["hit rate".to_owned(), rate]);
     }
-    let Ledger { loads, loads_failed, .. } = ledger;
     lines.push(vec!["loads".to_owned(), format!("{loads}, {loads_failed} of them failed")]);
     aligned(&lines)
 }

@@ -4,7 +4,7 @@ use std::io::{Read, stdin};
 
 use bytes::Bytes;
 
-use crate::cli::client::Failed;
+use crate::cli::command::Failed;
 
 /// The longest value, in bytes. memcached's own limit of 1 MiB counts the key and its header, too; past that, it
 /// refuses the new value and removes the old one.

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use crate::{
     app::{self, Stacks},
     cli::{
-        client::{FAILURE, Failed},
+        command::{FAILURE, Failed},
         signals::Signals,
     },
     config::{LogFormat, QueueSettings, StackSettings, pause},
@@ -42,14 +42,16 @@ pub(in crate::cli) struct Consume {
 impl Consume {
     pub(super) async fn run(&self) -> Result<(), Failed> {
         telemetry::start(self.log_format).map_err(Failed::refused)?;
-        let queue = app::queue(&self.queue, &self.stacks.database).map_err(Failed::refused)?;
+        let queue =
+            app::queue(&self.queue.address, &self.stacks.database).map_err(Failed::refused)?;
         let stacks = Stacks::open(&self.stacks, &Metrics::default()).await;
         let resources = stacks.map_err(Failed::refused)?.resources;
         let mut signals = Signals::receive()?;
         let progress = Arc::new(Progress::start(queue.place()));
         let observer = progress.clone();
         let observer = Arc::new(move |attempt: &Attempt| observer.attempt(attempt));
-        let mut worker = Worker::start(queue.clone(), WarmUp::new(resources, self.delay, observer));
+        let timing = app::timing(&self.queue, self.delay);
+        let mut worker = Worker::start(queue.clone(), WarmUp { resources, timing, observer });
         tokio::select! {
             _ = signals.next() => {}
             () = watch(&queue, &progress) => {}

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use tokio::runtime::Builder;
 
 use self::{consume::Consume, produce::Produce};
-use super::client::{Failed, block_on};
+use super::command::{Failed, block_on};
 
 /// A command about the queue.
 #[derive(Debug, Subcommand)]

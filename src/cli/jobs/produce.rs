@@ -7,10 +7,7 @@ use clap::Args;
 use crate::{
     app,
     cache::Policy,
-    cli::{
-        client::Failed,
-        output::{complain, print},
-    },
+    cli::command::{Failed, complain, print},
     config::QueueAddress,
     jobs::UNNAMED,
 };
@@ -69,7 +66,7 @@ impl Produce {
         if ids.is_empty() {
             return Err(Failed::refused("nothing is named: it takes ids, or --range FIRST..=LAST"));
         }
-        let queue = app::queue_to_fill(&self.queue, &self.database).map_err(Failed::refused)?;
+        let queue = app::queue(&self.queue, &self.database).map_err(Failed::refused)?;
         let (place, all) = (queue.place(), ids.len());
         let mut queued = 0;
         for batch in ids.chunks(BATCH) {
@@ -81,7 +78,7 @@ impl Produce {
         }
         // They are stored: a caller who took this for a failure would try again, and queue them twice.
         let said = format!("queued {queued} on {place}");
-        if let Err(why) = print(format!("{said}\n")) {
+        if let Err(Failed::Failure(why)) = print(format!("{said}\n")) {
             complain(&format!("{why}; {said}"));
         }
         Ok(())

@@ -63,10 +63,10 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn add(&mut self, ledger: &CacheMetrics) {
         for outcome in Outcome::ALL {
-            self.outcomes[*outcome as usize] += ledger.gets(*outcome);
+            self.outcomes[*outcome as usize] += ledger.gets.of(*outcome);
         }
         for result in FillResult::ALL {
-            self.fills[*result as usize] += ledger.fills(*result);
+            self.fills[*result as usize] += ledger.fills.of(*result);
         }
     }
 }

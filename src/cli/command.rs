@@ -1,16 +1,22 @@
-//! Asking the memcached servers from a command, and how a command can fail.
+//! The parts of a command: its runtime, the memcached servers that it asks, what it prints, and how it fails.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, ErrorKind, Write, stderr, stdout},
+    process::ExitCode,
+};
 
 use tokio::runtime::Builder;
 
-use super::output::{REFUSED, Unwritten, complain};
 use crate::{
     app,
     config::ServerSettings,
+    escape::Escaped,
     memcached::{Inspector, Memcached},
     metrics::Metrics,
 };
+
+/// Exit status when a setting is refused.
+pub(super) const REFUSED: u8 = 2;
 
 /// Exit status of a command that could not do what was asked for.
 pub(super) const FAILURE: u8 = 1;
@@ -25,9 +31,10 @@ pub(super) enum Failed {
     Told(u8),
 }
 
-impl From<Unwritten> for Failed {
-    fn from(why: Unwritten) -> Self {
-        Self::Failure(why.to_string())
+/// Standard output can't be written, though somebody is there to read it: a full disk, for one.
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Failure(format!("standard output can't be written: {error}"))
     }
 }
 
@@ -83,4 +90,23 @@ pub(super) fn block_on(
     // A query that can't be interrupted must not hold up the end of the process.
     runtime.shutdown_background();
     done
+}
+
+/// Prints `text` to standard output, all of it before this returns. A reader that has gone away is no error of ours.
+///
+/// # Errors
+/// [`Failed::Failure`].
+pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), Failed> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Says on standard error what is wrong, in one line. Where that can't be written nobody can be told so, and what
+/// has been done stays done: the exit status says whether it was.
+pub(super) fn complain(why: &str) {
+    // It may repeat what came from outside.
+    let _ = writeln!(stderr(), "error: {}", Escaped(why));
 }
