@@ -43,7 +43,7 @@ pub struct Settings {
         hide_env_values = true,
         value_name = "TOKEN"
     )]
-    pub api_token: Option<Token>,
+    pub api_token: Option<Secret>,
 
     /// The queue of jobs.
     #[command(flatten)]
@@ -144,7 +144,7 @@ pub struct QueueAddress {
     /// Queue of jobs: sqlite://PATH, postgres://..., redis://... (rediss:// for TLS); without it, an SQLite
     /// file beside the database, with `-jobs` after its name
     #[arg(long, env = "ASIDE_QUEUE", hide_env_values = true, value_name = "URL")]
-    pub queue: Option<Token>,
+    pub queue: Option<Secret>,
 }
 
 /// Settings of the queue of jobs, for those who work it.
@@ -165,15 +165,15 @@ pub struct QueueSettings {
 
 /// A secret: it is written to no log, and not checked by clap, which would repeat it in its complaint.
 #[derive(Clone)]
-pub struct Token(String);
+pub struct Secret(String);
 
-impl From<String> for Token {
+impl From<String> for Secret {
     fn from(secret: String) -> Self {
         Self(secret)
     }
 }
 
-impl Token {
+impl Secret {
     /// The secret itself.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -186,9 +186,9 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
+        f.write_str("Secret(..)")
     }
 }
 

@@ -24,7 +24,7 @@ pub use self::{
 };
 use crate::{
     cache::InFlight,
-    config::{Settings, Token},
+    config::{Secret, Settings},
     edge::{self, Host},
     http::{self, Access, Context, Origins},
     jobs::Worker,
@@ -170,7 +170,7 @@ fn access(settings: &Settings) -> Result<Access, StartError> {
             .ok_or_else(|| StartError::refused(text, "--host <NAMES>", takes))
     };
     let hosts: Vec<_> = settings.host.iter().map(host).collect::<Result<_, _>>()?;
-    let access = Access::new(token.map(Token::reveal), settings.listen, &hosts);
+    let access = Access::new(token.map(Secret::reveal), settings.listen, &hosts);
     if matches!(access, Access::Closed) {
         tracing::warn!(
             listen = %settings.listen,

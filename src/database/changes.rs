@@ -71,38 +71,22 @@ impl Database {
         Ok(Extent { last, pruned, list })
     }
 
-    /// The changes after `after` and up to `last`.
+    /// The changes after `after` and up to `last`: all of them, or those that the server at `place` has not forgotten
+    /// yet.
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn changes(&self, after: i64, last: i64) -> Result<Page, sqlx::Error> {
+    pub async fn changes(
+        &self,
+        place: Option<u16>,
+        after: i64,
+        last: i64,
+    ) -> Result<Page, sqlx::Error> {
         let select = "SELECT position, key FROM changes WHERE position > ?1 AND position <= ?2
-                      ORDER BY position LIMIT ?3";
-        let rows: Vec<Row> = sqlx::query_as(select)
-            .bind(after)
-            .bind(last)
-            .bind(PAGE_MAX)
-            .fetch_all(&self.log)
-            .await?;
-        Ok(page(rows, last))
-    }
-
-    /// The changes after `after` and up to `last` that the server at `place` has not forgotten yet.
-    ///
-    /// # Errors
-    /// If the database can't be read.
-    pub async fn missed(&self, place: u16, after: i64, last: i64) -> Result<Page, sqlx::Error> {
-        let select = "SELECT position, key FROM changes
-                      WHERE position > ?1 AND position <= ?2 AND missing & ?3 <> 0
-                      ORDER BY position LIMIT ?4";
-        let rows: Vec<Row> = sqlx::query_as(select)
-            .bind(after)
-            .bind(last)
-            .bind(Places::only(place).bits())
-            .bind(PAGE_MAX)
-            .fetch_all(&self.log)
-            .await?;
-        Ok(page(rows, last))
+                      AND (?3 IS NULL OR missing & ?3 <> 0) ORDER BY position LIMIT ?4";
+        let select = sqlx::query_as(select).bind(after).bind(last);
+        let select = select.bind(place.map(|place| Places::only(place).bits())).bind(PAGE_MAX);
+        Ok(page(select.fetch_all(&self.log).await?, last))
     }
 
     /// Counts the changes that some of the servers at `places` have not forgotten yet.

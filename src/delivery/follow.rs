@@ -51,7 +51,7 @@ async fn hear(log: &Log, watch: &mut Option<Watch>, heard: &mut i64) -> Result<i
         *heard = extent.last;
     }
     while *heard < extent.last {
-        let page = log.database.changes(*heard, extent.last).await?;
+        let page = log.database.changes(None, *heard, extent.last).await?;
         for change in page.changes {
             // A memory always does.
             let _ = log.memory.forget(&change.key).await;

@@ -106,7 +106,7 @@ impl Log {
                 None => self.forgotten_to(place),
             },
         };
-        self.database.missed(place, after, last).await.map(Missed::Changes)
+        self.database.changes(Some(place), after, last).await.map(Missed::Changes)
     }
 }
 

@@ -68,7 +68,7 @@ async fn deliver(
 ) -> Result<(), sqlx::Error> {
     let (mut after, mut is_whole) = (log.forgotten_to(place), true);
     while after < due {
-        let page = log.database.missed(place, after, due).await?;
+        let page = log.database.changes(Some(place), after, due).await?;
         let attempts = stream::iter(page.changes).map(|Change { position, key }| async move {
             let may_hold = servers.places_of(&key);
             let is_forgotten = !may_hold.has(place) || servers.forget_at(place, &key).await.is_ok();

@@ -61,7 +61,7 @@ async fn a_list_that_is_adopted_is_that_of_all_and_processes_with_the_old_one_us
     })
     .await;
     let detail = not_ready.problem(503);
-    assert!(format!("{detail:?}").contains("another list of memcached servers"), "{detail:?}");
+    assert!(format!("{detail:?}").contains("list of memcached servers was replaced"), "{detail:?}");
     // It serves on, from its own memory, which hears of what others write.
     for new in ["Ada", "Grace"] {
         after.rename(1, new).await;

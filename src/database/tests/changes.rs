@@ -22,7 +22,7 @@ async fn changed(database: &Database, id: i64) -> Change {
 
 /// What each of the two servers has not forgotten yet.
 async fn missed(database: &Database) -> [Vec<Change>; 2] {
-    let at = async |place| database.missed(place, 0, i64::MAX).await.unwrap().changes;
+    let at = async |place| database.changes(Some(place), 0, i64::MAX).await.unwrap().changes;
     [at(0).await, at(1).await]
 }
 
@@ -44,7 +44,7 @@ async fn a_change_is_missed_by_each_server_until_that_one_has_forgotten_it() {
     assert_eq!(missed(&database).await, [vec![], vec![]]);
     assert_eq!(database.missing(Places::from_bits(-1)).await.unwrap(), 0);
     // Those who follow the log hear of it all the same.
-    assert_eq!(database.changes(0, i64::MAX).await.unwrap().changes, [change]);
+    assert_eq!(database.changes(None, 0, i64::MAX).await.unwrap().changes, [change]);
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn the_log_is_pruned_behind_what_is_forgotten_everywhere() {
     let mut connection = place.connect().await;
     let kept: i64 = sqlx::query_scalar(kept).fetch_one(&mut connection).await.unwrap();
     assert_eq!(kept, 5_000, "half of the last 10,000");
-    let page = database.missed(0, 0, i64::MAX).await.unwrap();
+    let page = database.changes(Some(0), 0, i64::MAX).await.unwrap();
     assert_eq!((&page.changes[0], page.changes.len(), page.is_full), (&left, 1_000, true));
     assert_eq!(
         database.missing(Places::only(1)).await.unwrap(),

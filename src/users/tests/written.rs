@@ -26,7 +26,7 @@ async fn users(database: &Database) -> Users {
 
 /// The keys in the log.
 async fn changed(database: &Database) -> Vec<String> {
-    let changes = database.changes(0, i64::MAX).await.unwrap().changes;
+    let changes = database.changes(None, 0, i64::MAX).await.unwrap().changes;
     changes.into_iter().map(|change| change.key.to_string()).collect()
 }
 
