@@ -6,7 +6,10 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Result, body::Input, problem::Problem};
-use crate::jobs::{QueueError, Report, UNNAMED};
+use crate::{
+    jobs::{QueueError, Report, UNNAMED},
+    resources::named,
+};
 
 /// Most ids in one request; past it, 422. The limit on the size of a body may come before: ids of five
 /// digits fit.
@@ -35,7 +38,7 @@ pub(super) async fn warm_up(
     Input(WarmUps { resource, ids }): Input<WarmUps>,
 ) -> Result<(StatusCode, Json<Queued>)> {
     let resource = resource.as_deref().unwrap_or(UNNAMED);
-    let is_known = context.resources.named(resource).is_some();
+    let is_known = named(&context.resources, resource).is_some();
     let rules = [
         (is_known, "resource takes the name of a resource."),
         ((1..=IDS_MAX).contains(&ids.len()), "ids takes 1 to 10000 ids."),

@@ -8,7 +8,7 @@ use tower::ServiceExt;
 use super::message::Target;
 use crate::{
     cache::{Directives, Get},
-    resources::Resources,
+    resources::{Resources, named},
 };
 
 /// Attempts at one job, a worker that died of it included. After the last it is dead: nobody takes it any
@@ -80,7 +80,7 @@ impl WarmUp {
         let Some(Target { resource, id }) = target else {
             return Outcome::Dead("the message names nothing that can be loaded".to_owned());
         };
-        let Some(resource) = self.resources.named(resource) else {
+        let Some(resource) = named(&self.resources, resource) else {
             return Outcome::Dead("there is no such resource".to_owned());
         };
         if number > ATTEMPTS_MAX {

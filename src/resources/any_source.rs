@@ -1,6 +1,6 @@
 //! A source whose type is forgotten, so that all resources are of one type and their stacks are compiled once.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -16,12 +16,6 @@ impl AnySource {
     /// The source `source`, which loads by number.
     pub fn new(source: impl Source<Id = i64>) -> Self {
         Self(Arc::new(source))
-    }
-}
-
-impl fmt::Debug for AnySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnySource(..)")
     }
 }
 

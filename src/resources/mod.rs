@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A resource as it is declared.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Definition {
     /// Its name in metrics, in `/stats`, in `/cache/{resource}/…` and in warm-ups, such as `users`.
     pub name: &'static str,
@@ -30,7 +30,7 @@ pub struct Definition {
 }
 
 /// A resource that is served: its declaration and the stack in front of its source.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Resource {
     /// Its declaration.
     pub definition: Definition,
@@ -56,25 +56,11 @@ impl Definition {
 }
 
 /// All resources, in the order of the list. Clones share them.
-#[derive(Clone, Debug)]
-pub struct Resources(Arc<[Resource]>);
+pub type Resources = Arc<[Resource]>;
 
-impl FromIterator<Resource> for Resources {
-    fn from_iter<T: IntoIterator<Item = Resource>>(list: T) -> Self {
-        Self(list.into_iter().collect())
-    }
-}
-
-impl Resources {
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Resource> {
-        self.0.iter()
-    }
-
-    /// The resource of this name.
-    pub fn named(&self, name: &str) -> Option<&Resource> {
-        self.iter().find(|resource| resource.definition.name == name)
-    }
+/// The resource of this name.
+pub fn named<'a>(resources: &'a [Resource], name: &str) -> Option<&'a Resource> {
+    resources.iter().find(|resource| resource.definition.name == name)
 }
 
 /// The number at the end of a path, if it is canonical: digits of an `i64` from 1, without leading zeros. The

@@ -18,6 +18,7 @@ use tower::ServiceExt;
 use super::{Context, Result, auth, body::Input, problem::Problem};
 use crate::{
     cache::{Directives, Get},
+    resources::named,
     sessions::{Login, Session, SessionError, SessionId},
     users,
 };
@@ -64,7 +65,7 @@ pub(super) async fn create(
 
 /// Refuses where there is no such user, by a plain read through the cache.
 async fn is_on_record(context: &Context, id: i64) -> Result<()> {
-    let users = context.resources.named(users::NAME).ok_or(Problem::NoSuchUser)?;
+    let users = named(&context.resources, users::NAME).ok_or(Problem::NoSuchUser)?;
     let get = Get { id, directives: Directives::default() };
     let answer = users.cache.clone().oneshot(get).await;
     let answer = answer.map_err(|failure| Problem::from(&failure.error))?;
