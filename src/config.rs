@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 
 /// Settings of the service. Durations are written as `500ms`, `10s`, `5m`.
 #[derive(Args, Clone, Debug)]
@@ -222,13 +222,13 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 const LEASE_MIN: Duration = Duration::from_secs(3);
 
 /// Most connections to the database, each of which is a thread.
-const QUERIES_MAX: usize = 256;
+const QUERIES_MAX: u64 = 256;
 
 /// Most connections of one address: more than there can be.
 const PER_ADDRESS_MAX: u64 = 1_000_000;
 
 /// Most loads that may wait; each is a request that holds its connection.
-const WAITING_MAX: usize = 100_000;
+const WAITING_MAX: u64 = 100_000;
 
 /// The address that a service listens on.
 ///
@@ -300,11 +300,8 @@ fn per_address(text: &str) -> Result<PerAddress, String> {
 }
 
 /// Takes a whole number from `least` to `most`.
-fn count(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
-    move |text| {
-        let parsed = text.parse().ok().filter(|count| (least..=most).contains(count));
-        parsed.ok_or_else(|| format!("it takes a whole number from {least} to {most}"))
-    }
+fn count(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
 }
 
 #[cfg(test)]

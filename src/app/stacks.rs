@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::StartError;
 use crate::{
-    cache::{Fallback, InFlight, Memory, Origin, Policy, Servers, Store, forget, stack_counted},
+    cache::{Fallback, InFlight, Memory, Origin, Policy, Servers, forget, stack_counted},
     config::StackSettings,
     database::Database,
     delivery::{Delivery, Log},
@@ -79,28 +79,25 @@ impl Stacks {
         let (log, notes) = log.map_err(|error| StartError::Log(error.to_string()))?;
         let log = Arc::new(log);
         let in_flight = InFlight::default();
-        let (resources, forget, looked_at) = if servers.is_empty() {
-            let resources = served(definitions, &memory, &database, metrics, &in_flight);
-            (resources, forget(memory.clone()), None)
-        } else {
-            let timeout = settings.servers.memcached_timeout;
-            let memcached = Memcached::start(&servers, timeout, metrics, Some(log.clone()));
+        let timeout = settings.servers.memcached_timeout;
+        let memcached = (!servers.is_empty())
+            .then(|| Memcached::start(&servers, timeout, metrics, Some(log.clone())));
+        if let Some(memcached) = &memcached {
             memcached.known().await;
-            let store = Fallback::new(memcached.clone(), memory.clone());
-            let resources = served(definitions, &store, &database, metrics, &in_flight);
-            let inspector = Inspector::new(&servers, timeout);
-            (resources, forget(store), Some((memcached, inspector)))
-        };
-        let told = looked_at.as_ref().map(|(it, _)| Arc::new(it.clone()) as Arc<dyn Servers>);
-        let delivery = Delivery::start(log, notes, forget, told);
-        Ok(Self { resources, database, delivery, servers: looked_at, memory, in_flight })
+        }
+        let store = Fallback::new(memcached.clone(), memory.clone());
+        let resources = served(definitions, &store, &database, metrics, &in_flight);
+        let told = memcached.clone().map(|memcached| Arc::new(memcached) as Arc<dyn Servers>);
+        let delivery = Delivery::start(log, notes, forget(store), told);
+        let servers = memcached.map(|memcached| (memcached, Inspector::new(&servers, timeout)));
+        Ok(Self { resources, database, delivery, servers, memory, in_flight })
     }
 }
 
 /// Puts a stack in front of each source.
-fn served<T: Store>(
+fn served(
     definitions: Vec<Definition>,
-    store: &T,
+    store: &Fallback<Memcached>,
     database: &Database,
     metrics: &Metrics,
     in_flight: &InFlight,

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tower::util::BoxCloneSyncService;
 
 use super::{Directives, Key, Lease, LoadError, Origin};
 use crate::metrics::Outcome;
+
+/// The finished stack, whatever its source and its store: a [`tower::Service`] from [`Get`] to [`Answer`]. Always ready:
+/// what bounds a load happens inside its future.
+pub type Cache<I> = BoxCloneSyncService<Get<I>, Answer, Failure>;
 
 /// A question to the stack.
 #[derive(Clone, Debug)]

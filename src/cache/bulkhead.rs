@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -10,14 +9,13 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 
-use super::{LoadError, Policy, Source, load::Loads, pace::Pace};
+use super::{LoadEnd, LoadError, Policy, Source, load::Loads, pace::Pace};
 use crate::metrics::{CacheMetrics, LoadResult};
 
 /// Bounds the loads of a source. See the module's first line.
 pub(super) struct BulkheadLayer(Arc<Room>);
 
 /// The room at a source: so many places to run, and so many to wait for one.
-#[derive(Debug)]
 pub(super) struct Room {
     running: Arc<Semaphore>,
     waiting: Semaphore,
@@ -60,11 +58,7 @@ impl Room {
     }
 
     /// Loads `id` from `source`, and counts how that ended.
-    async fn load<S: Source>(
-        self: Arc<Self>,
-        source: Arc<S>,
-        id: S::Id,
-    ) -> Result<Option<Bytes>, LoadError> {
+    async fn load<S: Source>(self: Arc<Self>, source: Arc<S>, id: S::Id) -> LoadEnd {
         let result = self.attempt(source, id).await;
         self.metrics.loads.count(match &result {
             Ok(Some(_)) => LoadResult::Found,
@@ -78,11 +72,7 @@ impl Room {
         result
     }
 
-    async fn attempt<S: Source>(
-        &self,
-        source: Arc<S>,
-        id: S::Id,
-    ) -> Result<Option<Bytes>, LoadError> {
+    async fn attempt<S: Source>(&self, source: Arc<S>, id: S::Id) -> LoadEnd {
         let begun_at = Instant::now();
         let deadline = begun_at + self.policy.load_timeout;
         let permit = self.admit(begun_at).await?;

@@ -2,7 +2,7 @@
 
 use super::{Ask, Filled, Key, Lease, Look, Memory, Origin, Places, Store, StoreError, Value};
 
-/// A store that asks `P` and, where `P` gives no answer, a small [`Memory`] in its place.
+/// A store that asks `P` and, where `P` gives no answer or is not there at all, a small [`Memory`] in its place.
 ///
 /// Only for what can be loaded again. A session can't: it must be kept in the memcached store itself, and
 /// when that gives no answer the answer is 503, never "no such session".
@@ -11,41 +11,51 @@ use super::{Ask, Filled, Key, Lease, Look, Memory, Origin, Places, Store, StoreE
 /// while this process can't reach memcached, it can't hear of another replica's writes either.
 #[derive(Clone, Debug)]
 pub struct Fallback<P> {
-    primary: P,
+    primary: Option<P>,
     memory: Memory,
 }
 
 impl<P: Store> Fallback<P> {
-    /// Asks `primary`, then `memory`, whose leases must come from [`Origin::Fallback`].
-    pub fn new(primary: P, memory: Memory) -> Self {
+    /// Asks `primary`, if there is one, then `memory`, whose leases must come from [`Origin::Fallback`] where there is.
+    pub fn new(primary: Option<P>, memory: Memory) -> Self {
         Self { primary, memory }
+    }
+
+    /// The primary, if it gave this lease.
+    fn grantor(&self, lease: &Lease) -> Option<&P> {
+        self.primary.as_ref().filter(|_| lease.origin != Origin::Fallback)
     }
 }
 
 impl<P: Store> Store for Fallback<P> {
     async fn lookup(&self, key: &Key, ask: Ask) -> Result<Look, StoreError> {
-        match self.primary.lookup(key, ask).await {
-            Ok(look) => Ok(look),
-            Err(_) => self.memory.lookup(key, ask).await,
+        if let Some(primary) = &self.primary
+            && let Ok(look) = primary.lookup(key, ask).await
+        {
+            return Ok(look);
         }
+        self.memory.lookup(key, ask).await
     }
 
     async fn fill(&self, key: &Key, lease: &Lease, value: Value) -> Result<Filled, StoreError> {
-        match lease.origin {
-            Origin::Fallback => self.memory.fill(key, lease, value).await,
-            Origin::Server(_) | Origin::Memory => self.primary.fill(key, lease, value).await,
+        match self.grantor(lease) {
+            Some(primary) => primary.fill(key, lease, value).await,
+            None => self.memory.fill(key, lease, value).await,
         }
     }
 
     fn release(&self, key: &Key, lease: &Lease) {
-        match lease.origin {
-            Origin::Fallback => self.memory.release(key, lease),
-            Origin::Server(_) | Origin::Memory => self.primary.release(key, lease),
+        match self.grantor(lease) {
+            Some(primary) => primary.release(key, lease),
+            None => self.memory.release(key, lease),
         }
     }
 
     async fn forget(&self, key: &Key) -> Result<(), Places> {
         self.memory.forget(key).await?;
-        self.primary.forget(key).await
+        match &self.primary {
+            Some(primary) => primary.forget(key).await,
+            None => Ok(()),
+        }
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use tower::{Layer, Service, service_fn};
 
 use super::{
-    Detail, Entry, Filled, Key, Lease, LoadError, Look, Policy, Store, Token, Value,
+    Detail, Entry, Filled, Key, Lease, LoadEnd, LoadError, Look, Policy, Store, Token, Value,
     backoff::Backoff,
     entry,
     load::{Claim, Fills, Load, Loaded, Loads, Role},
@@ -120,7 +120,7 @@ impl<T: Store> Filler<T> {
         &self,
         key: &Key,
         claim: Option<Claim>,
-        result: Result<Option<Bytes>, LoadError>,
+        result: LoadEnd,
     ) -> Result<Loaded, LoadError> {
         match result {
             Ok(body) => {

@@ -1,16 +1,12 @@
 //! Lookup: a fresh or a stale entry is the answer and goes straight back; what is absent is loaded.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 
 use super::{
-    Account, Answer, Ask, Detail, Directives, Entry, Failure, Forward, Get, GetError, Key,
+    Account, Answer, Ask, Cache, Detail, Directives, Entry, Failure, Forward, Get, GetError, Key,
     LoadError, Look, Policy, Served, Source, Store, Token,
     backoff::Backoff,
     bulkhead::Room,
@@ -50,47 +46,34 @@ impl<Src: Source, T: Store> LookupLayer<Src, T> {
 }
 
 impl<Src: Source, T: Store> Layer<Fills<Src::Id>> for LookupLayer<Src, T> {
-    type Service = Arc<Lookup<Src, T>>;
+    type Service = Cache<Src::Id>;
 
-    fn layer(&self, flights: Fills<Src::Id>) -> Arc<Lookup<Src, T>> {
-        Arc::new(Lookup { parts: self.0.clone(), flights })
+    fn layer(&self, flights: Fills<Src::Id>) -> Cache<Src::Id> {
+        let lookup = Arc::new(Lookup { parts: self.0.clone(), flights });
+        Cache::new(service_fn(move |get| lookup.clone().answer(get)))
     }
 }
 
 /// Answers from `T` what it can, and sends the rest to the flights.
-pub(super) struct Lookup<Src: Source, T> {
+struct Lookup<Src: Source, T> {
     parts: Arc<Parts<Src, T>>,
     flights: Fills<Src::Id>,
 }
 
-impl<Src: Source, T: Store> Service<Get<Src::Id>> for Arc<Lookup<Src, T>> {
-    type Response = Answer;
-    type Error = Failure;
-    type Future = BoxFuture<'static, Result<Answer, Failure>>;
-
-    /// Always ready: what bounds a load happens inside its future.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, get: Get<Src::Id>) -> Self::Future {
-        let lookup = self.clone();
-        async move {
-            let begun_at = Instant::now();
-            let result = lookup.get(get, begun_at).await;
-            let (Ok(Answer { account, .. }) | Err(Failure { account, .. })) = &result;
-            let (outcome, metrics) = (account.served.outcome(), &lookup.parts.metrics);
-            metrics.gets.count(outcome);
-            if matches!(outcome, Outcome::Hit | Outcome::NegativeHit | Outcome::Stale) {
-                metrics.hit_seconds.observe(begun_at.elapsed().as_secs_f64());
-            }
-            result
-        }
-        .boxed()
-    }
-}
-
 impl<Src: Source, T: Store> Lookup<Src, T> {
+    /// Counts and times the answer.
+    async fn answer(self: Arc<Self>, get: Get<Src::Id>) -> Result<Answer, Failure> {
+        let begun_at = Instant::now();
+        let result = self.get(get, begun_at).await;
+        let (Ok(Answer { account, .. }) | Err(Failure { account, .. })) = &result;
+        let (outcome, metrics) = (account.served.outcome(), &self.parts.metrics);
+        metrics.gets.count(outcome);
+        if matches!(outcome, Outcome::Hit | Outcome::NegativeHit | Outcome::Stale) {
+            metrics.hit_seconds.observe(begun_at.elapsed().as_secs_f64());
+        }
+        result
+    }
+
     async fn get(&self, get: Get<Src::Id>, begun_at: Instant) -> Result<Answer, Failure> {
         let Parts { source, store, policy, backoff, metrics, .. } = &*self.parts;
         let Get { id, directives } = get;

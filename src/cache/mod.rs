@@ -78,7 +78,7 @@ mod store;
 use tower::{ServiceBuilder, service_fn, util::BoxCloneSyncService};
 
 pub use self::{
-    answer::{Account, Answer, Detail, Failure, Forward, Get, GetError, Served},
+    answer::{Account, Answer, Cache, Detail, Failure, Forward, Get, GetError, Served},
     backlog::{Backlog, Change, Missed, Page, Servers},
     directives::Directives,
     entry::{Entry, Flags, SCHEMA},
@@ -89,7 +89,7 @@ pub use self::{
     places::{PLACES_MAX, Places},
     policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
     single_flight::InFlight,
-    source::{LoadError, Source},
+    source::{LoadEnd, LoadError, Source},
     store::{Ask, Filled, Lease, Look, Origin, Store, StoreError, Token, Value},
 };
 use self::{
@@ -97,9 +97,6 @@ use self::{
     single_flight::SingleFlightLayer,
 };
 use crate::metrics::CacheMetrics;
-
-/// The finished stack, whatever its source and its store: a [`tower::Service`] from [`Get`] to [`Answer`].
-pub type Cache<I> = BoxCloneSyncService<Get<I>, Answer, Failure>;
 
 /// Makes a store forget a key, or tells which places may still hold it: a [`tower::Service`] for those who write.
 pub type Forget = BoxCloneSyncService<Key, (), Places>;
@@ -134,16 +131,14 @@ pub fn stack_counted<S: Source, T: Store>(
     let backoff = Backoff::new(policy.load_timeout);
     let bulkhead = BulkheadLayer::new(policy, metrics);
     let source = std::sync::Arc::new(source);
-    BoxCloneSyncService::new(
-        ServiceBuilder::new()
-            // Answers hits and stale hits; starts the refresh of an entry that grows stale.
-            .layer(LookupLayer::new(&source, &store, policy, &backoff, bulkhead.room(), metrics))
-            // Lets the callers that saw one version of one key share a load.
-            .layer(SingleFlightLayer::new(in_flight))
-            // Stores what was loaded under the lease, or waits for the replica that holds it.
-            .layer(FillLayer::new(&store, policy, &backoff, metrics))
-            // Protects the source from too many loads at once.
-            .layer(bulkhead)
-            .service(source),
-    )
+    ServiceBuilder::new()
+        // Answers hits and stale hits; starts the refresh of an entry that grows stale.
+        .layer(LookupLayer::new(&source, &store, policy, &backoff, bulkhead.room(), metrics))
+        // Lets the callers that saw one version of one key share a load.
+        .layer(SingleFlightLayer::new(in_flight))
+        // Stores what was loaded under the lease, or waits for the replica that holds it.
+        .layer(FillLayer::new(&store, policy, &backoff, metrics))
+        // Protects the source from too many loads at once.
+        .layer(bulkhead)
+        .service(source)
 }

@@ -19,11 +19,7 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// `deadline` is when the caller stops waiting. The source gives up at about that time, and returns
     /// only when the backend is really free again: the permit of the bulkhead comes back with the return.
-    fn load(
-        &self,
-        id: Self::Id,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Bytes>, LoadError>> + Send;
+    fn load(&self, id: Self::Id, deadline: Instant) -> impl Future<Output = LoadEnd> + Send;
 
     /// True if there may be such a thing, found out sooner than by a load. Of what there is not, nobody notes that it
     /// is to be forgotten.
@@ -31,6 +27,9 @@ pub trait Source: Send + Sync + 'static {
         std::future::ready(true)
     }
 }
+
+/// The end of a load: the body, or `None` if there is no such thing; or the reason why it gave no answer.
+pub type LoadEnd = Result<Option<Bytes>, LoadError>;
 
 /// The reason why a load gave no answer. `Clone`, as one load may have many callers; never cached.
 #[derive(Clone, Debug, thiserror::Error)]

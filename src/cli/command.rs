@@ -31,6 +31,9 @@ pub(super) enum Failed {
     Told(u8),
 }
 
+/// The end of a command, or of a part of one.
+pub(super) type Result<T = (), E = Failed> = std::result::Result<T, E>;
+
 /// Standard output can't be written, though somebody is there to read it: a full disk, for one.
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
@@ -57,7 +60,7 @@ impl Failed {
 }
 
 /// Looks at the servers of `settings`, which must name some.
-pub(super) fn inspector(settings: &ServerSettings) -> Result<Inspector, Failed> {
+pub(super) fn inspector(settings: &ServerSettings) -> Result<Inspector> {
     let servers = app::servers(&settings.memcached).map_err(Failed::refused)?;
     let none = "invalid value 'none' for '--memcached <SERVERS>': a client needs a server";
     let inspector = || Inspector::new(&servers, settings.memcached_timeout);
@@ -79,10 +82,7 @@ pub(super) async fn connect(inspector: &Inspector) -> Memcached {
 }
 
 /// Carries out a command on the runtime that `threads` builds.
-pub(super) fn block_on(
-    mut threads: Builder,
-    command: impl Future<Output = Result<(), Failed>>,
-) -> Result<(), Failed> {
+pub(super) fn block_on(mut threads: Builder, command: impl Future<Output = Result>) -> Result {
     let runtime = threads.enable_all().build();
     let runtime =
         runtime.map_err(|error| Failed::refused(format!("no threads can be started: {error}")))?;
@@ -96,7 +96,7 @@ pub(super) fn block_on(
 ///
 /// # Errors
 /// [`Failed::Failure`].
-pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), Failed> {
+pub(super) fn print(text: impl AsRef<[u8]>) -> Result {
     let mut out = stdout().lock();
     match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),

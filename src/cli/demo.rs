@@ -6,7 +6,7 @@ use clap::Subcommand;
 use tokio::runtime::Builder;
 
 use super::{
-    command::{FAILURE, Failed, block_on, connect, inspector},
+    command::{FAILURE, Failed, Result, block_on, connect, inspector},
     signals::Signals,
 };
 use crate::{
@@ -62,12 +62,12 @@ pub(super) enum DemoCommand {
 }
 
 impl DemoCommand {
-    pub(super) fn run(self) -> Result<(), Failed> {
+    pub(super) fn run(self) -> Result {
         block_on(Builder::new_current_thread(), self.walk())
     }
 
     /// Walks, if every server can be reached: a key may live on any of them.
-    async fn walk(self) -> Result<(), Failed> {
+    async fn walk(self) -> Result {
         let (servers, title) = match &self {
             Self::Ttl { servers, .. } => (servers, "A value that memcached drops by itself"),
             Self::Lifecycle { servers, .. } => (servers, "A value from its creation to its end"),

@@ -1,9 +1,12 @@
 //! `aside healthcheck`: asks a running service whether it is alive.
 
-use super::{command::Failed, service::Service};
+use super::{
+    command::{Failed, Result},
+    service::Service,
+};
 
 /// Asks `service`.
-pub(super) fn healthcheck(service: &Service) -> Result<(), Failed> {
+pub(super) fn healthcheck(service: &Service) -> Result {
     let listen = service.listen;
     Err(Failed::Failure(match service.ask("/healthz") {
         Ok(answer) if answer.status() == 200 => return Ok(()),

@@ -17,8 +17,14 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use self::{
-    cache::CacheCommand, command::Failed, demo::DemoCommand, healthcheck::healthcheck, jobs::Jobs,
-    serve::serve, service::Service, usage::refused,
+    cache::CacheCommand,
+    command::{Failed, Result},
+    demo::DemoCommand,
+    healthcheck::healthcheck,
+    jobs::Jobs,
+    serve::serve,
+    service::Service,
+    usage::refused,
 };
 use crate::config::Settings;
 
@@ -71,7 +77,7 @@ pub fn run() -> ExitCode {
 }
 
 impl Cli {
-    fn run(self) -> Result<(), Failed> {
+    fn run(self) -> Result {
         let Some(command) = self.command else { return serve(&self.settings) };
         match command {
             Command::Serve(settings) => serve(&settings),

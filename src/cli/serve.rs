@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    command::{FAILURE, Failed, block_on},
+    command::{FAILURE, Failed, Result, block_on},
     signals::Signals,
 };
 use crate::{app::App, config::Settings, edge::raise_open_files, telemetry};
@@ -24,7 +24,7 @@ use crate::{app::App, config::Settings, edge::raise_open_files, telemetry};
 const BACKLOG: u32 = 4096;
 
 /// Serves as `settings` say.
-pub(super) fn serve(settings: &Settings) -> Result<(), Failed> {
+pub(super) fn serve(settings: &Settings) -> Result {
     telemetry::start(settings.log_format).map_err(Failed::refused)?;
     block_on(Builder::new_multi_thread(), async {
         let address = settings.listen;
@@ -46,7 +46,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves until SIGTERM or Ctrl-C; then, unready, for the delay, so that nobody is sent to a port that is closed;
 /// then lets requests under way, and loads that nobody waits for, end within the grace. A second signal ends it
 /// at once.
-async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> Result<(), Failed> {
+async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> Result {
     let Settings { shutdown_delay: delay, shutdown_grace: grace, .. } = *settings;
     if let Some(open_files) = raise_open_files() {
         tracing::info!(open_files, "the limit on open files is raised as far as it can be");
@@ -90,7 +90,7 @@ fn name(signal: SignalKind) -> &'static str {
     if signal == SignalKind::terminate() { "SIGTERM" } else { "SIGINT" }
 }
 
-fn told(ended: io::Result<()>) -> Result<(), Failed> {
+fn told(ended: io::Result<()>) -> Result {
     ended.map_err(|error| {
         tracing::error!(%error, "serving ended");
         Failed::Told(FAILURE)

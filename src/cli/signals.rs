@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::command::Failed;
+use super::command::{Failed, Result};
 
 /// Ctrl-C and SIGTERM, which end nothing by themselves any more.
 pub(super) struct Signals {
@@ -12,7 +12,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Begins to receive them.
-    pub(super) fn receive() -> Result<Self, Failed> {
+    pub(super) fn receive() -> Result<Self> {
         let receive = |kind| {
             let why = |error| Failed::refused(format!("signals can't be received: {error}"));
             signal(kind).map_err(why)

@@ -4,9 +4,9 @@
 //! Writers of SQLite come one after the other, so that positions become visible in their order: whoever has
 //! read up to a position has seen all before it.
 
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::SqliteConnection;
 
-use super::{Database, Unwritten};
+use super::{Database, Unwritten, connections::Writing};
 use crate::cache::{Change, Key, Page, Places};
 
 /// Changes that every server has forgotten stay in the log until so many have come after them. A process that
@@ -44,14 +44,9 @@ type Row = (i64, String);
 
 /// Appends to the log, in the open transaction, that `key` is outdated everywhere. A change of the same key that
 /// is not forgotten everywhere yet is superseded: the log holds at most one of those for each key.
-pub(super) async fn append(
-    connection: &mut SqliteConnection,
-    key: Key,
-) -> Result<Outdated, sqlx::Error> {
-    sqlx::query("UPDATE changes SET missing = 0 WHERE key = ?1 AND missing <> 0")
-        .bind(key.as_str())
-        .execute(&mut *connection)
-        .await?;
+pub(super) async fn append(connection: &mut SqliteConnection, key: Key) -> sqlx::Result<Outdated> {
+    let supersede = "UPDATE changes SET missing = 0 WHERE key = ?1 AND missing <> 0";
+    sqlx::query(supersede).bind(key.as_str()).execute(&mut *connection).await?;
     let insert = "INSERT INTO changes (key, missing)
                   SELECT ?1, coalesce(sum(1 << place), 0) FROM servers
                   RETURNING position, (SELECT list FROM serving)";
@@ -64,7 +59,7 @@ impl Database {
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn extent(&self) -> Result<Extent, sqlx::Error> {
+    pub async fn extent(&self) -> sqlx::Result<Extent> {
         let select = "SELECT coalesce((SELECT max(position) FROM changes), 0),
                       pruned, list FROM serving";
         let (last, pruned, list) = sqlx::query_as(select).fetch_one(&self.log).await?;
@@ -76,12 +71,7 @@ impl Database {
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn changes(
-        &self,
-        place: Option<u16>,
-        after: i64,
-        last: i64,
-    ) -> Result<Page, sqlx::Error> {
+    pub async fn changes(&self, place: Option<u16>, after: i64, last: i64) -> sqlx::Result<Page> {
         let select = "SELECT position, key FROM changes WHERE position > ?1 AND position <= ?2
                       AND (?3 IS NULL OR missing & ?3 <> 0) ORDER BY position LIMIT ?4";
         let select = sqlx::query_as(select).bind(after).bind(last);
@@ -93,7 +83,7 @@ impl Database {
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn missing(&self, places: Places) -> Result<u64, sqlx::Error> {
+    pub async fn missing(&self, places: Places) -> sqlx::Result<u64> {
         let select = "SELECT count(*) FROM changes WHERE missing <> 0 AND missing & ?1 <> 0";
         let count: i64 =
             sqlx::query_scalar(select).bind(places.bits()).fetch_one(&self.log).await?;
@@ -116,12 +106,9 @@ impl Database {
             let update = "UPDATE changes SET missing = missing & ~?1
                           WHERE position IN (SELECT value FROM json_each(?2))
                           AND (SELECT list FROM serving) = ?3";
-            sqlx::query(update)
-                .bind(places.bits())
-                .bind(serde_json::json!(positions).to_string())
-                .bind(list)
-                .execute(&mut *transaction)
-                .await?;
+            let positions = serde_json::json!(positions).to_string();
+            let update = sqlx::query(update).bind(places.bits()).bind(positions).bind(list);
+            update.execute(&mut *transaction).await?;
             prune(&mut transaction).await?;
             transaction.commit().await?;
         }
@@ -130,7 +117,7 @@ impl Database {
 }
 
 /// Removes what every server has forgotten and nobody is expected to follow any more.
-async fn prune(transaction: &mut Transaction<'static, Sqlite>) -> Result<(), sqlx::Error> {
+async fn prune(transaction: &mut Writing) -> sqlx::Result<()> {
     let last: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM changes")
         .fetch_one(&mut **transaction)
         .await?;

@@ -3,7 +3,7 @@
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, Sqlite, SqlitePool,
+    ConnectOptions, Connection, Sqlite, SqlitePool, Transaction,
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -49,6 +49,9 @@ pub struct Database {
 /// Connections that read the log of changes: for the process's own memory, for the sweeps, and for a server that
 /// comes back. More of those wait for each other.
 const LOG_READERS: usize = 3;
+
+/// A transaction that is a writer from its first statement.
+pub(crate) type Writing = Transaction<'static, Sqlite>;
 
 impl Database {
     /// Opens the file that `url` (`sqlite://PATH`) names, and creates, migrates and seeds it if need be.
@@ -147,30 +150,27 @@ pub(crate) fn options_of(url: &str) -> Result<SqliteConnectOptions, OpenError> {
         .disable_statement_logging())
 }
 
-/// Connections are made when they are first needed and then kept: a file does not tire of them.
+/// So many connections to a file, for each of which one waits for at most `wait`. They are made when they are first
+/// needed and then kept: a file does not tire of them, and there is no network in between that could have lost one.
+fn pool(connections: u32, wait: Duration) -> SqlitePoolOptions {
+    let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(wait);
+    pool.idle_timeout(None).max_lifetime(None).test_before_acquire(false)
+}
+
+/// Connections that read.
 fn reader_pool(connections: usize) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(u32::try_from(connections.max(1)).unwrap_or(u32::MAX))
-        .min_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        // There is no network in between that could have lost one.
-        .test_before_acquire(false)
-        // A deadline belongs to one query. Here, it also goes when the query's future was dropped.
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                connection.lock_handle().await?.remove_progress_handler();
-                Ok(true)
-            })
+    let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
+    // A deadline belongs to one query. Here, it also goes when the query's future was dropped.
+    pool(connections, ACQUIRE_TIMEOUT).min_connections(1).after_release(|connection, _| {
+        Box::pin(async move {
+            connection.lock_handle().await?.remove_progress_handler();
+            Ok(true)
         })
+    })
 }
 
 /// Makes the first connection for loads. On a busy machine that may take longer than a load would wait.
-async fn connect(
-    max_queries: usize,
-    options: &SqliteConnectOptions,
-) -> Result<SqlitePool, sqlx::Error> {
+async fn connect(max_queries: usize, options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
     let deadline = Instant::now() + OPEN_WAIT;
     loop {
         match reader_pool(max_queries).connect_with(options.clone()).await {
@@ -180,29 +180,20 @@ async fn connect(
     }
 }
 
-/// So many connections that write to a file, for each of which one waits for at most `wait`.
+/// Connections that write.
 pub(crate) fn writer_pool(connections: u32, wait: Duration) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(wait)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        // When the disk is full, SQLite ends the transaction by itself. sqlx does not notice, and refuses to
-        // begin another on that connection for ever: it is closed, and the next use makes a new one.
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // Answered after the rollback that a dropped transaction has sent.
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
+    // When the disk is full, SQLite ends the transaction by itself. sqlx does not notice, and refuses to
+    // begin another on that connection for ever: it is closed, and the next use makes a new one.
+    pool(connections, wait).after_release(|connection, _| {
+        Box::pin(async move {
+            // Answered after the rollback that a dropped transaction has sent.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
         })
+    })
 }
 
 /// Each connection is closed after its use: a new one has no pages in memory, and must read the file.
 fn probe_pool() -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_release(|_, _| Box::pin(async { Ok(false) }))
+    pool(1, ACQUIRE_TIMEOUT).after_release(|_, _| Box::pin(async { Ok(false) }))
 }

@@ -33,6 +33,11 @@ pub(super) fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
     Some(extended & 0xff)
 }
 
+/// True if another process holds what is asked for.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(sqlite_code(error), Some(code::BUSY | code::LOCKED))
+}
+
 /// The database could not be opened. One line, fit for a terminal: control characters are escaped.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open the database {path:?}: {reason}")]

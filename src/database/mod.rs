@@ -25,7 +25,8 @@ pub use self::{
     watch::Watch,
 };
 pub(crate) use self::{
-    connections::{options_of, writer_pool},
+    connections::{Writing, options_of, writer_pool},
+    error::is_locked,
     file::FileIdentity,
     migration::while_locked,
 };

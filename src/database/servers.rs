@@ -7,9 +7,7 @@ use std::{
     fs::{File, TryLockError},
 };
 
-use sqlx::{Sqlite, Transaction};
-
-use super::{Database, Unwritten, error::one_line};
+use super::{Database, Unwritten, connections::Writing, error::one_line};
 use crate::cache::{PLACES_MAX, Places};
 
 /// A list without any server, as it is written.
@@ -118,7 +116,7 @@ impl Database {
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn empty_to(&self, place: u16) -> Result<Option<i64>, sqlx::Error> {
+    pub async fn empty_to(&self, place: u16) -> sqlx::Result<Option<i64>> {
         let select = "SELECT empty_to FROM servers WHERE place = ?1";
         let found: Option<Option<i64>> =
             sqlx::query_scalar(select).bind(place).fetch_optional(&self.log).await?;
@@ -170,11 +168,7 @@ fn successors(stay: &[Listed], servers: &[String], last: Option<i64>) -> Vec<Lis
     stay.iter().cloned().chain(new).collect()
 }
 
-async fn replace(
-    transaction: &mut Transaction<'static, Sqlite>,
-    servers: &[Listed],
-    list: i64,
-) -> Result<(), sqlx::Error> {
+async fn replace(transaction: &mut Writing, servers: &[Listed], list: i64) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM servers").execute(&mut **transaction).await?;
     // Of servers that are not there, nobody will ever say that they have forgotten anything.
     let mut untold = Places::from_bits(-1);
@@ -192,10 +186,7 @@ async fn replace(
 }
 
 /// Expects nothing more of `places` for any change until now.
-async fn clear(
-    transaction: &mut Transaction<'static, Sqlite>,
-    places: Places,
-) -> Result<(), sqlx::Error> {
+async fn clear(transaction: &mut Writing, places: Places) -> sqlx::Result<()> {
     let update =
         "UPDATE changes SET missing = missing & ~?1 WHERE missing <> 0 AND missing & ?1 <> 0";
     sqlx::query(update).bind(places.bits()).execute(&mut **transaction).await?;

@@ -7,6 +7,10 @@ use super::error::{code, one_line, sqlite_code};
 /// Longest wait of a write for its turn and for another's lock on the file. Past it, it fails as unavailable.
 pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
 
+/// The codes of what may pass.
+const MAY_PASS: [u32; 6] =
+    [code::BUSY, code::LOCKED, code::READ_ONLY, code::FULL, code::IO_ERROR, code::CANNOT_OPEN];
+
 /// A write was not made. Nothing of it is in the database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritten {
@@ -27,18 +31,8 @@ impl From<sqlx::Error> for Unwritten {
             return Self::Taken;
         }
         let may_pass = match (sqlite_code(&error), &error) {
-            (Some(code), _) => matches!(
-                code,
-                code::BUSY
-                    | code::LOCKED
-                    | code::READ_ONLY
-                    | code::FULL
-                    | code::IO_ERROR
-                    | code::CANNOT_OPEN
-            ),
-            (None, error) => {
-                matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
-            }
+            (Some(code), _) => MAY_PASS.contains(&code),
+            (None, error) => matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed),
         };
         let why = one_line(&error);
         if may_pass { Self::Unavailable(why) } else { Self::Failed(why) }

@@ -5,7 +5,6 @@ use sqlx::{Sqlite, pool::PoolConnection};
 use super::Database;
 
 /// A connection that hears of every commit by any other, this process's own included.
-#[derive(Debug)]
 pub struct Watch {
     connection: PoolConnection<Sqlite>,
     seen: i64,
@@ -16,7 +15,7 @@ impl Database {
     ///
     /// # Errors
     /// If there is no connection to be had.
-    pub async fn watch(&self) -> Result<Watch, sqlx::Error> {
+    pub async fn watch(&self) -> sqlx::Result<Watch> {
         Ok(Watch { connection: self.log.acquire().await?, seen: -1 })
     }
 }
@@ -26,7 +25,7 @@ impl Watch {
     ///
     /// # Errors
     /// If the database can't be read; a new watch must be begun then.
-    pub async fn has_changed(&mut self) -> Result<bool, sqlx::Error> {
+    pub async fn has_changed(&mut self) -> sqlx::Result<bool> {
         let version: i64 =
             sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *self.connection).await?;
         let seen = std::mem::replace(&mut self.seen, version);

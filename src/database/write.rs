@@ -1,15 +1,17 @@
 //! Writes: rows and the change in the log are committed in one transaction.
 
-use sqlx::{Sqlite, Transaction};
 use tokio::time::timeout;
 
-use super::{Database, Outdated, Unwritten, changes, file::FileIdentity, unwritten::WRITE_WAIT};
+use super::{
+    Database, Outdated, Unwritten, changes, connections::Writing, file::FileIdentity,
+    unwritten::WRITE_WAIT,
+};
 use crate::cache::Key;
 
 impl Database {
     /// Begins a transaction that is a writer from its first statement: one that began as a reader and then wrote
     /// would fail at once if another had written in between, whatever the busy timeout.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Unwritten> {
+    pub(crate) async fn begin(&self) -> Result<Writing, Unwritten> {
         // One limit for both waits, for the writes of this process and for the lock of others. A transaction
         // that begins too late is rolled back by sqlx.
         match timeout(WRITE_WAIT, self.writer.begin_with("BEGIN IMMEDIATE")).await {
@@ -21,7 +23,7 @@ impl Database {
     /// Commits what was written, and with it that the entry of `key` is outdated.
     pub(crate) async fn commit(
         &self,
-        mut transaction: Transaction<'static, Sqlite>,
+        mut transaction: Writing,
         key: Key,
     ) -> Result<Outdated, Unwritten> {
         let outdated = changes::append(&mut transaction, key).await?;

@@ -36,7 +36,7 @@ pub(super) async fn follow(log: &Log, servers: Option<&dyn Servers>) {
 }
 
 /// Forgets what the log says since `heard`, and tells which list of servers is in force.
-async fn hear(log: &Log, watch: &mut Option<Watch>, heard: &mut i64) -> Result<i64, sqlx::Error> {
+async fn hear(log: &Log, watch: &mut Option<Watch>, heard: &mut i64) -> sqlx::Result<i64> {
     let watch = match watch {
         Some(watch) => watch,
         None => watch.insert(log.database.watch().await?),

@@ -39,7 +39,7 @@ impl Log {
         serving: Serving,
         memory: Memory,
         spaces: Vec<&'static str>,
-    ) -> Result<(Self, Notes), sqlx::Error> {
+    ) -> sqlx::Result<(Self, Notes)> {
         let heard = database.extent().await?.last;
         let (notes, noted) = channel(WAITING_MAX);
         let log = Self {
@@ -98,7 +98,7 @@ impl Log {
         let _ = self.notes.send(note).await;
     }
 
-    async fn page(&self, place: u16, after: Option<i64>, last: i64) -> Result<Missed, sqlx::Error> {
+    async fn page(&self, place: u16, after: Option<i64>, last: i64) -> sqlx::Result<Missed> {
         let after = match after {
             Some(after) => after,
             None => match self.database.empty_to(place).await? {

@@ -104,7 +104,7 @@ impl Delivery {
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn missing(&self) -> Result<u64, sqlx::Error> {
+    pub async fn missing(&self) -> sqlx::Result<u64> {
         self.log.database.missing(self.all).await
     }
 }

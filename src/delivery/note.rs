@@ -6,7 +6,6 @@ use crate::cache::Places;
 pub(super) const WAITING_MAX: usize = 10_000;
 
 /// A note for the log.
-#[derive(Debug)]
 pub(super) enum Note {
     /// These places have forgotten the changes at these positions.
     Forgotten(Places, Vec<i64>),

@@ -36,7 +36,7 @@ async fn sweep_once(
     servers: &dyn Servers,
     due: &mut i64,
     missed_max: u64,
-) -> Result<(), sqlx::Error> {
+) -> sqlx::Result<()> {
     let extent = log.database.extent().await?;
     let due = std::mem::replace(due, extent.last);
     if extent.list != log.list() {
@@ -60,12 +60,7 @@ async fn sweep_once(
 }
 
 /// Delivers to one server what it has missed up to `due`. What fails is tried again by the next sweep.
-async fn deliver(
-    log: &Log,
-    servers: &dyn Servers,
-    place: u16,
-    due: i64,
-) -> Result<(), sqlx::Error> {
+async fn deliver(log: &Log, servers: &dyn Servers, place: u16, due: i64) -> sqlx::Result<()> {
     let (mut after, mut is_whole) = (log.forgotten_to(place), true);
     while after < due {
         let page = log.database.changes(Some(place), after, due).await?;

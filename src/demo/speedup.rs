@@ -8,7 +8,7 @@ use tower::ServiceExt;
 
 use super::{LIFE_S, Stop, Walk};
 use crate::{
-    cache::{Cache, Directives, Get, Key, LoadError, Policy, Served, Source, stack},
+    cache::{Cache, Directives, Get, Key, LoadEnd, Policy, Served, Source, stack},
     database::Database,
     metrics::Metrics,
     users::UserSource,
@@ -33,7 +33,7 @@ impl Source for Apart {
         self.key.clone()
     }
 
-    async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+    async fn load(&self, id: i64, deadline: Instant) -> LoadEnd {
         self.users.load(id, deadline).await
     }
 }

@@ -55,9 +55,7 @@ pub async fn statistics(walk: &mut Walk, inspector: &Inspector) -> Result<(), St
     }
 
     let rows = addresses.iter().zip(&after);
-    let rows: Vec<_> = rows
-        .map(|(address, figures)| ServerRow::new(address.to_string(), None, Ok(figures.clone())))
-        .collect();
+    let rows: Vec<_> = rows.map(|(at, it)| ServerRow::new(at, None, Ok(it.clone()))).collect();
     let (table, verdict) = (table(&rows), Evidence::of_servers(&rows).verdict());
     walk.print(format_args!("\n{table}\nverdict by memcached alone: {verdict}\n"))
 }

@@ -13,7 +13,7 @@ use headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use subtle::ConstantTimeEq;
 use tower_http::validate_request::ValidateRequest;
 
-use super::{Context, Result, problem::Problem};
+use super::{Result, Shared, problem::Problem};
 use crate::edge::Host;
 
 /// The callers that may use the protected endpoints.
@@ -59,38 +59,29 @@ impl Access {
             }
         }
     }
+}
 
-    /// Refuses a request for a host that is not this machine's, where that matters.
+impl ValidateRequest<Body> for Access {
+    type ResponseBody = Body;
+
+    /// Refuses a request for a host that is not this machine's, where that matters, before its route is known.
     ///
     /// The host is that of an absolute target, else that of the field (RFC 9112 §3.2.2). A request without any, as
     /// HTTP/1.0 allows, comes from no browser.
-    fn check_host(&self, request: &Request) -> Result<()> {
+    fn validate(&mut self, request: &mut Request) -> Result<(), Response> {
         let Self::Open(hosts) = self else { return Ok(()) };
         let field = request.headers().get(HOST).map(HeaderValue::as_bytes);
         let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
         let Some(authority) = authority.or(field) else { return Ok(()) };
         match Host::parse(authority) {
             Some(host) if host.is_this_machine() || hosts.contains(&host) => Ok(()),
-            _ => Err(Problem::ForeignHost),
+            _ => Err(Problem::ForeignHost.into_response()),
         }
     }
 }
 
-impl ValidateRequest<Body> for Access {
-    type ResponseBody = Body;
-
-    /// Checks the host of every request, before its route is known.
-    fn validate(&mut self, request: &mut Request) -> Result<(), Response> {
-        self.check_host(request).map_err(Problem::into_response)
-    }
-}
-
 /// Lets a request pass if it may.
-pub(super) async fn protect(
-    State(context): State<Arc<Context>>,
-    request: Request,
-    next: Next,
-) -> Result {
+pub(super) async fn protect(State(context): Shared, request: Request, next: Next) -> Result {
     context.access.check(&request)?;
     Ok(next.run(request).await)
 }

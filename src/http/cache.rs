@@ -1,7 +1,5 @@
 //! `/cache`: explain an entry without touching it, forget one, forget all.
 
-use std::sync::Arc;
-
 use axum::{
     Extension, Json,
     extract::State,
@@ -11,7 +9,7 @@ use axum::{
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Context, Result, headers::of_write, problem::Problem};
+use super::{Result, Shared, headers::of_write, problem::Problem};
 use crate::{
     cache::{Key, Source},
     operator::Unfinished,
@@ -20,7 +18,7 @@ use crate::{
 
 /// Explains the entry of one thing without touching it.
 pub(super) async fn explain(
-    State(context): State<Arc<Context>>,
+    State(context): Shared,
     Extension(resource): Extension<Resource>,
     uri: Uri,
 ) -> Result {
@@ -31,7 +29,7 @@ pub(super) async fn explain(
 
 /// Forgets the entry of one thing, as a write does it, but without one.
 pub(super) async fn forget(
-    State(context): State<Arc<Context>>,
+    State(context): Shared,
     Extension(resource): Extension<Resource>,
     uri: Uri,
 ) -> Result {
@@ -55,7 +53,7 @@ fn key(resource: &Resource, uri: &Uri) -> Result<(i64, Key)> {
 /// Forgets all entries.
 ///
 /// Sessions and the items of other programs stay.
-pub(super) async fn forget_all(State(context): State<Arc<Context>>) -> Result<Json<Forgotten>> {
+pub(super) async fn forget_all(State(context): Shared) -> Result<Json<Forgotten>> {
     match tokio::spawn(context.operator.clone().forget_all()).await {
         Ok(Ok(forgotten)) => Ok(Json(Forgotten { forgotten })),
         Ok(Err(Unfinished { forgotten })) => Err(Problem::NotAllForgotten(forgotten)),

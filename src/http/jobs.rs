@@ -1,11 +1,9 @@
 //! `/jobs`: puts things on the warm-up queue, and tells how it is.
 
-use std::sync::Arc;
-
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Result, body::Input, problem::Problem};
+use super::{Result, Shared, body::Input, problem::Problem};
 use crate::{
     jobs::{QueueError, Report, UNNAMED},
     resources::named,
@@ -34,7 +32,7 @@ pub(super) struct Queued {
 
 /// Puts things on the warm-up queue, all of them or none.
 pub(super) async fn warm_up(
-    State(context): State<Arc<Context>>,
+    State(context): Shared,
     Input(WarmUps { resource, ids }): Input<WarmUps>,
 ) -> Result<(StatusCode, Json<Queued>)> {
     let resource = resource.as_deref().unwrap_or(UNNAMED);
@@ -61,7 +59,7 @@ pub(super) struct Jobs {
 }
 
 /// Counts the jobs by state, and shows the latest that were given up.
-pub(super) async fn show(State(context): State<Arc<Context>>) -> Result<Json<Jobs>> {
+pub(super) async fn show(State(context): Shared) -> Result<Json<Jobs>> {
     let queue = context.queue.report().await?;
     let invalidations = context.delivery.missing().await.map_err(|error| {
         tracing::warn!(%error, "the invalidations can't be counted");

@@ -1,6 +1,5 @@
 //! The routes, and what all of them share. One file a noun.
 
-mod assets;
 mod auth;
 mod body;
 mod cache;
@@ -19,7 +18,8 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use axum::{
     Extension, Router,
-    http::header::CACHE_CONTROL,
+    extract::State,
+    http::{HeaderName, StatusCode, header::CACHE_CONTROL},
     middleware,
     response::Response,
     routing::{delete, get, post, put},
@@ -63,11 +63,20 @@ pub struct Context {
     pub draining: Arc<AtomicBool>,
 }
 
+/// The context as a handler takes it.
+type Shared = State<Arc<Context>>;
+
 /// The answer of a handler, or the problem in its place.
 type Result<T = Response, E = Problem> = std::result::Result<T, E>;
 
 /// Bytes from which a body is compressed, if its client takes that; shorter ones hardly shrink.
 const COMPRESSED_BYTES_MIN: u64 = 1024;
+
+/// Browsers ask for an icon, and crawlers for their rules, once a day at most.
+const FOR_A_DAY: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "max-age=86400")];
+
+/// Crawlers would only fill the cache.
+const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
 
 /// All routes, each error of theirs as `application/problem+json`. Pages of `origins` may read the answers.
 pub fn router(context: Context, origins: Option<Origins>) -> Router {
@@ -89,10 +98,10 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .route("/openapi.json", get(async |request| document.show(request).await))
         .route_layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)));
     reads(&context.resources)
-        .route("/healthz", get(service::healthz))
+        .route("/healthz", get("ok\n"))
         .route("/readyz", get(service::readyz))
-        .route("/favicon.ico", get(assets::favicon))
-        .route("/robots.txt", get(assets::robots))
+        .route("/favicon.ico", get((StatusCode::NO_CONTENT, FOR_A_DAY)))
+        .route("/robots.txt", get((FOR_A_DAY, ROBOTS)))
         .merge(about_itself)
         .merge(protected)
         .merge(sessions::routes(&context))
@@ -108,8 +117,11 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .with_state(context)
 }
 
+/// Routes whose handlers take the context.
+type Routes = Router<Arc<Context>>;
+
 /// The route of each resource.
-fn reads(resources: &Resources) -> Router<Arc<Context>> {
+fn reads(resources: &Resources) -> Routes {
     resources.iter().cloned().fold(Router::new(), |router, resource| {
         let path = resource.definition.path;
         let show = async move |request| cached::answer(&resource, request).await;
@@ -118,7 +130,7 @@ fn reads(resources: &Resources) -> Router<Arc<Context>> {
 }
 
 /// The routes by which the entries of each resource are explained and forgotten.
-fn controls(resources: &Resources) -> Router<Arc<Context>> {
+fn controls(resources: &Resources) -> Routes {
     resources.iter().fold(Router::new(), |router, resource| {
         let of_one = get(cache::explain).delete(cache::forget);
         router.route(&resource.definition.cache_path(), of_one.layer(Extension(resource.clone())))

@@ -33,15 +33,12 @@ impl Document {
         let template = document["x-resource"].take();
         for Resource { definition, .. } in resources.iter() {
             for (part, path) in [("read", definition.path), ("cache", &definition.cache_path())] {
-                let operations = filled(&template[part], definition);
-                let known = document["paths"][path].as_object().cloned();
-                document["paths"][path] =
-                    operations.into_iter().chain(known.into_iter().flatten()).collect();
+                for (method, operation) in filled(&template[part], definition) {
+                    document["paths"][path][method] = operation;
+                }
             }
         }
-        if let Some(document) = document.as_object_mut() {
-            document.remove("x-resource");
-        }
+        document.as_object_mut().and_then(|document| document.remove("x-resource"));
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let etag = etag(&body);
         Self { body: body.into(), etag }
@@ -72,10 +69,9 @@ fn filled(template: &Value, resource: &Definition) -> Map<String, Value> {
     .iter()
     .fold(template.to_string(), |text, (name, word)| text.replace(name, word));
     let mut operations: Map<String, Value> = serde_json::from_str(&filled).unwrap_or_default();
-    if resource.absent.is_none()
-        && let Some(responses) = operations["get"]["responses"].as_object_mut()
-    {
-        responses.remove("404");
+    if resource.absent.is_none() {
+        let responses = operations["get"]["responses"].as_object_mut();
+        responses.and_then(|responses| responses.remove("404"));
     }
     operations
 }

@@ -1,6 +1,6 @@
-//! The service about itself: alive, ready, metrics, and the ledger.
+//! The service about itself: ready, metrics, and the ledger.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use axum::{
     Json,
@@ -9,18 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Context, Result, problem::Problem};
+use super::{Result, Shared, problem::Problem};
 
 /// The format of [`Metrics::render`](crate::metrics::Metrics::render).
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Tells that the process is alive.
-pub(super) async fn healthz() -> &'static str {
-    "ok\n"
-}
-
 /// Tells if requests should be sent here.
-pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Result {
+pub(super) async fn readyz(State(context): Shared) -> Result {
     if context.draining.load(Ordering::Relaxed) {
         return Err(Problem::Draining);
     }
@@ -29,12 +24,12 @@ pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Result {
 }
 
 /// Shows the metrics, for Prometheus.
-pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Result {
+pub(super) async fn metrics(State(context): Shared) -> Result {
     let text = context.metrics.render().map_err(|_| Problem::Internal)?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], text).into_response())
 }
 
 /// Shows the ledger of this process, what its servers count, and what to make of it.
-pub(super) async fn stats(State(context): State<Arc<Context>>) -> Response {
+pub(super) async fn stats(State(context): Shared) -> Response {
     Json(context.operator.stats().await).into_response()
 }

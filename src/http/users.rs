@@ -1,7 +1,5 @@
 //! `POST /users`, `PUT`, `PATCH` and `DELETE /users/{id}`: change the row, forget the key, acknowledge.
 
-use std::sync::Arc;
-
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
@@ -10,7 +8,7 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{
-    Context, Result,
+    Context, Result, Shared,
     body::Input,
     headers::{JSON, etag, of_write},
     preconditions::Expected,
@@ -23,16 +21,13 @@ use crate::{
 };
 
 /// Adds a user.
-pub(super) async fn create(
-    State(context): State<Arc<Context>>,
-    Input(profile): Input<Profile>,
-) -> Result {
+pub(super) async fn create(State(context): Shared, Input(profile): Input<Profile>) -> Result {
     answer(StatusCode::CREATED, context.users.clone().create(profile)).await
 }
 
 /// Changes all fields of a user.
 pub(super) async fn put(
-    State(context): State<Arc<Context>>,
+    State(context): Shared,
     request: Parts,
     Input(profile): Input<Profile>,
 ) -> Result {
@@ -47,7 +42,7 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// Changes those fields of a user that are there.
 pub(super) async fn patch(
-    State(context): State<Arc<Context>>,
+    State(context): Shared,
     request: Parts,
     change: Result<Input<ProfileChange>>,
 ) -> Response {
@@ -72,7 +67,7 @@ async fn update(context: &Context, request: &Parts, change: ProfileChange) -> Re
 }
 
 /// Deletes a user.
-pub(super) async fn delete(State(context): State<Arc<Context>>, request: Parts) -> Result {
+pub(super) async fn delete(State(context): Shared, request: Parts) -> Result {
     let (id, expected) = target(&request)?;
     answer(StatusCode::NO_CONTENT, context.users.clone().delete(id, expected)).await
 }

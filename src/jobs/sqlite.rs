@@ -12,7 +12,7 @@ use super::{
     error::{QueueError, WAIT, gone, unavailable},
     table::{CONNECTIONS_MAX, Engine},
 };
-use crate::database::{FileIdentity, while_locked, writer_pool};
+use crate::database::{FileIdentity, is_locked, while_locked, writer_pool};
 
 /// The longest that opening a new file is tried while others do the same.
 const OPEN_WAIT: Duration = Duration::from_secs(4);
@@ -21,21 +21,10 @@ const TABLES: &str =
     "SELECT count(*) FILTER (WHERE name = 'aside_jobs'), count(*) FILTER (WHERE name = 'Jobs')
     FROM sqlite_schema WHERE type = 'table'";
 
-const CREATE: &str = "CREATE TABLE aside_jobs (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        message BLOB NOT NULL,
-        state TEXT NOT NULL DEFAULT 'queued',
-        attempts INTEGER NOT NULL DEFAULT 0,
-        due INTEGER NOT NULL DEFAULT 0,
-        error TEXT NOT NULL DEFAULT '') STRICT;
-    CREATE INDEX aside_jobs_due ON aside_jobs (state, due, id, attempts)";
+const CREATE: &str = include_str!("sqlite.sql");
 
 /// The jobs that an earlier version of this program has left in a table of its own.
-const CARRY_OVER: &str = "INSERT INTO aside_jobs (message)
-    SELECT CAST(job AS BLOB) FROM Jobs
-    WHERE job_type = 'warm-ups' AND (status IN ('Pending', 'Queued', 'Running')
-        OR status = 'Failed' AND attempts < max_attempts)
-    ORDER BY run_at, id";
+const CARRY_OVER: &str = include_str!("carry_over.sql");
 
 /// The queue in a file, which is created if it is not there.
 pub(super) struct SqliteFile {
@@ -98,17 +87,12 @@ impl Engine for SqliteFile {
             *opened = None;
             return Err(gone());
         }
-        while_locked(OPEN_WAIT, || self.create(), is_busy).await?;
+        while_locked(OPEN_WAIT, || self.create(), is_locked).await?;
         let file = FileIdentity::of(&self.path).await.map_err(unavailable)?;
         // None of the connections creates the file.
         let pool = writer_pool(CONNECTIONS_MAX, WAIT).connect_lazy_with(self.options.clone());
         Ok(opened.insert((file, pool)).1.clone())
     }
-}
-
-fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
 #[cfg(test)]

@@ -35,7 +35,6 @@ pub(super) trait Storage: Send + Sync {
 
 /// A job that a worker has claimed. Its id and the number of the attempt are the claim: a worker that takes the
 /// job after the lease has another number.
-#[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: String,
     pub(super) message: Vec<u8>,
@@ -76,15 +75,15 @@ pub(super) fn milliseconds(duration: Duration) -> i64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Nobody has tried them yet, or their worker has died.
-    pub waiting: u64,
+    pub waiting: i64,
     /// A worker has them.
-    pub running: u64,
+    pub running: i64,
     /// They have succeeded, and are still remembered.
-    pub done: u64,
+    pub done: i64,
     /// They have failed and will be tried again.
-    pub retrying: u64,
+    pub retrying: i64,
     /// They have failed for good.
-    pub dead: u64,
+    pub dead: i64,
 }
 
 /// A job that failed for good.
@@ -118,8 +117,6 @@ pub(super) type DeadRow = (Vec<u8>, i64, String);
 impl Report {
     pub(super) fn of(counts: CountsRow, last_dead: Vec<DeadRow>) -> Self {
         let (waiting, running, done, retrying, dead) = counts;
-        let [waiting, running, done, retrying, dead] =
-            [waiting, running, done, retrying, dead].map(i64::unsigned_abs);
         let counts = Counts { waiting, running, done, retrying, dead };
         let told = |(message, attempts, error): DeadRow| Dead {
             target: Target::read(&message),

@@ -59,10 +59,8 @@ where
             let push = AssertSqlSafe(format!(
                 "INSERT INTO aside_jobs (message, due) SELECT message, {now} FROM {listed} ORDER BY place"
             ));
-            sqlx::query(push)
-                .bind(serde_json::json!(messages).to_string())
-                .execute(&mut *transaction)
-                .await?;
+            let messages = serde_json::json!(messages).to_string();
+            sqlx::query(push).bind(messages).execute(&mut *transaction).await?;
             transaction.commit().await?;
             // A file that was removed can still be written to, and forgets it all when it is closed.
             self.pool().await.map(|_| ())

@@ -10,7 +10,6 @@ use crate::cache::{Ask, Key, Lease, Look, Token, Value};
 pub(crate) type Reply<R> = oneshot::Sender<R>;
 
 /// `mg`: one key is read.
-#[derive(Debug)]
 pub(crate) struct Get {
     pub(crate) key: Key,
     pub(crate) wanted: Wanted,
@@ -28,7 +27,6 @@ pub(crate) enum Wanted {
 }
 
 /// `ms` or `md`: one key is changed.
-#[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) key: Key,
     /// The version that is replaced or removed; `None` is whatever is there.
@@ -59,7 +57,6 @@ pub(crate) enum Said {
 }
 
 /// The value under a key, and who loads it.
-#[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) body: Bytes,
     pub(crate) flags: u32,
@@ -73,7 +70,6 @@ pub(crate) struct Seen {
 
 /// A lease or a token that was won. It is given back if the caller has left, or leaves, before it hears of it: when
 /// the reply is dropped unread, this is dropped with it.
-#[derive(Debug)]
 pub(crate) struct Unheard {
     change: Option<Change>,
     releases: WeakSender<Change>,

@@ -31,7 +31,6 @@ type ServerLabel = [(&'static str, String); 1];
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// All instruments of the process, and the registry that writes them out.
-#[derive(Debug)]
 pub struct Metrics {
     gets: Family<Labels<2>, Counter>,
     loads: Family<Labels<2>, Counter>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::per_cent;
-use crate::metrics::{CacheMetrics, LoadResult, Outcome};
+use crate::metrics::{CacheMetrics, LoadResult as Load, Outcome};
 
 /// The gets since the start by their outcome: `gets` is the sum of `hits`, `stale`, `misses` and `bypasses`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,24 +35,17 @@ impl Ledger {
     /// The ledger of all these stacks together.
     pub fn of(stacks: &[&CacheMetrics]) -> Self {
         let gets = |outcome| stacks.iter().map(|metrics| metrics.gets.of(outcome)).sum::<u64>();
-        let loads = |results: &[LoadResult]| {
-            let of_one = |metrics: &&CacheMetrics| {
-                results.iter().map(|it| metrics.loads.of(*it)).sum::<u64>()
-            };
-            stacks.iter().map(of_one).sum::<u64>()
-        };
+        let loads = |result| stacks.iter().map(|metrics| metrics.loads.of(result)).sum::<u64>();
         let (negative_hits, collapsed) = (gets(Outcome::NegativeHit), gets(Outcome::Collapsed));
         let hits = gets(Outcome::Hit) + negative_hits;
         let stale = gets(Outcome::Stale);
         let misses = gets(Outcome::Miss) + collapsed;
         let bypasses = gets(Outcome::Bypass);
         let gets = hits + stale + misses + bypasses;
-        let loads_failed = loads(&[
-            LoadResult::Timeout,
-            LoadResult::Unavailable,
-            LoadResult::Failed,
-            LoadResult::Panicked,
-        ]);
+        let loads_failed = loads(Load::Timeout)
+            + loads(Load::Unavailable)
+            + loads(Load::Failed)
+            + loads(Load::Panicked);
         Self {
             gets,
             hits,
@@ -62,7 +55,7 @@ impl Ledger {
             collapsed,
             bypasses,
             hit_rate: per_cent(hits + stale, gets),
-            loads: loads(&[LoadResult::Found, LoadResult::Absent]) + loads_failed,
+            loads: loads(Load::Found) + loads(Load::Absent) + loads_failed,
             loads_failed,
         }
     }

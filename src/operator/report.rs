@@ -81,10 +81,7 @@ impl Operator {
             Figures::from(inspector.statistics(is_used).await)
         };
         let figures = self.figures.look(look).await.unwrap_or_else(|| Figures::from([]));
-        let rows = memcached.states().zip(figures.iter()).map(|((address, state), figures)| {
-            let figures = figures.clone().map_err(|error| error.to_string());
-            ServerRow::new(address.to_string(), Some(state.word()), figures)
-        });
-        rows.collect()
+        let rows = memcached.states().zip(figures.iter());
+        rows.map(|((at, state), it)| ServerRow::new(at, Some(state.word()), it.clone())).collect()
     }
 }

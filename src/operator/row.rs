@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::per_cent;
-use crate::memcached::ServerFigures;
+use crate::memcached::{InspectError, ServerFigures};
 
 /// One server as `/stats` and `aside cache stats` show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,19 +33,20 @@ pub struct ServerRow {
 impl ServerRow {
     /// The row of `server`, which has given these figures, or the reason why it has not.
     pub fn new(
-        server: String,
+        server: impl ToString,
         state: Option<&'static str>,
-        figures: Result<ServerFigures, String>,
+        figures: Result<ServerFigures, InspectError>,
     ) -> Self {
         let (figures, error) = match figures {
             Ok(figures) => (figures, None),
-            Err(error) => (ServerFigures::default(), Some(error)),
+            Err(error) => (ServerFigures::default(), Some(error.to_string())),
         };
         let (hits, misses) = (figures.get_hits, figures.get_misses);
         let hit_rate = hits.zip(misses).and_then(|(hits, misses)| per_cent(hits, hits + misses));
         let found = figures.gets();
         let hit_rate_without_leases = found.and_then(|(gets, found)| per_cent(found, gets));
         let leases = figures.leases();
+        let server = server.to_string();
         Self { server, state, figures, hit_rate, leases, hit_rate_without_leases, error }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::cache::{Key, LoadError, Source};
+use crate::cache::{Key, LoadEnd, Source};
 
 /// A source of any kind.
 #[derive(Clone)]
@@ -26,7 +25,7 @@ impl Source for AnySource {
         self.0.key(id)
     }
 
-    async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+    async fn load(&self, id: i64, deadline: Instant) -> LoadEnd {
         self.0.load(id, deadline).await
     }
 
@@ -39,7 +38,7 @@ impl Source for AnySource {
 trait Load: Send + Sync {
     fn key(&self, id: &i64) -> Key;
 
-    fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, Result<Option<Bytes>, LoadError>>;
+    fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, LoadEnd>;
 
     fn may_have(&self, id: i64) -> BoxFuture<'_, bool>;
 }
@@ -49,7 +48,7 @@ impl<S: Source<Id = i64>> Load for S {
         Source::key(self, id)
     }
 
-    fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, Result<Option<Bytes>, LoadError>> {
+    fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, LoadEnd> {
         Box::pin(Source::load(self, id, deadline))
     }
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    cache::{Key, LoadError, Policy, Source},
+    cache::{Key, LoadEnd, LoadError, Policy, Source},
     resources::{AnySource, Definition},
 };
 
@@ -37,7 +36,7 @@ impl Source for Calculations {
         Key::numbered(SPACE, *n)
     }
 
-    async fn load(&self, n: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+    async fn load(&self, n: i64, deadline: Instant) -> LoadEnd {
         timeout_at(deadline, tokio::time::sleep(EFFORT)).await.map_err(|_| LoadError::Timeout)?;
         // Twice the largest i64 is no i64.
         let calculation = Calculation { input: n, result: i128::from(n) * 2 };

@@ -1,12 +1,11 @@
 //! The users as a source of the cache: a query made slow inside SQLite, so that it holds its connection as a real
 //! slow query does.
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{SPACE, User};
 use crate::{
-    cache::{Key, LoadError, Source},
+    cache::{Key, LoadEnd, Source},
     database::Database,
 };
 
@@ -42,13 +41,10 @@ impl Source for UserSource {
         Key::numbered(SPACE, *id)
     }
 
-    async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+    async fn load(&self, id: i64, deadline: Instant) -> LoadEnd {
         let mut connection = self.database.reader(deadline).await?;
-        let user: Option<User> = sqlx::query_as(QUERY)
-            .bind(id)
-            .bind(self.database.slices())
-            .fetch_optional(&mut *connection)
-            .await?;
+        let query = sqlx::query_as(QUERY).bind(id).bind(self.database.slices());
+        let user: Option<User> = query.fetch_optional(&mut *connection).await?;
         // Strings and a number always serialise.
         Ok(user.map(|user| serde_json::to_vec(&user).unwrap_or_default().into()))
     }

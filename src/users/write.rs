@@ -1,10 +1,17 @@
 //! Writes: the row and its line in the log are committed in one transaction, the entry is forgotten, and then the write
 //! is acknowledged.
 
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::{Profile, ProfileChange, SPACE, User, WriteError};
-use crate::{cache::Key, database::Database, delivery::Delivery};
+use crate::{
+    cache::Key,
+    database::{Database, Writing},
+    delivery::Delivery,
+};
+
+/// A write that was made, or the reason why not.
+type Result<T = Written, E = WriteError> = std::result::Result<T, E>;
 
 const COLUMNS: &str = "id, name, email, created_at, updated_at";
 
@@ -41,7 +48,7 @@ impl Users {
     ///
     /// # Errors
     /// [`WriteError`]; nothing was written.
-    pub async fn create(self, profile: Profile) -> Result<Written, WriteError> {
+    pub async fn create(self, profile: Profile) -> Result {
         let change = ProfileChange::from(profile);
         change.check()?;
         let mut transaction = self.database.begin().await?;
@@ -49,11 +56,8 @@ impl Users {
             "INSERT INTO users (name, email, created_at, updated_at)
              VALUES (?1, ?2, {NOW}, {NOW}) RETURNING {COLUMNS}"
         );
-        let user: User = sqlx::query_as(sqlx::AssertSqlSafe(insert))
-            .bind(change.name)
-            .bind(change.email)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let insert = sqlx::query_as(AssertSqlSafe(insert)).bind(change.name).bind(change.email);
+        let user: User = insert.fetch_one(&mut *transaction).await?;
         self.finish(transaction, user.id, Some(user)).await
     }
 
@@ -67,7 +71,7 @@ impl Users {
         id: i64,
         change: ProfileChange,
         expected: impl Fn(&User) -> bool + Send,
-    ) -> Result<Written, WriteError> {
+    ) -> Result {
         change.check()?;
         let mut transaction = self.database.begin().await?;
         find(&mut transaction, id, expected).await?;
@@ -77,12 +81,8 @@ impl Users {
                  THEN updated_at ELSE max({NOW}, updated_at) END
              WHERE id = ?1 RETURNING {COLUMNS}"
         );
-        let user: User = sqlx::query_as(sqlx::AssertSqlSafe(update))
-            .bind(id)
-            .bind(change.name)
-            .bind(change.email)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let update = sqlx::query_as(AssertSqlSafe(update)).bind(id).bind(change.name);
+        let user: User = update.bind(change.email).fetch_one(&mut *transaction).await?;
         self.finish(transaction, id, Some(user)).await
     }
 
@@ -90,23 +90,14 @@ impl Users {
     ///
     /// # Errors
     /// [`WriteError`]; nothing was written.
-    pub async fn delete(
-        self,
-        id: i64,
-        expected: impl Fn(&User) -> bool + Send,
-    ) -> Result<Written, WriteError> {
+    pub async fn delete(self, id: i64, expected: impl Fn(&User) -> bool + Send) -> Result {
         let mut transaction = self.database.begin().await?;
         find(&mut transaction, id, expected).await?;
         sqlx::query("DELETE FROM users WHERE id = ?1").bind(id).execute(&mut *transaction).await?;
         self.finish(transaction, id, None).await
     }
 
-    async fn finish(
-        self,
-        transaction: Transaction<'static, Sqlite>,
-        id: i64,
-        user: Option<User>,
-    ) -> Result<Written, WriteError> {
+    async fn finish(self, transaction: Writing, id: i64, user: Option<User>) -> Result {
         let key = Key::numbered(SPACE, id);
         let outdated = self.database.commit(transaction, key.clone()).await?;
         Ok(Written { user, key, is_forgotten: self.delivery.carry_out(outdated).await })
@@ -117,9 +108,9 @@ async fn find(
     connection: &mut SqliteConnection,
     id: i64,
     expected: impl Fn(&User) -> bool,
-) -> Result<(), WriteError> {
+) -> Result<()> {
     let select = format!("SELECT {COLUMNS} FROM users WHERE id = ?1");
-    let select = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(id);
+    let select = sqlx::query_as(AssertSqlSafe(select)).bind(id);
     let user: User = select.fetch_optional(connection).await?.ok_or(WriteError::NoSuchUser)?;
     if expected(&user) { Ok(()) } else { Err(WriteError::Changed) }
 }

@@ -77,7 +77,7 @@ impl Replica {
         let (source, loads) = by_hand();
         let away = Arc::new(AtomicBool::new(false));
         let shared = Shared { memory: memory.clone(), away: away.clone() };
-        let store = Fallback::new(shared, Memory::new(1 << 20, LIFE_MAX, Origin::Fallback));
+        let store = Fallback::new(Some(shared), Memory::new(1 << 20, LIFE_MAX, Origin::Fallback));
         let cache = stack(source, store.clone(), policy, &Metrics::default().cache("things"));
         Self { cache, store, loads, away }
     }

@@ -62,7 +62,7 @@ async fn a_bad_setting_is_refused_with_one_line_that_names_it_and_what_it_takes(
         (&["--memcached", "127.0.0.1:1,127.0.0.1:1"], "--memcached", "127.0.0.1:1 is named twice"),
         (&["--memcached", "a,b,a:11211"], "--memcached", "a:11211 is named twice"),
         (&["cache", "stats", "--memcached", "none,none"], "--memcached", "stands alone"),
-        (&["--max-queries", "0"], "--max-queries", "1 to 256"),
+        (&["--max-queries", "0"], "--max-queries", "1..=256"),
         (&["--connections-per-address", "0"], "--connections-per-address", "half, all, or a whole"),
         (&["--connections-per-address", "none"], "--connections-per-address", "1 to 1000000"),
         (&["--host", "http://a.example"], "'http://a.example' for '--host", "cache.example.com"),

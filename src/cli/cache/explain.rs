@@ -7,17 +7,13 @@ use humantime::format_duration;
 use crate::{
     app,
     cache::{Condition, Explanation, Key, Policy},
-    cli::command::{self, Failed, inspector},
+    cli::command::{self, Failed, Result, inspector},
     config::ServerSettings,
     operator::{self, ServerPlace},
 };
 
 /// Prints where `key` lives and why, and what is there. An absent key is an answer, too.
-pub(super) async fn print(
-    servers: &ServerSettings,
-    key: &Key,
-    policy: Policy,
-) -> Result<(), Failed> {
+pub(super) async fn print(servers: &ServerSettings, key: &Key, policy: Policy) -> Result {
     let inspector = inspector(servers)?;
     let places = operator::explain(&inspector, key, kept_stale_s(key, policy)).await;
     if places.iter().all(|place| place.entry.is_none()) {

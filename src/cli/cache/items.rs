@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     cache::{Key, Store, StoreError},
-    cli::command::{Failed, connect, inspector, print},
+    cli::command::{Failed, Result, connect, inspector, print},
     config::ServerSettings,
     escape::Escaped,
     memcached::Memcached,
@@ -18,13 +18,13 @@ pub(super) async fn set(
     key: &Key,
     value: Bytes,
     ttl: Duration,
-) -> Result<(), Failed> {
+) -> Result {
     let life_s = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
     at_home(servers, key, async |memcached| memcached.keep(key, value, life_s).await).await
 }
 
 /// Prints the value of `key`: as it is to a file or a pipe, escaped to a terminal, which would obey it.
-pub(super) async fn get(servers: &ServerSettings, key: &Key) -> Result<(), Failed> {
+pub(super) async fn get(servers: &ServerSettings, key: &Key) -> Result {
     let kept = at_home(servers, key, async |memcached| memcached.read(key, None).await).await?;
     let nothing = || Failed::Failure(format!("nothing is stored under {key}"));
     let value = kept.ok_or_else(nothing)?.value;
@@ -36,7 +36,7 @@ pub(super) async fn get(servers: &ServerSettings, key: &Key) -> Result<(), Faile
 }
 
 /// Deletes `key`, on its second choice as well, where an entry of the cache may have stood in.
-pub(super) async fn delete(servers: &ServerSettings, key: &Key) -> Result<(), Failed> {
+pub(super) async fn delete(servers: &ServerSettings, key: &Key) -> Result {
     let delete = async |memcached: &Memcached| {
         Ok((memcached.remove(key).await?, memcached.forget(key).await))
     };
@@ -52,7 +52,7 @@ async fn at_home<T>(
     servers: &ServerSettings,
     key: &Key,
     operation: impl AsyncFnOnce(&Memcached) -> Result<T, StoreError>,
-) -> Result<T, Failed> {
+) -> Result<T> {
     let memcached = connect(&inspector(servers)?).await;
     let done = if memcached.reaches(key) {
         operation(&memcached).await

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use tokio::runtime::Builder;
 
 use super::{
-    command::{Failed, block_on},
+    command::{Result, block_on},
     service::Service,
 };
 use crate::{
@@ -25,7 +25,8 @@ pub(super) enum CacheCommand {
     /// Store a value
     Set {
         /// 1 to 250 printable ASCII characters without spaces
-        key: String,
+        #[arg(value_parser = Key::new)]
+        key: Key,
         /// 1 to 1,000,000 bytes; `-` reads them from standard input, as they are
         #[arg(allow_hyphen_values = true)]
         value: String,
@@ -63,38 +64,29 @@ pub(super) enum CacheCommand {
 #[derive(Args, Debug)]
 pub(super) struct OneKey {
     /// 1 to 250 printable ASCII characters without spaces
-    key: String,
+    #[arg(value_parser = Key::new)]
+    key: Key,
     #[command(flatten)]
     servers: ServerSettings,
 }
 
 impl CacheCommand {
-    pub(super) fn run(self) -> Result<(), Failed> {
+    pub(super) fn run(self) -> Result {
         block_on(Builder::new_current_thread(), async {
             match self {
                 Self::Set { key, value, ttl, servers } => {
-                    items::set(&servers, &checked(&key)?, value::given(value)?, ttl).await
+                    items::set(&servers, &key, value::given(value)?, ttl).await
                 }
-                Self::Get(OneKey { key, servers }) => items::get(&servers, &checked(&key)?).await,
-                Self::Delete(OneKey { key, servers }) => {
-                    items::delete(&servers, &checked(&key)?).await
-                }
+                Self::Get(OneKey { key, servers }) => items::get(&servers, &key).await,
+                Self::Delete(OneKey { key, servers }) => items::delete(&servers, &key).await,
                 Self::Stats { servers, service } => stats::print(&servers, &service).await,
                 Self::Explain { key, stale_while_revalidate, stale_if_error } => {
                     let OneKey { key, servers } = key;
                     let policy =
                         Policy { stale_while_revalidate, stale_if_error, ..Policy::default() };
-                    explain::print(&servers, &checked(&key)?, policy).await
+                    explain::print(&servers, &key, policy).await
                 }
             }
         })
     }
-}
-
-/// The key that `text` is. A complaint repeats nothing of it that a terminal would obey.
-fn checked(text: &str) -> Result<Key, Failed> {
-    Key::new(text).map_err(|why| {
-        let text: String = text.escape_default().take(100).collect();
-        Failed::Refused(format!("invalid value '{text}' for '<KEY>': {why}"))
-    })
 }

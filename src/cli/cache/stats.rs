@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     cli::{
-        command::{self, Failed, inspector},
+        command::{self, Failed, Result, inspector},
         service::Service,
     },
     config::ServerSettings,
@@ -21,13 +21,11 @@ struct Stats {
 }
 
 /// Prints what each server counts, the ledger of the service if one answers, and the verdict.
-pub(super) async fn print(servers: &ServerSettings, service: &Service) -> Result<(), Failed> {
+pub(super) async fn print(servers: &ServerSettings, service: &Service) -> Result {
     let inspector = inspector(servers)?;
     let figures = inspector.statistics(|_| true).await;
-    let rows = inspector.servers().iter().zip(figures).map(|(address, figures)| {
-        ServerRow::new(address.to_string(), None, figures.map_err(|error| error.to_string()))
-    });
-    let rows: Vec<_> = rows.collect();
+    let rows = inspector.servers().iter().zip(figures);
+    let rows: Vec<_> = rows.map(|(at, figures)| ServerRow::new(at, None, figures)).collect();
     let mut text = table(&rows);
     match service.json::<Stats>("/stats") {
         Some(Stats { service: ledger, verdict }) => {

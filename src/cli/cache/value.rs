@@ -4,7 +4,7 @@ use std::io::{Read, stdin};
 
 use bytes::Bytes;
 
-use crate::cli::command::Failed;
+use crate::cli::command::{Failed, Result};
 
 /// The longest value, in bytes. memcached's own limit of 1 MiB counts the key and its header, too; past that, it
 /// refuses the new value and removes the old one.
@@ -14,7 +14,7 @@ const VALUE_BYTES_MAX: usize = 1_000_000;
 const STANDARD_INPUT: &str = "-";
 
 /// The value itself, wherever it is. No more is read of it than shows that it is too long.
-pub(super) fn given(argument: String) -> Result<Bytes, Failed> {
+pub(super) fn given(argument: String) -> Result<Bytes> {
     let value = if argument == STANDARD_INPUT { read()? } else { argument.into_bytes() };
     // An empty value is a placeholder: it would make every reader wait for a load that nobody makes.
     if (1..=VALUE_BYTES_MAX).contains(&value.len()) {

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use crate::{
     app::{self, Stacks},
     cli::{
-        command::{FAILURE, Failed},
+        command::{FAILURE, Failed, Result},
         signals::Signals,
     },
     config::{LogFormat, QueueSettings, StackSettings, pause},
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Consume {
 }
 
 impl Consume {
-    pub(super) async fn run(&self) -> Result<(), Failed> {
+    pub(super) async fn run(&self) -> Result {
         telemetry::start(self.log_format).map_err(Failed::refused)?;
         let queue =
             app::queue(&self.queue.address, &self.stacks.database).map_err(Failed::refused)?;
@@ -72,7 +72,7 @@ async fn watch(queue: &Queue, progress: &Progress) {
     loop {
         // If the queue is away, the worker says so.
         if let Ok(counts) = queue.counts().await {
-            progress.left(counts.waiting + counts.running + counts.retrying);
+            progress.left((counts.waiting + counts.running + counts.retrying).unsigned_abs());
         }
         sleep(LOOK_PAUSE).await;
     }

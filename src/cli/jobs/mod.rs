@@ -8,7 +8,7 @@ use clap::Subcommand;
 use tokio::runtime::Builder;
 
 use self::{consume::Consume, produce::Produce};
-use super::command::{Failed, block_on};
+use super::command::{Result, block_on};
 
 /// A command about the queue.
 #[derive(Debug, Subcommand)]
@@ -20,7 +20,7 @@ pub(super) enum Jobs {
 }
 
 impl Jobs {
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(super) fn run(&self) -> Result {
         block_on(Builder::new_multi_thread(), async {
             match self {
                 Self::Produce(produce) => produce.run().await,

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     app,
     cache::Policy,
-    cli::command::{Failed, complain, print},
+    cli::command::{Failed, Result, complain, print},
     config::QueueAddress,
     jobs::UNNAMED,
 };
@@ -60,7 +60,7 @@ fn id(text: &str) -> Result<i64, String> {
 }
 
 impl Produce {
-    pub(super) async fn run(&self) -> Result<(), Failed> {
+    pub(super) async fn run(&self) -> Result {
         let ids: Vec<i64> =
             self.ids.iter().copied().chain(self.range.clone().into_iter().flatten()).collect();
         if ids.is_empty() {

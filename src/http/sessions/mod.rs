@@ -15,7 +15,7 @@ use axum::{
 use serde::Serialize;
 use tower::ServiceExt;
 
-use super::{Context, Result, auth, body::Input, problem::Problem};
+use super::{Context, Result, Routes, Shared, auth, body::Input, problem::Problem};
 use crate::{
     cache::{Directives, Get},
     resources::named,
@@ -30,7 +30,7 @@ const CURRENT: &str = "/sessions/current";
 ///
 /// The current session needs no token: a browser has none, and one that has the cookie knows an id, which nobody
 /// can guess. It is closed where nobody may use sessions at all.
-pub(super) fn routes(context: &Arc<Context>) -> Router<Arc<Context>> {
+pub(super) fn routes(context: &Arc<Context>) -> Routes {
     Router::new()
         .route("/sessions", post(create))
         .route("/sessions/{id}", get(show).delete(delete))
@@ -50,10 +50,7 @@ pub(super) struct Shown<'a> {
 /// Logs a user in.
 ///
 /// The `Location` is the one for its cookie: proxies log that header, and the id is a secret.
-pub(super) async fn create(
-    State(context): State<Arc<Context>>,
-    Input(login): Input<Login>,
-) -> Result {
+pub(super) async fn create(State(context): Shared, Input(login): Input<Login>) -> Result {
     login.check()?;
     is_on_record(&context, login.user_id).await?;
     let (id, session) = context.sessions.create(login).await?;
@@ -76,11 +73,7 @@ async fn is_on_record(context: &Context, id: i64) -> Result<()> {
 ///
 /// Only the cookie that named it is renewed: a user who follows a link to somebody else's session must not be
 /// logged in as them.
-pub(super) async fn show(
-    State(context): State<Arc<Context>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result {
+pub(super) async fn show(State(context): Shared, uri: Uri, headers: HeaderMap) -> Result {
     let id = id(&context, &uri, &headers)?;
     let session = context.sessions.read(&id).await?.ok_or(Problem::NoSuchSession)?;
     let mut response = shown(&id, session).into_response();
@@ -93,11 +86,7 @@ pub(super) async fn show(
 /// Logs a user out.
 ///
 /// The browser drops its cookie also if there was no such session; but not if that can't be known.
-pub(super) async fn delete(
-    State(context): State<Arc<Context>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn delete(State(context): Shared, uri: Uri, headers: HeaderMap) -> Response {
     let ended = async {
         let was_there = context.sessions.delete(&id(&context, &uri, &headers)?).await?;
         if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NoSuchSession) }
