@@ -69,6 +69,8 @@ impl Backoff {
         let until = Instant::now() + length.mul_f64(0.5 + fastrand::f64() / 2.0);
         let known_until = until + self.load_timeout + KNOWN_FOR;
         self.pauses.insert(key.clone(), Pause { length, until, known_until });
+        // It is counted at once, so that no look misses it.
+        self.pauses.run_pending_tasks();
     }
 
     /// A load of `key` succeeded.
@@ -77,9 +79,11 @@ impl Backoff {
     }
 
     fn pause(&self, key: &Key) -> Option<Pause> {
-        // Unlike `get` the first look leaves no trace: it is all that a hit pays while nothing fails.
-        let pause = self.pauses.contains_key(key).then(|| self.pauses.get(key)).flatten();
-        pause.filter(|pause| Instant::now() < pause.known_until)
+        // All that a hit pays while nothing fails.
+        if self.pauses.entry_count() == 0 {
+            return None;
+        }
+        self.pauses.get(key).filter(|pause| Instant::now() < pause.known_until)
     }
 }
 

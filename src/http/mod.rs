@@ -124,6 +124,8 @@ type Routes = Router<Arc<Context>>;
 fn reads(resources: &Resources) -> Routes {
     resources.iter().cloned().fold(Router::new(), |router, resource| {
         let path = resource.definition.path;
+        // Each request takes a clone of it.
+        let resource = Arc::new(resource);
         let show = async move |request| cached::answer(&resource, request).await;
         router.route(path, get(show))
     })
