@@ -80,10 +80,8 @@ impl Backoff {
 
     fn pause(&self, key: &Key) -> Option<Pause> {
         // All that a hit pays while nothing fails.
-        if self.pauses.entry_count() == 0 {
-            return None;
-        }
-        self.pauses.get(key).filter(|pause| Instant::now() < pause.known_until)
+        let pause = (self.pauses.entry_count() > 0).then(|| self.pauses.get(key)).flatten();
+        pause.filter(|pause| Instant::now() < pause.known_until)
     }
 }
 

@@ -123,9 +123,8 @@ type Routes = Router<Arc<Context>>;
 /// The route of each resource.
 fn reads(resources: &Resources) -> Routes {
     resources.iter().cloned().fold(Router::new(), |router, resource| {
-        let path = resource.definition.path;
         // Each request takes a clone of it.
-        let resource = Arc::new(resource);
+        let (path, resource) = (resource.definition.path, Arc::new(resource));
         let show = async move |request| cached::answer(&resource, request).await;
         router.route(path, get(show))
     })

@@ -38,9 +38,8 @@ impl Ledger {
         let loads = |result| stacks.iter().map(|metrics| metrics.loads.of(result)).sum::<u64>();
         let (negative_hits, collapsed) = (gets(Outcome::NegativeHit), gets(Outcome::Collapsed));
         let hits = gets(Outcome::Hit) + negative_hits;
-        let stale = gets(Outcome::Stale);
         let misses = gets(Outcome::Miss) + collapsed;
-        let bypasses = gets(Outcome::Bypass);
+        let (stale, bypasses) = (gets(Outcome::Stale), gets(Outcome::Bypass));
         let gets = hits + stale + misses + bypasses;
         let loads_failed = loads(Load::Timeout)
             + loads(Load::Unavailable)
