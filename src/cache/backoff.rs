@@ -40,7 +40,10 @@ struct Pause {
 impl Backoff {
     /// Remembers nothing yet. A load ends within `load_timeout`.
     pub(super) fn new(load_timeout: Duration) -> Self {
-        Self { load_timeout, pauses: Cache::new(KEYS_MAX) }
+        // Dropped in the end even if nobody asks for them again, so that hits pay nothing any more.
+        let life = PAUSE_MAX + load_timeout + KNOWN_FOR;
+        let pauses = Cache::builder().max_capacity(KEYS_MAX).time_to_live(life).build();
+        Self { load_timeout, pauses }
     }
 
     /// True if the last load of `key` failed so lately that the next must wait.
@@ -119,6 +122,12 @@ mod tests {
         }
         backoff.pauses.run_pending_tasks();
         assert!(backoff.pauses.entry_count() <= KEYS_MAX);
+    }
+
+    #[test]
+    fn no_pause_is_kept_when_it_counts_no_more() {
+        let life = Backoff::new(LOAD_TIMEOUT).pauses.policy().time_to_live();
+        assert_eq!(life, Some(PAUSE_MAX + LOAD_TIMEOUT + KNOWN_FOR));
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,8 +37,7 @@ impl Ledger {
         let gets = |outcome| stacks.iter().map(|metrics| metrics.gets.of(outcome)).sum::<u64>();
         let loads = |result| stacks.iter().map(|metrics| metrics.loads.of(result)).sum::<u64>();
         let (negative_hits, collapsed) = (gets(Outcome::NegativeHit), gets(Outcome::Collapsed));
-        let hits = gets(Outcome::Hit) + negative_hits;
-        let misses = gets(Outcome::Miss) + collapsed;
+        let (hits, misses) = (gets(Outcome::Hit) + negative_hits, gets(Outcome::Miss) + collapsed);
         let (stale, bypasses) = (gets(Outcome::Stale), gets(Outcome::Bypass));
         let gets = hits + stale + misses + bypasses;
         let loads_failed = loads(Load::Timeout)

@@ -52,7 +52,6 @@ pub(crate) const WRITES_MAX: usize = 2;
 
 /// The rules of the protocol. The checker must find what goes wrong without each of them.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is taken out by itself")]
 pub(crate) struct Guards {
     /// A fill is stored only under the CAS of its lease.
     pub(crate) fill_under_cas: bool,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aside::{
-    cache::{Filled, Lease, Look, Store, Token},
+    cache::{Filled, Look, Store, Token},
     memcached::Address,
 };
 use support::{
@@ -19,12 +19,12 @@ const UNHURRIED: Duration = Duration::from_secs(5);
 
 /// Looks up, fills, forgets and releases, each over its own connection, and each once.
 async fn everything_works_at_once(client: &Client) {
-    let lease = won(client, "user:1").await;
+    let lease = client.won("user:1").await;
     let filled = client.store.fill(&key("user:1"), &lease, value("{}")).await;
     assert_eq!(filled, Ok(Filled::Stored));
     assert_eq!(body(&client.look_up("user:1").await).unwrap(), "{}");
     assert_eq!(client.forget("user:1").await, Ok(()));
-    let lease = won(client, "user:1").await;
+    let lease = client.won("user:1").await;
     client.store.release(&key("user:1"), &lease);
     eventually("it is released", async || match client.look_up("user:1").await.unwrap() {
         Look::Placeholder { token: Token::Won, .. } => Some(()),
@@ -32,13 +32,6 @@ async fn everything_works_at_once(client: &Client) {
     })
     .await;
     assert_eq!(client.forget("user:1").await, Ok(()));
-}
-
-async fn won(client: &Client, name: &str) -> Lease {
-    match client.look_up(name).await {
-        Ok(Look::Placeholder { lease, token: Token::Won }) => lease,
-        other => panic!("no lease on {name}: {other:?}"),
-    }
 }
 
 /// Answers, and closes the connection.
@@ -90,7 +83,7 @@ async fn after_a_restart_in_idleness_everything_works_but_a_lease_from_before() 
     let mut server = Memcached::start().await;
     let client = Client::start(server.address(), UNHURRIED);
     client.is_connected().await;
-    let before = won(&client, "user:1").await;
+    let before = client.won("user:1").await;
     server.restart().await;
     // Each connection is probed once; nobody asks for anything.
     eventually("new connections", async || {

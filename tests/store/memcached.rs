@@ -34,14 +34,6 @@ async fn connected(server: &Memcached, operation_timeout: Duration) -> Client {
     client
 }
 
-/// The lease of a key that is absent.
-async fn won(client: &Client, name: &str) -> Lease {
-    match client.look_up(name).await {
-        Ok(Look::Placeholder { lease, token: Token::Won }) => lease,
-        other => panic!("no lease on {name}: {other:?}"),
-    }
-}
-
 /// Looks until the lease is there to be had, as after a release, for which nobody waits.
 async fn won_soon(client: &Client, name: &str) -> Lease {
     eventually("the lease is released", async || match client.look_up(name).await {
@@ -122,7 +114,7 @@ async fn whoever_waits_for_all_releases_finds_none_that_has_not_been_made() {
     let server = Memcached::start().await;
     let client = connected(&server, UNHURRIED).await;
     let names: Vec<_> = (0..1000).map(|id| format!("user:{id}")).collect();
-    let leases = join_all(names.iter().map(|name| won(&client, name))).await;
+    let leases = join_all(names.iter().map(|name| client.won(name))).await;
     for (name, lease) in names.iter().zip(&leases) {
         client.store.release(&key(name), lease);
     }
@@ -134,7 +126,7 @@ async fn whoever_waits_for_all_releases_finds_none_that_has_not_been_made() {
 async fn nobody_waits_for_the_releases_of_a_server_that_answers_nothing() {
     let server = Memcached::start().await;
     let client = connected(&server, HURRIED).await;
-    let lease = won(&client, "user:1").await;
+    let lease = client.won("user:1").await;
     server.stop();
     client.store.release(&key("user:1"), &lease);
     timeout(UNHURRIED, client.store.released()).await.unwrap();
@@ -156,7 +148,7 @@ async fn a_value_over_the_limit_of_the_server_is_too_large_and_the_connection_is
     let client = connected(&server, UNHURRIED).await;
     let large = Bytes::from(vec![b'x'; 100_000]);
     assert_eq!(client.fill("user:1", large).await, Ok(Filled::TooLarge));
-    won(&client, "user:1").await;
+    client.won("user:1").await;
     fills_and_finds(&client, "user:2").await;
     assert_eq!(client.metric("failures_total"), 0.0);
 }
@@ -199,7 +191,7 @@ async fn a_full_server_that_evicts_nothing_gives_no_lease_and_stays_in_service()
 async fn a_fill_after_everything_was_flushed_is_superseded() {
     let server = Memcached::start().await;
     let client = connected(&server, UNHURRIED).await;
-    let lease = won(&client, "user:1").await;
+    let lease = client.won("user:1").await;
     server.ask("flush_all\r\n", "OK\r\n").await.unwrap();
     let filled = client.store.fill(&key("user:1"), &lease, value("old")).await;
     assert_eq!(filled, Ok(Filled::Superseded));
@@ -212,11 +204,11 @@ async fn a_lease_from_before_a_restart_is_void() {
     let mut server = Memcached::start().await;
     let client = connected(&server, UNHURRIED).await;
     is_probed(&server).await;
-    let before = won(&client, "user:1").await;
+    let before = client.won("user:1").await;
     server.restart().await;
     client.is_connected().await;
     is_probed(&server).await;
-    let after = won(&client, "user:1").await;
+    let after = client.won("user:1").await;
     assert_eq!(before.cas, after.cas, "memcached began to count anew");
 
     let filled = client.store.fill(&key("user:1"), &before, value("old")).await;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aside::cache::{Filled, Lease, Look, Store, Token};
+use aside::cache::{Filled, Store};
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join};
 use support::{
@@ -63,13 +63,6 @@ async fn connected(way: &LongWay) -> Client {
     client
 }
 
-async fn won(client: &Client, name: &str) -> Lease {
-    match client.look_up(name).await {
-        Ok(Look::Placeholder { lease, token: Token::Won }) => lease,
-        other => panic!("no lease on {name}: {other:?}"),
-    }
-}
-
 fn names() -> Vec<String> {
     (0..COUNT).map(|number| format!("user:{number}")).collect()
 }
@@ -80,7 +73,7 @@ async fn fills_and_deletes_that_come_at_once_share_round_trips_and_none_is_refus
     let way = LongWay::start(&server);
     let client = connected(&way).await;
     let names = names();
-    let leases = join_all(names.iter().map(|name| won(&client, name))).await;
+    let leases = join_all(names.iter().map(|name| client.won(name))).await;
 
     let fills = names
         .iter()
@@ -138,7 +131,7 @@ async fn values_of_a_megabyte_each_that_come_at_once_are_all_stored() {
     let client = connected(&way).await;
     let body = Bytes::from(vec![b'x'; 1_000_000]);
     let names = &names()[..LARGE];
-    let leases = join_all(names.iter().map(|name| won(&client, name))).await;
+    let leases = join_all(names.iter().map(|name| client.won(name))).await;
     let fills = names
         .iter()
         .zip(&leases)

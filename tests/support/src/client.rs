@@ -4,7 +4,8 @@ use std::{future::ready, sync::Arc, time::Duration};
 
 use aside::{
     cache::{
-        Ask, Backlog, Change, Filled, Key, Look, Missed, Page, Servers, Store, StoreError, Value,
+        Ask, Backlog, Change, Filled, Key, Lease, Look, Missed, Page, Servers, Store, StoreError,
+        Token, Value,
     },
     memcached::{self, Address, State},
     metrics::Metrics,
@@ -86,6 +87,14 @@ impl Client {
     /// Looks `name` up, and takes its lease if it is absent.
     pub async fn look_up(&self, name: &str) -> Result<Look, StoreError> {
         self.store.lookup(&key(name), LEASED).await
+    }
+
+    /// The lease of `name`, which must be absent.
+    pub async fn won(&self, name: &str) -> Lease {
+        match self.look_up(name).await {
+            Ok(Look::Placeholder { lease, token: Token::Won }) => lease,
+            other => panic!("no lease on {name}: {other:?}"),
+        }
     }
 
     /// Forgets `name` at the server.
