@@ -6,8 +6,8 @@ use std::{
 };
 
 use tracing_subscriber::{
-    EnvFilter,
     field::RecordFields,
+    filter::Targets,
     fmt::{
         FormatFields,
         format::{DefaultFields, Writer},
@@ -18,6 +18,9 @@ use tracing_subscriber::{
 };
 
 use crate::{config::LogFormat, escape::Escaped};
+
+/// The environment variable of the levels.
+const VARIABLE: &str = "RUST_LOG";
 
 /// The levels without `RUST_LOG`. sqlx passes on what PostgreSQL remarks on tables that are there already, and each
 /// connection that it has found broken and made anew.
@@ -42,13 +45,12 @@ pub fn start(format: LogFormat) -> Result<(), String> {
     Ok(())
 }
 
-fn levels() -> Result<EnvFilter, String> {
-    let levels = env::var_os(EnvFilter::DEFAULT_ENV).filter(|levels| !levels.is_empty());
-    let Some(levels) = levels else { return Ok(EnvFilter::new(LEVELS)) };
+fn levels() -> Result<Targets, String> {
+    let levels = env::var_os(VARIABLE).filter(|levels| !levels.is_empty());
+    let levels = levels.unwrap_or_else(|| LEVELS.into());
     let levels = levels.to_string_lossy();
     let takes = "it takes levels, such as info or warn,aside=debug";
-    let invalid = |_| format!("invalid value '{levels}' for RUST_LOG: {takes}");
-    EnvFilter::try_new(&levels).map_err(invalid)
+    levels.parse().map_err(|_| format!("invalid value '{levels}' for {VARIABLE}: {takes}"))
 }
 
 /// A terminal has colours, unless its user wants none (<https://no-color.org>).

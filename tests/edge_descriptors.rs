@@ -2,12 +2,12 @@
 //! alone in its binary.
 
 use std::fs::File;
+use std::future::pending;
 use std::time::Duration;
 
 use aside::edge::{EdgeCounters, Limits, serve};
 use axum::Router;
 use axum::routing::get;
-use axum_server::Handle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use support::raw::RawClient;
@@ -32,7 +32,7 @@ async fn without_descriptors_the_edge_neither_spins_nor_stops_and_serves_again_w
     let router = Router::new().route("/", get(|| async { "here" }));
     let counters = EdgeCounters::default();
     let served =
-        tokio::spawn(serve(listener, router, Limits::default(), counters.clone(), Handle::new()));
+        tokio::spawn(serve(listener, router, Limits::default(), counters.clone(), pending()));
     assert!(RawClient::exchange(address, REQUEST).await.ends_with("here"));
 
     // All but one descriptor are taken; the client's own socket takes that one, and leaves none to the server's.

@@ -6,7 +6,7 @@ mod stacks;
 use std::{
     fmt::Display,
     io,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +15,6 @@ use std::{
 };
 
 use axum::Router;
-use axum_server::Handle;
 use tokio::time::timeout;
 
 pub use self::{
@@ -118,13 +117,16 @@ impl App {
         Ok(Self { router, limits, connections, draining, worker, in_flight, memcached })
     }
 
-    /// Serves on `listener` until `handle` says to stop.
+    /// Serves on `listener` until `stop` is ready, with the grace that requests in flight have then.
     ///
     /// # Errors
     /// Only if the listener can't be used at all; a failed connection is that connection's affair.
-    pub async fn serve(self, listener: TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
-        let served =
-            edge::serve(listener, self.router, self.limits, self.connections, handle).await;
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = Duration>,
+    ) -> io::Result<()> {
+        let served = edge::serve(listener, self.router, self.limits, self.connections, stop).await;
         if let Some(mut worker) = self.worker {
             let _ = timeout(JOB_GRACE, worker.ended()).await;
         }

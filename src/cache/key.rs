@@ -2,8 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use data_encoding::HEXLOWER;
-
 /// Longest key, in bytes, that memcached takes (`KEY_MAX_LENGTH` in its protocol.txt).
 pub const KEY_BYTES_MAX: usize = 250;
 
@@ -38,7 +36,8 @@ impl Key {
     /// The key `space:hash` with the hash in hexadecimal, which is always sound, as that of a number is.
     pub fn hashed(space: &'static str, hash: &[u8; 32]) -> Self {
         debug_assert!(space.len() < 180 && space.bytes().all(|byte| byte.is_ascii_graphic()));
-        Self([space, ":", &HEXLOWER.encode(hash)].concat().into())
+        let hash = hash.iter().map(|byte| format!("{byte:02x}"));
+        Self([space, ":", &hash.collect::<String>()].concat().into())
     }
 
     /// The key as text.

@@ -15,10 +15,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tokio::runtime::Builder;
 
 use self::{
     cache::CacheCommand,
-    command::{Failed, Result},
+    command::{Failed, Result, block_on},
     demo::DemoCommand,
     healthcheck::healthcheck,
     jobs::Jobs,
@@ -81,7 +82,9 @@ impl Cli {
         let Some(command) = self.command else { return serve(&self.settings) };
         match command {
             Command::Serve(settings) => serve(&settings),
-            Command::Healthcheck(service) => healthcheck(&service),
+            Command::Healthcheck(service) => {
+                block_on(Builder::new_current_thread(), healthcheck(&service))
+            }
             Command::Cache(command) => command.run(),
             Command::Jobs(jobs) => jobs.run(),
             Command::Demo(command) => command.run(),

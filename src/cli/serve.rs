@@ -5,11 +5,11 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use axum_server::Handle;
 use tokio::{
     net::TcpSocket,
     runtime::Builder,
     signal::unix::SignalKind,
+    sync::oneshot,
     time::{Instant, sleep_until, timeout_at},
 };
 
@@ -56,9 +56,10 @@ async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> 
     let address = listener.local_addr().map_err(why)?;
     // To standard output, so that a script that asked for port 0 can read it.
     let _ = writeln!(io::stdout(), "listening on http://{address}");
-    let handle = Handle::new();
+    let (stop, stopped) = oneshot::channel();
     let (drain, settled) = (app.draining(), app.settled());
-    let mut serving = std::pin::pin!(app.serve(listener, handle.clone()));
+    let mut serving =
+        std::pin::pin!(app.serve(listener, async move { stopped.await.unwrap_or(grace) }));
     let signal = tokio::select! {
         ended = &mut serving => return told(ended),
         signal = signals.next() => name(signal),
@@ -68,7 +69,7 @@ async fn until_stopped(app: App, listener: TcpListener, settings: &Settings) -> 
     let stop_at = Instant::now() + delay;
     tokio::spawn(async move {
         sleep_until(stop_at).await;
-        handle.graceful_shutdown(Some(grace));
+        let _ = stop.send(grace);
     });
     let end = async {
         let ended = serving.await;

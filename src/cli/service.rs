@@ -5,9 +5,17 @@ use std::{
     time::Duration,
 };
 
+use axum::{
+    BoxError,
+    body::Bytes,
+    http::{Request, Response, StatusCode, header::HOST},
+};
 use clap::Args;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use ureq::{Agent, Body, http::Response};
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::config::listen;
 
@@ -15,7 +23,7 @@ use crate::config::listen;
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The longest body that is read; a longer one is no answer of ours.
-const BODY_BYTES_MAX: u64 = 1 << 20;
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// The service that is asked.
 #[derive(Args, Debug)]
@@ -26,23 +34,33 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Asks for `path`; an answer that is no 200 is an error.
-    pub(super) fn ask(&self, path: &str) -> Result<Response<Body>, ureq::Error> {
+    /// Asks for `path`. It is asked directly, whatever proxy the environment names for other things.
+    ///
+    /// # Errors
+    /// If no answer has come, whole, within [`SERVICE_TIMEOUT`].
+    pub(super) async fn ask(&self, path: &str) -> Result<Response<Bytes>, BoxError> {
+        timeout(SERVICE_TIMEOUT, self.exchange(path)).await?
+    }
+
+    async fn exchange(&self, path: &str) -> Result<Response<Bytes>, BoxError> {
         let mut address = self.listen;
         // What listens on every address is asked on the loopback one.
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
-        // It is asked directly, whatever proxy the environment names for other things.
-        let config = Agent::config_builder().timeout_global(Some(SERVICE_TIMEOUT)).proxy(None);
-        let agent: Agent = config.max_redirects(0).build().into();
-        agent.get(format!("http://{address}{path}")).call()
+        let socket = TokioIo::new(TcpStream::connect(address).await?);
+        let (mut requests, connection) = handshake(socket).await?;
+        tokio::spawn(connection);
+        let request =
+            Request::get(path).header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+        let (head, body) = requests.send_request(request).await?.into_parts();
+        let body = Limited::new(body, BODY_BYTES_MAX).collect().await?;
+        Ok(Response::from_parts(head, body.to_bytes()))
     }
 
     /// Asks for `path`, and reads the answer as JSON; `None` if there is none.
-    pub(super) fn json<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
-        let mut answer = self.ask(path).ok()?;
-        let body = answer.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec().ok()?;
-        serde_json::from_slice(&body).ok()
+    pub(super) async fn json<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
+        let answer = self.ask(path).await.ok()?;
+        (answer.status() == StatusCode::OK).then(|| serde_json::from_slice(answer.body()).ok())?
     }
 }

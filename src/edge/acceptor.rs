@@ -1,13 +1,11 @@
 //! The first thing to happen to a connection: it is let in and wrapped, or refused.
 
 use std::{
-    future::{Ready, ready},
     io::{self, Read, Write},
     net::Shutdown,
     sync::Arc,
 };
 
-use axum_server::accept::Accept;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::TcpStream;
 
@@ -21,24 +19,17 @@ const REFUSED_BYTES_READ: usize = 4 * 1024;
 const RETRY_AND_CLOSE: &[u8] = b"retry-after: 1\r\nconnection: close\r\n\r\n";
 
 /// Lets in as many connections as there may be, and answers 503 to those past that.
-#[derive(Clone)]
 pub(super) struct Acceptor {
     pub(super) limits: Limits,
     pub(super) connections: Arc<Connections>,
 }
 
-impl<S> Accept<TcpStream, S> for Acceptor {
-    type Stream = EdgeStream;
-    type Service = S;
-    type Future = Ready<io::Result<(EdgeStream, S)>>;
-
-    fn accept(&self, socket: TcpStream, service: S) -> Self::Future {
-        ready(self.let_in(socket).map(|stream| (stream, service)))
-    }
-}
-
 impl Acceptor {
-    fn let_in(&self, socket: TcpStream) -> io::Result<EdgeStream> {
+    /// A stream over `socket`.
+    ///
+    /// # Errors
+    /// If there are too many connections, which the client has been told then, or if it has left.
+    pub(super) fn let_in(&self, socket: TcpStream) -> io::Result<EdgeStream> {
         // A client that has left already has no address, and fails here.
         let address = socket.peer_addr()?.ip();
         let Some(open) = self.connections.admit(address) else {

@@ -17,17 +17,18 @@ mod problem;
 mod refusal;
 mod stream;
 
-use std::{
-    convert::Infallible,
-    future::ready,
-    io,
-    net::{SocketAddr, TcpListener},
-};
+use std::{future::Future, io, net::TcpListener, pin::pin, time::Duration};
 
 use axum::Router;
-use axum_server::Handle;
-use hyper_util::rt::TokioTimer;
-use tower::service_fn;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 pub(crate) use self::problem::{NO_STORE, details, problems};
 use self::{acceptor::Acceptor, connections::Connections};
@@ -40,10 +41,13 @@ pub use crate::metrics::EdgeCounters;
 /// hyper's smallest read buffer, in bytes; it panics when it is given less.
 const READ_BUFFER_BYTES_MIN: usize = 8 * 1024;
 
-/// Serves `router` to the connections of `listener` until `handle` says to stop.
+/// Pause after a connection could not be accepted, for want of file descriptors for one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `router` to the connections of `listener` until `stop` is ready, with the grace that is left then: the listener
+/// and the idle connections are closed, requests in flight finish, and what has not ended after the grace is cut.
 ///
-/// `handle.graceful_shutdown(Some(grace))` closes the listener and the idle connections, lets requests in flight
-/// finish, and cuts what is left after `grace`. `counters` is written while serving, and may be read.
+/// `counters` is written while serving, and may be read.
 ///
 /// # Errors
 /// Fails when the listener cannot be given to the runtime. An error on one connection ends only that connection; when
@@ -53,23 +57,45 @@ pub async fn serve(
     router: Router,
     limits: Limits,
     counters: EdgeCounters,
-    handle: Handle<SocketAddr>,
+    stop: impl Future<Output = Duration>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     let acceptor = Acceptor { limits, connections: Connections::new(&limits, counters) };
-    // `acceptor` forgets the choice of HTTP/1, so the choice comes after it.
-    let mut server =
-        axum_server::from_tcp(listener)?.acceptor(acceptor).http1_only().handle(handle);
     let service = service_fn(move |request| body_limits::answer(router.clone(), &limits, request));
+    let http = http(&limits);
+    // Each connection is a task; the tasks that are left are cut when this is dropped.
+    let mut open = JoinSet::new();
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    let grace = loop {
+        tokio::select! {
+            biased;
+            grace = &mut stop => break grace,
+            Some(_) = open.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+                Ok((socket, _)) => if let Ok(stream) = acceptor.let_in(socket) {
+                    let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+                    open.spawn(graceful.watch(connection));
+                }
+            },
+        }
+    };
+    drop(listener);
+    let _ = timeout(grace, graceful.shutdown()).await;
+    open.shutdown().await;
+    Ok(())
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
     // hyper's timer runs from one answer to the end of the next head; that of the head alone is the stream's.
-    server
-        .http_builder()
-        .http1()
-        .timer(TokioTimer::new())
+    http.timer(TokioTimer::new())
         // A client that has no more to ask may close its side before it is answered. The stream sees one that is gone.
         .half_close(true)
         .header_read_timeout(limits.idle_deadline)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.head_bytes_max.max(READ_BUFFER_BYTES_MIN));
-    server.serve(service_fn(move |_: SocketAddr| ready(Ok::<_, Infallible>(service.clone())))).await
+    http
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use crate::cache::Key;
@@ -22,13 +22,13 @@ impl SessionId {
     pub(super) fn draw() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; ID_BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(BASE64URL_NOPAD.encode(&bytes)))
+        Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }
 
     /// The id that `text` writes; `None` if it writes none. An id has one spelling.
     pub fn parse(text: &str) -> Option<Self> {
         // This refuses a foreign character, and a last one whose two spare bits are set.
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         (bytes.len() == ID_BYTES).then(|| Self(text.to_owned()))
     }
 

@@ -17,7 +17,7 @@ async fn requests_in_flight_finish_and_idle_connections_and_the_listener_close()
     idle.send(GOOD).await;
     idle.read_until("number 1;").await;
 
-    edge.handle.graceful_shutdown(Some(PATIENCE));
+    edge.stop.send(PATIENCE).unwrap();
     assert_eq!(idle.read_to_end().await, "");
     timeout(PATIENCE, async { while TcpStream::connect(edge.address).await.is_ok() {} })
         .await

@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aside::edge::{EdgeCounters, Limits, serve};
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use axum_server::Handle;
 use support::raw::RawClient;
 use tokio::net::TcpSocket;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 /// The bytes that the kernel keeps for a client that does not take them: left to itself, it keeps gigabytes for a
@@ -31,7 +31,8 @@ pub(crate) const GOOD_AND_LAST: &str =
 pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
     pub(crate) counters: EdgeCounters,
-    pub(crate) handle: Handle<SocketAddr>,
+    /// Ends the service, with the grace that is sent.
+    pub(crate) stop: oneshot::Sender<Duration>,
     /// `GET /wait` first adds one of these,
     pub(crate) arrived: Arc<Semaphore>,
     /// and then takes one of these; none are there at first.
@@ -48,12 +49,12 @@ impl Edge {
         let listener = socket.listen(1024).unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
         let counters = EdgeCounters::default();
-        let handle = Handle::new();
+        let (stop, stopped) = oneshot::channel();
         let [arrived, permits] = [(); 2].map(|()| Arc::new(Semaphore::new(0)));
         let router = router(Arc::clone(&arrived), Arc::clone(&permits));
-        let served =
-            tokio::spawn(serve(listener, router, limits, counters.clone(), handle.clone()));
-        Self { address, counters, handle, arrived, permits, served }
+        let stopped = async { stopped.await.unwrap_or_default() };
+        let served = tokio::spawn(serve(listener, router, limits, counters.clone(), stopped));
+        Self { address, counters, stop, arrived, permits, served }
     }
 
     pub(crate) async fn connect(&self) -> RawClient {

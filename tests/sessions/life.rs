@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::SystemTime};
 
-use data_encoding::BASE64URL_NOPAD;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{eventually, memcached::Memcached};
@@ -52,7 +52,7 @@ async fn ids_are_256_bits_that_never_repeat_and_memcached_shows_none() {
     let mut ids = HashSet::new();
     for _ in 0..50 {
         let session = log_in(&aside).await;
-        assert_eq!(BASE64URL_NOPAD.decode(session.as_bytes()).unwrap().len(), 32);
+        assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(&session).unwrap().len(), 32);
         let stored = memcached.tell(&format!("mg {} v k", key(&session))).await;
         assert!(stored.starts_with("VA ") && !stored.contains(&session), "{stored}");
         let value: Value = serde_json::from_str(stored.split_once("\r\n").unwrap().1).unwrap();
@@ -62,7 +62,7 @@ async fn ids_are_256_bits_that_never_repeat_and_memcached_shows_none() {
     }
     assert_eq!(ids.len(), 50);
     // Each bit of each byte is set in some ids and not in others.
-    let ids: Vec<_> = ids.iter().map(|id| BASE64URL_NOPAD.decode(id.as_bytes()).unwrap()).collect();
+    let ids: Vec<_> = ids.iter().map(|id| BASE64_URL_SAFE_NO_PAD.decode(id).unwrap()).collect();
     for place in 0..32 {
         let (or, and) =
             ids.iter().fold((0, 0xff), |(or, and), id| (or | id[place], and & id[place]));

@@ -27,7 +27,7 @@ pub(super) async fn print(servers: &ServerSettings, service: &Service) -> Result
     let rows = inspector.servers().iter().zip(figures);
     let rows: Vec<_> = rows.map(|(at, figures)| ServerRow::new(at, None, figures)).collect();
     let mut text = table(&rows);
-    match service.json::<Stats>("/stats") {
+    match service.json::<Stats>("/stats").await {
         Some(Stats { service: ledger, verdict }) => {
             let _ = write!(text, "\nservice at {}\n{}", service.listen, account(&ledger));
             let _ = writeln!(text, "\nverdict: {verdict}");

@@ -1,7 +1,6 @@
 //! The cookie by which a browser keeps the id of its session.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use cookie::{Cookie, SameSite, time::Duration};
 
 use crate::{
     http::{Context, problem::Problem},
@@ -20,30 +19,31 @@ pub(super) fn id(headers: &HeaderMap) -> Result<SessionId, Problem> {
     let fields = headers.get_all(header::COOKIE).iter();
     // A byte that is no UTF-8 may stand in somebody else's cookie; in place of it, it is in no id.
     let fields: Vec<_> = fields.map(|field| String::from_utf8_lossy(field.as_bytes())).collect();
-    let cookies = fields.iter().flat_map(|field| Cookie::split_parse(field.as_ref()).flatten());
-    let mut ours = cookies.filter(|cookie| cookie.name() == NAME);
+    let cookies = fields.iter().flat_map(|field| field.split(';'));
+    let cookies = cookies.filter_map(|cookie| cookie.trim().split_once('='));
+    let mut ours = cookies.filter(|(name, _)| name.trim_end() == NAME);
     match (ours.next(), ours.next()) {
         (Some(_), Some(_)) => Err(Problem::RepeatedCookie),
-        (one, _) => {
-            one.and_then(|cookie| SessionId::parse(cookie.value())).ok_or(Problem::NoSuchSession)
-        }
+        (one, _) => one
+            .and_then(|(_, value)| SessionId::parse(value.trim_start()))
+            .ok_or(Problem::NoSuchSession),
     }
 }
 
 /// Lets the browser keep `id` for as long as the session lives without being used.
 pub(super) fn set(headers: &mut HeaderMap, context: &Context, id: &SessionId) {
-    let life = Duration::seconds(context.sessions.life_s().into());
-    insert(headers, context, Cookie::build((NAME, id.reveal())).max_age(life));
+    insert(headers, context, id.reveal(), context.sessions.life_s());
 }
 
 /// Lets the browser drop its cookie.
 pub(super) fn clear(headers: &mut HeaderMap, context: &Context) {
-    insert(headers, context, Cookie::build((NAME, "")).max_age(Duration::ZERO));
+    insert(headers, context, "", 0);
 }
 
-fn insert(headers: &mut HeaderMap, context: &Context, cookie: cookie::CookieBuilder<'_>) {
-    let cookie = cookie.path("/").http_only(true).same_site(SameSite::Lax);
-    let cookie = cookie.secure(context.cookies_secure).build().to_string();
+fn insert(headers: &mut HeaderMap, context: &Context, value: &str, life_s: u32) {
+    let secure = if context.cookies_secure { "; Secure" } else { "" };
+    let cookie =
+        format!("{NAME}={value}; HttpOnly; SameSite=Lax{secure}; Path=/; Max-Age={life_s}");
     // It is made of an id, a number and words of this file, so that it is always a header value.
     if let Ok(mut value) = HeaderValue::try_from(cookie) {
         value.set_sensitive(true);
