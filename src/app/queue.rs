@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::StartError;
 use crate::{
     config::{QueueAddress, QueueSettings, Settings},
-    jobs::{Address, Attempt, Limits, Outcome, Queue, Target, Timing, WarmUp, Worker},
+    database::{is_same_file, options_of},
+    jobs::{Attempt, Limits, Outcome, Queue, Target, Timing, WarmUp, Worker},
     metrics::{Counts, JobResult, Metrics},
     resources::Resources,
 };
@@ -15,21 +16,21 @@ use crate::{
 /// # Errors
 /// [`StartError::Setting`], which says what `--queue` or `--database` takes and repeats nothing of it.
 pub fn queue(settings: &QueueAddress, database: &str) -> Result<Queue, StartError> {
-    let address = match &settings.queue {
-        Some(url) => {
-            let parsed = url.reveal().parse::<Address>();
-            parsed.map_err(|error| StartError::invalid("--queue <URL>", error))?
-        }
-        None => Address::beside(database).map_err(|_| {
-            let takes = "it takes sqlite://PATH, a file, without parameters";
-            StartError::invalid("--database <URL>", takes)
-        })?,
+    let Some(url) = &settings.queue else {
+        // The file beside the users' database, so that neither waits for the other's writes.
+        let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
+        let beside = Queue::new(&format!("{place}-jobs"), Limits::default()).ok();
+        let takes = "it takes sqlite://PATH, a file, without parameters";
+        return beside
+            .filter(|_| options_of(database).is_ok())
+            .ok_or_else(|| StartError::invalid("--database <URL>", takes));
     };
-    if address.is_file_of(database) {
+    if is_same_file(url.reveal(), database) {
         let why = "it names the file of '--database', and the queue needs one of its own";
         return Err(StartError::invalid("--queue <URL>", why));
     }
-    Ok(Queue::new(&address, Limits::default()))
+    let queue = Queue::new(url.reveal(), Limits::default());
+    queue.map_err(|error| StartError::invalid("--queue <URL>", error))
 }
 
 /// The pace that the settings give a worker, with this rest after each job.

@@ -1,11 +1,11 @@
 //! The SQLite file and its connections.
 
-use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, Sqlite, SqlitePool, Transaction,
+    Connection, Sqlite, SqlitePool, Transaction,
     pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -15,12 +15,9 @@ use super::{
     migration::migrate,
     slowness::Slowness,
     unwritten::WRITE_WAIT,
+    url::options_of,
 };
 use crate::cache::LoadError;
-
-/// Longest wait of SQLite for a lock within a statement. Past it, the statement fails as busy. In WAL mode
-/// readers need no lock that anybody keeps.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Longest wait of a load for a connection, unless its own deadline comes first. Past it, the load fails as
 /// unavailable. With no more loads at once than connections, a load waits only while one is being
@@ -124,30 +121,6 @@ impl Database {
         self.writer.close().await;
         self.readers.close().await;
     }
-}
-
-/// The options of every connection. None of them creates the file: made anew under a running
-/// service, it would be an empty one.
-pub(crate) fn options_of(url: &str) -> Result<SqliteConnectOptions, OpenError> {
-    let failed = |reason| OpenError { path: url.into(), reason };
-    // Most parameters (mode=ro, cache=shared, vfs) contradict what is set below; the usual one does not.
-    let place = url.strip_suffix("?mode=rwc").unwrap_or(url);
-    if !place.starts_with("sqlite:") || place.contains('?') {
-        return Err(failed(OpenFailure::NotAUrl));
-    }
-    let options =
-        SqliteConnectOptions::from_str(place).map_err(|_| failed(OpenFailure::NotAUrl))?;
-    // SQLite takes an empty name for a temporary database, and "file:" for a URL with parameters.
-    let name = options.get_filename().to_string_lossy();
-    if name.is_empty() || name == ":memory:" || name.starts_with("file:") {
-        return Err(failed(OpenFailure::NotAFile));
-    }
-    Ok(options
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .synchronous(SqliteSynchronous::Full)
-        // A query that is slow by design is no news, and its level is not for the driver to choose.
-        .disable_statement_logging())
 }
 
 /// So many connections to a file, for each of which one waits for at most `wait`. They are made when they are first

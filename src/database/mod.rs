@@ -12,6 +12,7 @@ mod slowness;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unwritten;
+mod url;
 mod watch;
 mod write;
 
@@ -19,14 +20,16 @@ pub use self::{
     changes::{Extent, Outdated},
     connections::Database,
     error::{OpenError, OpenFailure},
+    file::is_same_file,
     ready::NotReady,
     servers::{Serving, ServingError},
     unwritten::Unwritten,
     watch::Watch,
 };
 pub(crate) use self::{
-    connections::{Writing, options_of, writer_pool},
+    connections::{Writing, writer_pool},
     error::is_locked,
     file::FileIdentity,
     migration::while_locked,
+    url::options_of,
 };

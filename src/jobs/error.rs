@@ -34,12 +34,6 @@ impl From<sqlx::Error> for QueueError {
     }
 }
 
-impl From<redis::RedisError> for QueueError {
-    fn from(error: redis::RedisError) -> Self {
-        unavailable(error)
-    }
-}
-
 /// The file of the queue is not where it was.
 pub(super) fn gone() -> QueueError {
     unavailable("its file is gone")

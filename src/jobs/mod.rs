@@ -8,6 +8,7 @@ mod queue;
 
 mod outage;
 mod postgres;
+#[cfg(feature = "redis")]
 mod redis;
 mod sqlite;
 mod table;
@@ -18,7 +19,7 @@ mod address;
 mod error;
 mod message;
 
-pub use address::{Address, InvalidAddress};
+pub use address::InvalidAddress;
 pub use error::QueueError;
 pub use message::{Target, UNNAMED};
 pub use queue::{DEAD_SHOWN_MAX, Limits, Queue};

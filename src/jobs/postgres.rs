@@ -25,9 +25,12 @@ pub(super) struct PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    pub(super) fn new(options: &PgConnectOptions) -> Self {
-        let options = options.clone().application_name("aside").options([LEFT_OPEN]);
-        Self { options: options.disable_statement_logging(), pool: OnceCell::new() }
+    /// The queue in the database at `url`; `None` if that is none.
+    pub(super) fn new(url: &str) -> Option<Self> {
+        let options: PgConnectOptions = url.parse().ok()?;
+        let options = options.application_name("aside").options([LEFT_OPEN]);
+        let options = options.disable_statement_logging();
+        Some(Self { options, pool: OnceCell::new() })
     }
 
     /// Creates the table, over a connection of its own: the pool would try a server that refuses again and again,

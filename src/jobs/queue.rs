@@ -5,12 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use super::{
-    address::Address,
+    address::{InvalidAddress, shown},
     error::{QueueError, unavailable},
     message::Target,
     outage::{Finder, Outage},
     postgres::PostgresDatabase,
-    redis::RedisServer,
     sqlite::SqliteFile,
     storage::{Answer, Counts, Job, Next, Report, Storage},
 };
@@ -49,16 +48,23 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue at `address`. Nothing is opened yet: that is done by the operation that needs it first, again and
+    /// The queue at `url`. Nothing is opened yet: that is done by the operation that needs it first, again and
     /// again until it succeeds.
-    pub fn new(address: &Address, limits: Limits) -> Self {
-        let storage: Arc<dyn Storage> = match address {
-            Address::Sqlite(options) => Arc::new(SqliteFile::new(options)),
-            Address::Postgres(options) => Arc::new(PostgresDatabase::new(options)),
-            Address::Redis(client) => Arc::new(RedisServer::new(client)),
+    ///
+    /// # Errors
+    /// [`InvalidAddress`].
+    pub fn new(url: &str, limits: Limits) -> Result<Self, InvalidAddress> {
+        let storage = match url.split_once(':') {
+            Some(("sqlite", _)) => SqliteFile::new(url).map(shared),
+            Some(("postgres" | "postgresql", _)) => PostgresDatabase::new(url).map(shared),
+            #[cfg(feature = "redis")]
+            Some(("redis" | "rediss", _)) => super::redis::RedisServer::new(url).map(shared),
+            #[cfg(not(feature = "redis"))]
+            Some(("redis" | "rediss", _)) => return Err(InvalidAddress::WithoutRedis),
+            _ => None,
         };
-        let place = address.to_string().into();
-        Self { storage, place, limits, outage: Arc::default() }
+        let storage = storage.ok_or(InvalidAddress::Form)?;
+        Ok(Self { storage, place: shown(url)?.into(), limits, outage: Arc::default() })
     }
 
     /// Its address, without user and password.
@@ -113,14 +119,46 @@ impl Queue {
     }
 
     /// The outcome of an operation, once the log has it if it must.
-    async fn told<T>(&self, finder: Finder, operation: Answer<'_, T>) -> Result<T, QueueError> {
+    async fn told<T>(
+        &self,
+        finder: Finder,
+        operation: impl Future<Output = Answer<T>>,
+    ) -> Answer<T> {
         let outcome = within(operation).await;
         self.outage.note(finder, &self.place, outcome.as_ref().err());
         outcome
     }
 }
 
-async fn within<T>(operation: Answer<'_, T>) -> Result<T, QueueError> {
+fn shared(storage: impl Storage + 'static) -> Arc<dyn Storage> {
+    Arc::new(storage)
+}
+
+async fn within<T>(operation: impl Future<Output = Answer<T>>) -> Answer<T> {
     let late = |_| Err(unavailable("it does not answer"));
     timeout(OPERATION_DEADLINE, operation).await.unwrap_or_else(late)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn anything_else_is_no_address() {
+        for text in [
+            "",
+            "aside.db",
+            "sqlite://",
+            "sqlite://:memory:",
+            "sqlite://a.db?mode=ro",
+            "mysql://s3cret@localhost/jobs",
+            "redis://host:99999",
+            "postgres://host:99999/jobs",
+            "http://localhost",
+        ] {
+            let refused = Queue::new(text, Limits::default()).err().unwrap();
+            assert!(!refused.to_string().contains("s3cret"), "{text}");
+        }
+        Queue::new("sqlite:a.db?mode=rwc", Limits::default()).unwrap();
+    }
 }

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt, TryFutureExt};
+use async_trait::async_trait;
 use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, ToRedisArgs, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, FromRedisValue, RedisError, ToRedisArgs,
+    aio::MultiplexedConnection,
 };
 use tokio::sync::Mutex;
 
 use super::{
-    error::QueueError,
+    error::{QueueError, unavailable},
     storage::{Answer, Job, Next, Report, Storage, milliseconds},
 };
 
@@ -32,8 +33,9 @@ pub(super) struct RedisServer {
 }
 
 impl RedisServer {
-    pub(super) fn new(client: &Client) -> Self {
-        Self { client: client.clone(), connection: Mutex::new(None) }
+    /// The queue on the server at `url`; `None` if that is none.
+    pub(super) fn new(url: &str) -> Option<Self> {
+        Some(Self { client: Client::open(url).ok()?, connection: Mutex::new(None) })
     }
 
     async fn connection(&self) -> Result<MultiplexedConnection, QueueError> {
@@ -52,7 +54,7 @@ impl RedisServer {
     async fn run<T: FromRedisValue>(
         &self,
         operation: &str,
-        arguments: impl ToRedisArgs,
+        arguments: impl ToRedisArgs + Send,
     ) -> Result<T, QueueError> {
         let mut connection = self.connection().await?;
         let mut run = redis::cmd("EVAL");
@@ -65,29 +67,35 @@ impl RedisServer {
     }
 }
 
+impl From<RedisError> for QueueError {
+    fn from(error: RedisError) -> Self {
+        unavailable(error)
+    }
+}
+
+#[async_trait]
 impl Storage for RedisServer {
-    fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<'_, ()> {
+    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<()> {
         let push = self.run("push", (messages.join("\n"), messages.len(), waiting_max));
-        push.map(|stored| if stored? { Ok(()) } else { Err(QueueError::Full) }).boxed()
+        if push.await? { Ok(()) } else { Err(QueueError::Full) }
     }
 
-    fn claim(&self, lease: Duration) -> Answer<'_, Option<Job>> {
-        let job = |(id, message, attempt)| Job { id, message, attempt };
-        let claim = self.run("claim", milliseconds(lease));
-        claim.map_ok(move |claimed: Option<_>| claimed.map(job)).boxed()
+    async fn claim(&self, lease: Duration) -> Answer<Option<Job>> {
+        let claimed: Option<_> = self.run("claim", milliseconds(lease)).await?;
+        Ok(claimed.map(|(id, message, attempt)| Job { id, message, attempt }))
     }
 
-    fn note<'a>(&'a self, job: &'a Job, next: Next<'a>) -> Answer<'a, bool> {
+    async fn note(&self, job: &Job, next: Next<'_>) -> Answer<bool> {
         let (state, after_ms, error) = next.stored();
-        self.run("note", (&job.id, job.attempt, state, after_ms, error)).boxed()
+        self.run("note", (&job.id, job.attempt, state, after_ms, error)).await
     }
 
-    fn report(&self, shown_max: u32) -> Answer<'_, Report> {
-        let told = |(counts, last_dead)| Report::of(counts, last_dead);
-        self.run("report", shown_max).map_ok(told).boxed()
+    async fn report(&self, shown_max: u32) -> Answer<Report> {
+        let (counts, last_dead) = self.run("report", shown_max).await?;
+        Ok(Report::of(counts, last_dead))
     }
 
-    fn prune(&self, done_max: u64, dead_max: u64) -> Answer<'_, ()> {
-        self.run("prune", (done_max, dead_max)).boxed()
+    async fn prune(&self, done_max: u64, dead_max: u64) -> Answer<()> {
+        self.run("prune", (done_max, dead_max)).await
     }
 }

@@ -12,7 +12,7 @@ use super::{
     error::{QueueError, WAIT, gone, unavailable},
     table::{CONNECTIONS_MAX, Engine},
 };
-use crate::database::{FileIdentity, is_locked, while_locked, writer_pool};
+use crate::database::{FileIdentity, is_locked, options_of, while_locked, writer_pool};
 
 /// The longest that opening a new file is tried while others do the same.
 const OPEN_WAIT: Duration = Duration::from_secs(4);
@@ -35,12 +35,13 @@ pub(super) struct SqliteFile {
 }
 
 impl SqliteFile {
-    /// The queue in the file of `options`. It waits for the disk, as each file of ours does, so that what is acknowledged
-    /// outlives a power cut.
-    pub(super) fn new(options: &SqliteConnectOptions) -> Self {
-        let options = options.clone().journal_mode(SqliteJournalMode::Wal).busy_timeout(WAIT);
+    /// The queue in the file at `url`; `None` if that is none. It waits for the disk, as each file of ours does, so that
+    /// what is acknowledged outlives a power cut.
+    pub(super) fn new(url: &str) -> Option<Self> {
+        let options = options_of(url).ok()?;
+        let options = options.journal_mode(SqliteJournalMode::Wal).busy_timeout(WAIT);
         let path = options.get_filename().into();
-        Self { options, path, opened: Mutex::new(None) }
+        Some(Self { options, path, opened: Mutex::new(None) })
     }
 
     /// Creates the file and its table if need be, also while others do the same.
@@ -101,12 +102,11 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::jobs::{Address, storage::Storage};
+    use crate::jobs::storage::Storage;
 
     fn file_in(folder: &TempDir) -> SqliteFile {
         let url = format!("sqlite://{}", folder.path().join("queue.db").display());
-        let Ok(Address::Sqlite(options)) = url.parse() else { panic!("{url} is an address") };
-        SqliteFile::new(&options)
+        SqliteFile::new(&url).unwrap()
     }
 
     #[tokio::test]

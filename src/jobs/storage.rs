@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use async_trait::async_trait;
 use serde::Serialize;
 
 use super::{
@@ -10,27 +10,28 @@ use super::{
     message::Target,
 };
 
-/// An answer of a storage, to be waited for.
-pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, QueueError>>;
+/// The answer of a storage.
+pub(super) type Answer<T> = Result<T, QueueError>;
 
 /// A place that keeps jobs, in the order in which they were pushed. Each method opens or creates the place if
 /// need be, also while others do the same, and is done whole or not at all.
+#[async_trait]
 pub(super) trait Storage: Send + Sync {
     /// Stores a job for each of `messages`, or fails as full if more than `waiting_max` would wait then.
-    fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<'_, ()>;
+    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<()>;
 
     /// Gives the caller the first job that is due, for as long as `lease`: one whose last lease has lapsed, or
     /// else one that waits.
-    fn claim(&self, lease: Duration) -> Answer<'_, Option<Job>>;
+    async fn claim(&self, lease: Duration) -> Answer<Option<Job>>;
 
     /// Notes what becomes of a job. `false`, and nothing is noted, if the job is not the caller's any more.
-    fn note<'a>(&'a self, job: &'a Job, next: Next<'a>) -> Answer<'a, bool>;
+    async fn note(&self, job: &Job, next: Next<'_>) -> Answer<bool>;
 
     /// Jobs by state, and of the dead ones so many that died last, the latest first.
-    fn report(&self, shown_max: u32) -> Answer<'_, Report>;
+    async fn report(&self, shown_max: u32) -> Answer<Report>;
 
     /// Removes the oldest of the done and of the dead jobs beyond so many.
-    fn prune(&self, done_max: u64, dead_max: u64) -> Answer<'_, ()>;
+    async fn prune(&self, done_max: u64, dead_max: u64) -> Answer<()>;
 }
 
 /// A job that a worker has claimed. Its id and the number of the attempt are the claim: a worker that takes the

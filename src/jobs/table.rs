@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Pool, Type,
 };
@@ -38,6 +39,7 @@ pub(super) trait Engine: Send + Sync {
     fn pool(&self) -> impl Future<Output = Result<Pool<Self::Db>, QueueError>> + Send;
 }
 
+#[async_trait]
 impl<E: Engine> Storage for E
 where
     for<'c> &'c mut <E::Db as Database>::Connection: Executor<'c, Database = E::Db>,
@@ -47,93 +49,83 @@ where
     for<'r> String: Encode<'r, E::Db> + Decode<'r, E::Db> + Type<E::Db>,
     for<'r> Vec<u8>: Decode<'r, E::Db> + Type<E::Db>,
 {
-    fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut transaction = self.pool().await?.begin_with(E::BEGIN).await?;
-            let waiting = "SELECT count(*) FROM aside_jobs WHERE state = 'queued'";
-            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *transaction).await?;
-            if waiting.unsigned_abs() + messages.len() as u64 > waiting_max {
-                return Err(QueueError::Full);
-            }
-            let (now, listed) = (E::NOW, E::LISTED);
-            let push = AssertSqlSafe(format!(
-                "INSERT INTO aside_jobs (message, due) SELECT message, {now} FROM {listed} ORDER BY place"
-            ));
-            let messages = serde_json::json!(messages).to_string();
-            sqlx::query(push).bind(messages).execute(&mut *transaction).await?;
-            transaction.commit().await?;
-            // A file that was removed can still be written to, and forgets it all when it is closed.
-            self.pool().await.map(|_| ())
-        })
+    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<()> {
+        let mut transaction = self.pool().await?.begin_with(E::BEGIN).await?;
+        let waiting = "SELECT count(*) FROM aside_jobs WHERE state = 'queued'";
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *transaction).await?;
+        if waiting.unsigned_abs() + messages.len() as u64 > waiting_max {
+            return Err(QueueError::Full);
+        }
+        let (now, listed) = (E::NOW, E::LISTED);
+        let push = AssertSqlSafe(format!(
+            "INSERT INTO aside_jobs (message, due) SELECT message, {now} FROM {listed} ORDER BY place"
+        ));
+        let messages = serde_json::json!(messages).to_string();
+        sqlx::query(push).bind(messages).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        // A file that was removed can still be written to, and forgets it all when it is closed.
+        self.pool().await.map(|_| ())
     }
 
-    fn claim(&self, lease: Duration) -> Answer<'_, Option<Job>> {
-        Box::pin(async move {
-            let (now, unlocked) = (E::NOW, E::UNLOCKED);
-            let first = |state| {
-                format!(
-                    "(SELECT id FROM aside_jobs WHERE state = '{state}' AND due <= {now}
+    async fn claim(&self, lease: Duration) -> Answer<Option<Job>> {
+        let (now, unlocked) = (E::NOW, E::UNLOCKED);
+        let first = |state| {
+            format!(
+                "(SELECT id FROM aside_jobs WHERE state = '{state}' AND due <= {now}
                     ORDER BY due, id LIMIT 1 {unlocked})"
-                )
-            };
-            let (lapsed, waiting) = (first("running"), first("queued"));
-            let claim = AssertSqlSafe(format!(
-                "UPDATE aside_jobs SET state = 'running', attempts = attempts + 1, due = {now} + $1
+            )
+        };
+        let (lapsed, waiting) = (first("running"), first("queued"));
+        let claim = AssertSqlSafe(format!(
+            "UPDATE aside_jobs SET state = 'running', attempts = attempts + 1, due = {now} + $1
                 WHERE id = coalesce({lapsed}, {waiting})
                 RETURNING CAST(id AS TEXT), message, attempts"
-            ));
-            let claim = sqlx::query_as(claim).bind(milliseconds(lease));
-            // All rows, although there is one at most: SQLite has committed when it says that there is no other.
-            let mut claimed = claim.fetch_all(&self.pool().await?).await?;
-            Ok(claimed.pop().map(|(id, message, attempt)| Job { id, message, attempt }))
-        })
+        ));
+        let claim = sqlx::query_as(claim).bind(milliseconds(lease));
+        // All rows, although there is one at most: SQLite has committed when it says that there is no other.
+        let mut claimed = claim.fetch_all(&self.pool().await?).await?;
+        Ok(claimed.pop().map(|(id, message, attempt)| Job { id, message, attempt }))
     }
 
-    fn note<'a>(&'a self, job: &'a Job, next: Next<'a>) -> Answer<'a, bool> {
-        Box::pin(async move {
-            let (state, after_ms, error) = next.stored();
-            let note = AssertSqlSafe(format!(
-                "UPDATE aside_jobs SET state = $3, due = {now} + $4, error = $5
+    async fn note(&self, job: &Job, next: Next<'_>) -> Answer<bool> {
+        let (state, after_ms, error) = next.stored();
+        let note = AssertSqlSafe(format!(
+            "UPDATE aside_jobs SET state = $3, due = {now} + $4, error = $5
                 WHERE id = CAST($1 AS BIGINT) AND attempts = $2 AND state = 'running' RETURNING id",
-                now = E::NOW
-            ));
-            let note = sqlx::query_as(note).bind(job.id.clone()).bind(job.attempt);
-            let note = note.bind(state.to_owned()).bind(after_ms).bind(error);
-            let noted: Vec<(i64,)> = note.fetch_all(&self.pool().await?).await?;
-            Ok(!noted.is_empty())
-        })
+            now = E::NOW
+        ));
+        let note = sqlx::query_as(note).bind(job.id.clone()).bind(job.attempt);
+        let note = note.bind(state.to_owned()).bind(after_ms).bind(error);
+        let noted: Vec<(i64,)> = note.fetch_all(&self.pool().await?).await?;
+        Ok(!noted.is_empty())
     }
 
-    fn report(&self, shown_max: u32) -> Answer<'_, Report> {
-        Box::pin(async move {
-            let counts = AssertSqlSafe(format!(
-                "SELECT count(*) FILTER (WHERE state = 'queued' AND attempts = 0
+    async fn report(&self, shown_max: u32) -> Answer<Report> {
+        let counts = AssertSqlSafe(format!(
+            "SELECT count(*) FILTER (WHERE state = 'queued' AND attempts = 0
                         OR state = 'running' AND due <= {now}),
                     count(*) FILTER (WHERE state = 'running' AND due > {now}),
                     count(*) FILTER (WHERE state = 'done'),
                     count(*) FILTER (WHERE state = 'queued' AND attempts > 0),
                     count(*) FILTER (WHERE state = 'dead') FROM aside_jobs",
-                now = E::NOW
-            ));
-            let last_dead = "SELECT message, attempts, error FROM aside_jobs WHERE state = 'dead'
+            now = E::NOW
+        ));
+        let last_dead = "SELECT message, attempts, error FROM aside_jobs WHERE state = 'dead'
                 ORDER BY due DESC, id DESC LIMIT $1";
-            let last_dead = sqlx::query_as(last_dead).bind(i64::from(shown_max));
-            let pool = self.pool().await?;
-            let counts = sqlx::query_as(counts).fetch_one(&pool).await?;
-            Ok(Report::of(counts, last_dead.fetch_all(&pool).await?))
-        })
+        let last_dead = sqlx::query_as(last_dead).bind(i64::from(shown_max));
+        let pool = self.pool().await?;
+        let counts = sqlx::query_as(counts).fetch_one(&pool).await?;
+        Ok(Report::of(counts, last_dead.fetch_all(&pool).await?))
     }
 
-    fn prune(&self, done_max: u64, dead_max: u64) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let prune = "DELETE FROM aside_jobs WHERE id IN (SELECT id FROM aside_jobs
+    async fn prune(&self, done_max: u64, dead_max: u64) -> Answer<()> {
+        let prune = "DELETE FROM aside_jobs WHERE id IN (SELECT id FROM aside_jobs
                 WHERE state = $1 ORDER BY due DESC, id DESC LIMIT $3 OFFSET $2)";
-            for (state, kept_max) in [("done", done_max), ("dead", dead_max)] {
-                let kept_max = i64::try_from(kept_max).unwrap_or(i64::MAX);
-                let prune = sqlx::query(prune).bind(state.to_owned()).bind(kept_max);
-                prune.bind(PRUNED_MAX).execute(&self.pool().await?).await?;
-            }
-            Ok(())
-        })
+        for (state, kept_max) in [("done", done_max), ("dead", dead_max)] {
+            let kept_max = i64::try_from(kept_max).unwrap_or(i64::MAX);
+            let prune = sqlx::query(prune).bind(state.to_owned()).bind(kept_max);
+            prune.bind(PRUNED_MAX).execute(&self.pool().await?).await?;
+        }
+        Ok(())
     }
 }

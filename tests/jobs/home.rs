@@ -75,7 +75,7 @@ impl Home {
     }
 
     pub(crate) fn queue_with(&self, limits: Limits) -> Queue {
-        Queue::new(&self.url().parse().unwrap(), limits)
+        Queue::new(&self.url(), limits).unwrap()
     }
 
     /// Puts on the queue what nobody has checked, past all code of ours.

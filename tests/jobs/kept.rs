@@ -63,8 +63,8 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let url = home.url();
     let server = url.split(['@', '/']).nth(3).unwrap().to_owned();
     let proxy = Proxy::start(&server);
-    let way = url.replace(&server, &proxy.address().to_string()).parse().unwrap();
-    let queue = Queue::new(&way, Limits::default());
+    let way = url.replace(&server, &proxy.address().to_string());
+    let queue = Queue::new(&way, Limits::default()).unwrap();
     queue.push("users", &[1]).await.unwrap();
     let consumer = Consumer::start_with(&queue, Manner::Answer, SHORT);
     counted(&queue, "the first is done", |counts| counts.done == 1).await;

@@ -5,9 +5,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use sqlx::Executor;
 
 use super::Place;
-use crate::database::{
-    Database, OpenError, OpenFailure, connections::options_of, migration::migrate,
-};
+use crate::database::{Database, OpenError, OpenFailure, migration::migrate, url::options_of};
 
 async fn refused(url: &str) -> OpenError {
     let error = Database::open(url, Duration::ZERO, 1).await.unwrap_err();
