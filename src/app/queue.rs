@@ -54,7 +54,7 @@ pub(super) fn start(
     }
     // A worker would find out whether the queue is away. Without one, this does, and then requests.
     let queue = queue.clone();
-    tokio::spawn(async move { queue.counts().await });
+    tokio::spawn(async move { queue.report().await });
     None
 }
 

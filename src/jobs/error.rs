@@ -6,6 +6,9 @@ use std::time::Duration;
 /// swallowed all connections, it takes as many waits to find that out.
 pub(super) const WAIT: Duration = Duration::from_secs(2);
 
+/// The file of the queue is not where it was.
+pub(super) const GONE: &str = "its file is gone";
+
 /// Longest text that is noted or told of an error, in characters; the rest is cut off.
 const ERROR_CHARACTERS_MAX: usize = 200;
 
@@ -24,7 +27,7 @@ impl From<sqlx::Error> for QueueError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             // Connections are closed under those who have them when their file is gone.
-            sqlx::Error::PoolClosed => gone(),
+            sqlx::Error::PoolClosed => unavailable(GONE),
             // In sqlx's own words it reads as if there were too much to do.
             sqlx::Error::PoolTimedOut => {
                 unavailable(format!("no connection within {} s", WAIT.as_secs()))
@@ -32,11 +35,6 @@ impl From<sqlx::Error> for QueueError {
             error => unavailable(error),
         }
     }
-}
-
-/// The file of the queue is not where it was.
-pub(super) fn gone() -> QueueError {
-    unavailable("its file is gone")
 }
 
 /// Unavailability for this reason, as one line that is fit for a log.

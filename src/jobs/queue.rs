@@ -11,7 +11,7 @@ use super::{
     outage::{Finder, Outage},
     postgres::PostgresDatabase,
     sqlite::SqliteFile,
-    storage::{Answer, Counts, Job, Next, Report, Storage},
+    storage::{Answer, Job, Next, Report, Storage},
 };
 
 /// Dead jobs that a [`Report`] tells of, the latest first.
@@ -84,14 +84,6 @@ impl Queue {
         self.told(Finder::Request, push).await
     }
 
-    /// Jobs by state.
-    ///
-    /// # Errors
-    /// [`QueueError::Unavailable`].
-    pub async fn counts(&self) -> Result<Counts, QueueError> {
-        Ok(self.report().await?.counts)
-    }
-
     /// Jobs by state, and the latest dead ones.
     ///
     /// # Errors
@@ -119,13 +111,9 @@ impl Queue {
     }
 
     /// The outcome of an operation, once the log has it if it must.
-    async fn told<T>(
-        &self,
-        finder: Finder,
-        operation: impl Future<Output = Answer<T>>,
-    ) -> Answer<T> {
-        let outcome = within(operation).await;
-        self.outage.note(finder, &self.place, outcome.as_ref().err());
+    async fn told<T>(&self, by: Finder, asked: impl Future<Output = Answer<T>>) -> Answer<T> {
+        let outcome = within(asked).await;
+        self.outage.note(by, &self.place, outcome.as_ref().err());
         outcome
     }
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, RedisError, ToRedisArgs,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, FromRedisValue, ToRedisArgs, aio::MultiplexedConnection,
 };
 use tokio::sync::Mutex;
 
@@ -14,9 +13,6 @@ use super::{
     error::{QueueError, unavailable},
     storage::{Answer, Job, Next, Report, Storage, milliseconds},
 };
-
-/// The longest that a connection may take to be made. Past it, the operation fails.
-const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest that the server may take to answer. Past it, the operation fails, and the connection is given up.
 const ANSWER_WAIT: Duration = Duration::from_secs(4);
@@ -43,11 +39,10 @@ impl RedisServer {
         if let Some(connection) = &*kept {
             return Ok(connection.clone());
         }
-        let waits = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_WAIT))
-            .set_response_timeout(Some(ANSWER_WAIT));
-        let made = self.client.get_multiplexed_async_connection_with_config(&waits).await?;
-        Ok(kept.insert(made).clone())
+        // A connection that is not made within a second fails by itself.
+        let waits = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_WAIT));
+        let made = self.client.get_multiplexed_async_connection_with_config(&waits).await;
+        Ok(kept.insert(made.map_err(unavailable)?).clone())
     }
 
     /// Does `operation`. The connection is not used again if that fails: it may be lost.
@@ -63,13 +58,7 @@ impl RedisServer {
         if answer.is_err() {
             *self.connection.lock().await = None;
         }
-        Ok(answer?)
-    }
-}
-
-impl From<RedisError> for QueueError {
-    fn from(error: RedisError) -> Self {
-        unavailable(error)
+        answer.map_err(unavailable)
     }
 }
 

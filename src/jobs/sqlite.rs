@@ -9,7 +9,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    error::{QueueError, WAIT, gone, unavailable},
+    error::{GONE, QueueError, WAIT, unavailable},
     table::{CONNECTIONS_MAX, Engine},
 };
 use crate::database::{FileIdentity, is_locked, options_of, while_locked, writer_pool};
@@ -86,7 +86,7 @@ impl Engine for SqliteFile {
             // All of them, before another file is opened: SQLite's own files beside it have the same names.
             pool.close().await;
             *opened = None;
-            return Err(gone());
+            return Err(unavailable(GONE));
         }
         while_locked(OPEN_WAIT, || self.create(), is_locked).await?;
         let file = FileIdentity::of(&self.path).await.map_err(unavailable)?;
@@ -121,7 +121,7 @@ mod tests {
         timeout(WAIT / 10, &mut push).await.unwrap_err();
         std::fs::remove_file(&*file.path).unwrap();
         lock.rollback().await.unwrap();
-        assert_eq!(push.await, Err(gone()));
+        assert_eq!(push.await, Err(unavailable(GONE)));
     }
 
     #[tokio::test]

@@ -77,14 +77,15 @@ impl WarmUp {
     }
 
     async fn outcome(&self, target: Option<&Target>, number: i64) -> Outcome {
+        let dead = |why: &str| Outcome::Dead(why.to_owned());
         let Some(Target { resource, id }) = target else {
-            return Outcome::Dead("the message names nothing that can be loaded".to_owned());
+            return dead("the message names nothing that can be loaded");
         };
         let Some(resource) = named(&self.resources, resource) else {
-            return Outcome::Dead("there is no such resource".to_owned());
+            return dead("there is no such resource");
         };
         if number > ATTEMPTS_MAX {
-            return Outcome::Dead("each worker that tried it has died".to_owned());
+            return dead("each worker that tried it has died");
         }
         let get = Get { id: *id, directives: Directives::default() };
         match resource.cache.clone().oneshot(get).await {

@@ -156,5 +156,6 @@ impl Consumer {
 
 /// Waits until the jobs are in these states.
 pub(crate) async fn counted(queue: &Queue, what: &str, right: impl Fn(&Counts) -> bool) -> Counts {
-    eventually(what, async || queue.counts().await.ok().filter(&right)).await
+    eventually(what, async || queue.report().await.ok().map(|report| report.counts).filter(&right))
+        .await
 }

@@ -63,10 +63,10 @@ async fn a_push_is_stored_whole_or_not_at_all(home: Home) {
     let queue = home.queue_with(Limits { waiting_max: 10, ..Limits::default() });
     queue.push("users", &[1; 8]).await.unwrap();
     assert_eq!(queue.push("users", &[2; 3]).await, Err(QueueError::Full));
-    assert_eq!(queue.counts().await.unwrap().waiting, 8);
+    assert_eq!(queue.report().await.unwrap().counts.waiting, 8);
     queue.push("users", &[3; 2]).await.unwrap();
     assert_eq!(queue.push("users", &[4]).await, Err(QueueError::Full));
-    assert_eq!(queue.counts().await.unwrap().waiting, 10);
+    assert_eq!(queue.report().await.unwrap().counts.waiting, 10);
 }
 
 async fn pushes_at_once_stay_within_the_limit(home: Home) {
@@ -78,7 +78,7 @@ async fn pushes_at_once_stay_within_the_limit(home: Home) {
     let pushed = pushes.join_all().await;
     assert_eq!(pushed.iter().filter(|pushed| pushed.is_ok()).count(), 4, "{pushed:?}");
     assert!(pushed.iter().all(|pushed| matches!(pushed, Ok(()) | Err(QueueError::Full))));
-    assert_eq!(home.queue().counts().await.unwrap().waiting, 20);
+    assert_eq!(home.queue().report().await.unwrap().counts.waiting, 20);
 }
 
 async fn ten_thousand_at_once_are_no_trouble(home: Home) {
@@ -86,7 +86,7 @@ async fn ten_thousand_at_once_are_no_trouble(home: Home) {
     let users: Vec<i64> = (1..=10_000).collect();
     queue.push("users", &users).await.unwrap();
     queue.push("users", &users).await.unwrap();
-    assert_eq!(queue.counts().await.unwrap().waiting, 20_000);
+    assert_eq!(queue.report().await.unwrap().counts.waiting, 20_000);
     let consumer = Consumer::start(&queue, Manner::Answer);
     counted(&queue, "some are done", |counts| counts.done >= 20).await;
     assert_eq!(consumer.warmed()[..20], users[..20]);
@@ -124,7 +124,7 @@ async fn a_failed_job_waits_for_its_time_and_the_others_go_on(home: Home) {
 
 async fn a_message_that_is_no_id_is_put_aside_and_the_worker_lives(home: Home) {
     let queue = home.queue();
-    queue.counts().await.unwrap();
+    queue.report().await.unwrap();
     home.push_raw(b"{\"user\": \x00\xff").await;
     queue.push("users", &[7]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
@@ -176,7 +176,7 @@ async fn a_worker_that_lost_its_job_does_not_end_it(home: Home) {
     assert_eq!(late.attempts().len(), 0, "the first still has it");
     late.worker.ended().await;
     assert_eq!(late.warmed(), [1]);
-    let counts = queue.counts().await.unwrap();
+    let counts = queue.report().await.unwrap().counts;
     assert_eq!((counts.running, counts.done), (1, 0));
 }
 
@@ -207,7 +207,7 @@ async fn several_workers_share_the_jobs_and_do_none_twice(home: Home) {
 async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {
     let limits = Limits { done_max: 3, dead_max: 0, ..Limits::default() };
     let queue = home.queue_with(limits);
-    queue.counts().await.unwrap();
+    queue.report().await.unwrap();
     home.push_raw(b"nonsense").await;
     queue.push("users", &[1; 20]).await.unwrap();
     // The worker prunes as well, now and then.
@@ -216,7 +216,7 @@ async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {
     eventually("all were tried", all).await;
     consumer.worker.ended().await;
     queue.prune().await.unwrap();
-    let counts = queue.counts().await.unwrap();
+    let counts = queue.report().await.unwrap().counts;
     assert_eq!((counts.done, counts.dead), (3, 0));
 }
 
@@ -229,7 +229,7 @@ async fn any_number_of_processes_may_open_it_at_once(home: Home) {
     for pushed in pushes.join_all().await {
         pushed.unwrap();
     }
-    assert_eq!(home.queue().counts().await.unwrap().waiting, 200);
+    assert_eq!(home.queue().report().await.unwrap().counts.waiting, 200);
 }
 
 async fn a_waiting_worker_hears_of_jobs_of_other_processes_soon(home: Home) {
@@ -251,7 +251,7 @@ async fn a_stopped_worker_finishes_its_job_and_takes_no_other(home: Home) {
     let mut consumer = Consumer::start(&queue, Manner::Take(Duration::from_secs(3)));
     counted(&queue, "the first is under way", |counts| counts.running == 1).await;
     consumer.worker.ended().await;
-    let counts = queue.counts().await.unwrap();
+    let counts = queue.report().await.unwrap().counts;
     assert_eq!((counts.done, counts.running, counts.waiting), (1, 0, 1));
     assert_eq!(consumer.warmed(), [1]);
 }

@@ -13,7 +13,7 @@ use crate::{
         signals::Signals,
     },
     config::{LogFormat, QueueSettings, StackSettings, pause},
-    jobs::{Attempt, Queue, WarmUp, Worker},
+    jobs::{Attempt, Queue, Report, WarmUp, Worker},
     metrics::Metrics,
     telemetry,
 };
@@ -71,7 +71,7 @@ impl Consume {
 async fn watch(queue: &Queue, progress: &Progress) {
     loop {
         // If the queue is away, the worker says so.
-        if let Ok(counts) = queue.counts().await {
+        if let Ok(Report { counts, .. }) = queue.report().await {
             progress.left((counts.waiting + counts.running + counts.retrying).unsigned_abs());
         }
         sleep(LOOK_PAUSE).await;
