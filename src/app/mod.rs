@@ -29,7 +29,7 @@ use crate::{
     jobs::Worker,
     memcached::Memcached,
     metrics::{EdgeCounters, Metrics},
-    operator::{Operator, Parts},
+    operator::{Equipment, Operator},
     sessions::Sessions,
     users::Users,
 };
@@ -95,7 +95,7 @@ impl App {
             users: Users::new(database.clone(), delivery.clone()),
             sessions: Sessions::new(memcached.clone(), settings.session_ttl),
             cookies_secure: !settings.listen.ip().is_loopback(),
-            operator: Operator::new(Parts {
+            operator: Operator::new(Equipment {
                 resources: resources.clone(),
                 memory,
                 servers,

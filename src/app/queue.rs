@@ -6,7 +6,7 @@ use super::StartError;
 use crate::{
     config::{QueueAddress, QueueSettings, Settings},
     database::{is_same_file, options_of},
-    jobs::{Attempt, Limits, Outcome, Queue, Target, Timing, WarmUp, Worker},
+    jobs::{Attempt, Outcome, Queue, QueueLimits, Target, Timing, WarmUp, Worker},
     metrics::{Counts, JobResult, Metrics},
     resources::Resources,
 };
@@ -19,7 +19,7 @@ pub fn queue(settings: &QueueAddress, database: &str) -> Result<Queue, StartErro
     let Some(url) = &settings.queue else {
         // The file beside the users' database, so that neither waits for the other's writes.
         let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
-        let beside = Queue::new(&format!("{place}-jobs"), Limits::default()).ok();
+        let beside = Queue::new(&format!("{place}-jobs"), QueueLimits::default()).ok();
         let takes = "it takes sqlite://PATH, a file, without parameters";
         return beside
             .filter(|_| options_of(database).is_ok())
@@ -29,7 +29,7 @@ pub fn queue(settings: &QueueAddress, database: &str) -> Result<Queue, StartErro
         let why = "it names the file of '--database', and the queue needs one of its own";
         return Err(StartError::invalid("--queue <URL>", why));
     }
-    let queue = Queue::new(url.reveal(), Limits::default());
+    let queue = Queue::new(url.reveal(), QueueLimits::default());
     queue.map_err(|error| StartError::invalid("--queue <URL>", error))
 }
 

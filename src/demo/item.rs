@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{Stop, Walk};
 use crate::{
     cache::{Key, StoreError},
-    memcached::Kept,
+    memcached::PlainItem,
 };
 
 /// Between two looks at an item that is about to run out.
@@ -124,6 +124,6 @@ pub(super) fn stored(kept: Result<(), StoreError>) -> Result<&'static str, Stop>
 }
 
 /// A value as it is shown: without what a terminal would obey.
-pub(super) fn text(kept: &Kept) -> String {
+pub(super) fn text(kept: &PlainItem) -> String {
     String::from_utf8_lossy(&kept.value).replace(char::is_control, "\u{fffd}")
 }

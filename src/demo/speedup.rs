@@ -92,7 +92,7 @@ async fn rounds(
     users: &Cache<i64>,
     get: Get<i64>,
     wanted: &str,
-) -> Result<Vec<Lookup>, Stop> {
+) -> Result<Vec<TimedGet>, Stop> {
     let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
         rounds.push(look_up(walk, users, get.clone()).await?);
@@ -107,20 +107,20 @@ async fn rounds(
 }
 
 /// One lookup through the stack and how long it took.
-struct Lookup {
+struct TimedGet {
     /// The origin of the answer in the words of `X-Cache` and `Cache-Status`, or why there is none.
     outcome: String,
     body: Option<Bytes>,
     took: Duration,
 }
 
-async fn look_up(walk: &mut Walk, users: &Cache<i64>, get: Get<i64>) -> Result<Lookup, Stop> {
+async fn look_up(walk: &mut Walk, users: &Cache<i64>, get: Get<i64>) -> Result<TimedGet, Stop> {
     let begun_at = Instant::now();
     let answer = walk.wait(users.clone().oneshot(get)).await?;
     let took = begun_at.elapsed();
     Ok(match answer {
-        Ok(answer) => Lookup { outcome: told(answer.account.served), body: answer.body, took },
-        Err(failure) => Lookup { outcome: failure.error.to_string(), body: None, took },
+        Ok(answer) => TimedGet { outcome: told(answer.account.served), body: answer.body, took },
+        Err(failure) => TimedGet { outcome: failure.error.to_string(), body: None, took },
     })
 }
 
@@ -135,7 +135,7 @@ fn told(served: Served) -> String {
 }
 
 /// The time that half of the lookups took less than.
-fn median(lookups: &[Lookup]) -> Duration {
+fn median(lookups: &[TimedGet]) -> Duration {
     let mut times: Vec<_> = lookups.iter().map(|lookup| lookup.took).collect();
     times.sort();
     times.get(times.len() / 2).copied().unwrap_or_default()

@@ -11,7 +11,7 @@ use super::{
     outage::{Finder, Outage},
     postgres::PostgresDatabase,
     sqlite::SqliteFile,
-    storage::{Answer, Job, Next, Report, Storage},
+    storage::{Job, Next, Report, Result, Storage},
 };
 
 /// Dead jobs that a [`Report`] tells of, the latest first.
@@ -22,7 +22,7 @@ const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The most that the queue holds.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct QueueLimits {
     /// Jobs that may wait, for their first attempt or another one, 1,000,000. One more is refused as
     /// [`QueueError::Full`].
     pub waiting_max: u64,
@@ -32,7 +32,7 @@ pub struct Limits {
     pub dead_max: u64,
 }
 
-impl Default for Limits {
+impl Default for QueueLimits {
     fn default() -> Self {
         Self { waiting_max: 1_000_000, done_max: 10_000, dead_max: 100_000 }
     }
@@ -43,7 +43,7 @@ impl Default for Limits {
 pub struct Queue {
     storage: Arc<dyn Storage>,
     place: Arc<str>,
-    limits: Limits,
+    limits: QueueLimits,
     outage: Arc<Outage>,
 }
 
@@ -53,7 +53,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`InvalidAddress`].
-    pub fn new(url: &str, limits: Limits) -> Result<Self, InvalidAddress> {
+    pub fn new(url: &str, limits: QueueLimits) -> Result<Self, InvalidAddress> {
         let storage = match url.split_once(':') {
             Some(("sqlite", _)) => SqliteFile::new(url).map(shared),
             Some(("postgres" | "postgresql", _)) => PostgresDatabase::new(url).map(shared),
@@ -111,7 +111,7 @@ impl Queue {
     }
 
     /// The outcome of an operation, once the log has it if it must.
-    async fn told<T>(&self, by: Finder, asked: impl Future<Output = Answer<T>>) -> Answer<T> {
+    async fn told<T>(&self, by: Finder, asked: impl Future<Output = Result<T>>) -> Result<T> {
         let outcome = within(asked).await;
         self.outage.note(by, &self.place, outcome.as_ref().err());
         outcome
@@ -122,7 +122,7 @@ fn shared(storage: impl Storage + 'static) -> Arc<dyn Storage> {
     Arc::new(storage)
 }
 
-async fn within<T>(operation: impl Future<Output = Answer<T>>) -> Answer<T> {
+async fn within<T>(operation: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| Err(unavailable("it does not answer"));
     timeout(OPERATION_DEADLINE, operation).await.unwrap_or_else(late)
 }
@@ -144,9 +144,9 @@ mod tests {
             "postgres://host:99999/jobs",
             "http://localhost",
         ] {
-            let refused = Queue::new(text, Limits::default()).err().unwrap();
+            let refused = Queue::new(text, QueueLimits::default()).err().unwrap();
             assert!(!refused.to_string().contains("s3cret"), "{text}");
         }
-        Queue::new("sqlite:a.db?mode=rwc", Limits::default()).unwrap();
+        Queue::new("sqlite:a.db?mode=rwc", QueueLimits::default()).unwrap();
     }
 }

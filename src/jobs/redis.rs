@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::{
     error::{QueueError, unavailable},
-    storage::{Answer, Job, Next, Report, Storage, milliseconds},
+    storage::{Job, Next, Report, Result, Storage, milliseconds},
 };
 
 /// The longest that the server may take to answer. Past it, the operation fails, and the connection is given up.
@@ -64,27 +64,27 @@ impl RedisServer {
 
 #[async_trait]
 impl Storage for RedisServer {
-    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<()> {
+    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Result<()> {
         let push = self.run("push", (messages.join("\n"), messages.len(), waiting_max));
         if push.await? { Ok(()) } else { Err(QueueError::Full) }
     }
 
-    async fn claim(&self, lease: Duration) -> Answer<Option<Job>> {
+    async fn claim(&self, lease: Duration) -> Result<Option<Job>> {
         let claimed: Option<_> = self.run("claim", milliseconds(lease)).await?;
         Ok(claimed.map(|(id, message, attempt)| Job { id, message, attempt }))
     }
 
-    async fn note(&self, job: &Job, next: Next<'_>) -> Answer<bool> {
+    async fn note(&self, job: &Job, next: Next<'_>) -> Result<bool> {
         let (state, after_ms, error) = next.stored();
         self.run("note", (&job.id, job.attempt, state, after_ms, error)).await
     }
 
-    async fn report(&self, shown_max: u32) -> Answer<Report> {
+    async fn report(&self, shown_max: u32) -> Result<Report> {
         let (counts, last_dead) = self.run("report", shown_max).await?;
         Ok(Report::of(counts, last_dead))
     }
 
-    async fn prune(&self, done_max: u64, dead_max: u64) -> Answer<()> {
+    async fn prune(&self, done_max: u64, dead_max: u64) -> Result<()> {
         self.run("prune", (done_max, dead_max)).await
     }
 }

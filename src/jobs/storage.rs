@@ -10,28 +10,28 @@ use super::{
     message::Target,
 };
 
-/// The answer of a storage.
-pub(super) type Answer<T> = Result<T, QueueError>;
+/// What a storage has done, or why not.
+pub(super) type Result<T, E = QueueError> = std::result::Result<T, E>;
 
 /// A place that keeps jobs, in the order in which they were pushed. Each method opens or creates the place if
 /// need be, also while others do the same, and is done whole or not at all.
 #[async_trait]
 pub(super) trait Storage: Send + Sync {
     /// Stores a job for each of `messages`, or fails as full if more than `waiting_max` would wait then.
-    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<()>;
+    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Result<()>;
 
     /// Gives the caller the first job that is due, for as long as `lease`: one whose last lease has lapsed, or
     /// else one that waits.
-    async fn claim(&self, lease: Duration) -> Answer<Option<Job>>;
+    async fn claim(&self, lease: Duration) -> Result<Option<Job>>;
 
     /// Notes what becomes of a job. `false`, and nothing is noted, if the job is not the caller's any more.
-    async fn note(&self, job: &Job, next: Next<'_>) -> Answer<bool>;
+    async fn note(&self, job: &Job, next: Next<'_>) -> Result<bool>;
 
     /// Jobs by state, and of the dead ones so many that died last, the latest first.
-    async fn report(&self, shown_max: u32) -> Answer<Report>;
+    async fn report(&self, shown_max: u32) -> Result<Report>;
 
     /// Removes the oldest of the done and of the dead jobs beyond so many.
-    async fn prune(&self, done_max: u64, dead_max: u64) -> Answer<()>;
+    async fn prune(&self, done_max: u64, dead_max: u64) -> Result<()>;
 }
 
 /// A job that a worker has claimed. Its id and the number of the attempt are the claim: a worker that takes the
@@ -74,7 +74,7 @@ pub(super) fn milliseconds(duration: Duration) -> i64 {
 
 /// Numbers of jobs in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct JobCounts {
     /// Nobody has tried them yet, or their worker has died.
     pub waiting: i64,
     /// A worker has them.
@@ -104,7 +104,7 @@ pub struct Dead {
 pub struct Report {
     /// Jobs by state.
     #[serde(flatten)]
-    pub counts: Counts,
+    pub counts: JobCounts,
     /// The latest dead jobs.
     pub last_dead: Vec<Dead>,
 }
@@ -118,7 +118,7 @@ pub(super) type DeadRow = (Vec<u8>, i64, String);
 impl Report {
     pub(super) fn of(counts: CountsRow, last_dead: Vec<DeadRow>) -> Self {
         let (waiting, running, done, retrying, dead) = counts;
-        let counts = Counts { waiting, running, done, retrying, dead };
+        let counts = JobCounts { waiting, running, done, retrying, dead };
         let told = |(message, attempts, error): DeadRow| Dead {
             target: Target::read(&message),
             attempts,

@@ -13,7 +13,7 @@ use sqlx::{
 
 use super::{
     error::QueueError,
-    storage::{Answer, Job, Next, Report, Storage, milliseconds},
+    storage::{Job, Next, Report, Result, Storage, milliseconds},
 };
 
 /// Connections to the database: enough for a worker, and for some requests beside it.
@@ -49,7 +49,7 @@ where
     for<'r> String: Encode<'r, E::Db> + Decode<'r, E::Db> + Type<E::Db>,
     for<'r> Vec<u8>: Decode<'r, E::Db> + Type<E::Db>,
 {
-    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Answer<()> {
+    async fn push(&self, messages: Vec<String>, waiting_max: u64) -> Result<()> {
         let mut transaction = self.pool().await?.begin_with(E::BEGIN).await?;
         let waiting = "SELECT count(*) FROM aside_jobs WHERE state = 'queued'";
         let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *transaction).await?;
@@ -67,7 +67,7 @@ where
         self.pool().await.map(|_| ())
     }
 
-    async fn claim(&self, lease: Duration) -> Answer<Option<Job>> {
+    async fn claim(&self, lease: Duration) -> Result<Option<Job>> {
         let (now, unlocked) = (E::NOW, E::UNLOCKED);
         let first = |state| {
             format!(
@@ -87,7 +87,7 @@ where
         Ok(claimed.pop().map(|(id, message, attempt)| Job { id, message, attempt }))
     }
 
-    async fn note(&self, job: &Job, next: Next<'_>) -> Answer<bool> {
+    async fn note(&self, job: &Job, next: Next<'_>) -> Result<bool> {
         let (state, after_ms, error) = next.stored();
         let note = AssertSqlSafe(format!(
             "UPDATE aside_jobs SET state = $3, due = {now} + $4, error = $5
@@ -100,7 +100,7 @@ where
         Ok(!noted.is_empty())
     }
 
-    async fn report(&self, shown_max: u32) -> Answer<Report> {
+    async fn report(&self, shown_max: u32) -> Result<Report> {
         let counts = AssertSqlSafe(format!(
             "SELECT count(*) FILTER (WHERE state = 'queued' AND attempts = 0
                         OR state = 'running' AND due <= {now}),
@@ -118,7 +118,7 @@ where
         Ok(Report::of(counts, last_dead.fetch_all(&pool).await?))
     }
 
-    async fn prune(&self, done_max: u64, dead_max: u64) -> Answer<()> {
+    async fn prune(&self, done_max: u64, dead_max: u64) -> Result<()> {
         let prune = "DELETE FROM aside_jobs WHERE id IN (SELECT id FROM aside_jobs
                 WHERE state = $1 ORDER BY due DESC, id DESC LIMIT $3 OFFSET $2)";
         for (state, kept_max) in [("done", done_max), ("dead", dead_max)] {

@@ -53,7 +53,7 @@ pub struct Memcached {
 
 /// A plain item as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct PlainItem {
     /// The bytes; empty if it is a placeholder, which means "being loaded".
     pub value: Bytes,
     /// Seconds until memcached would have dropped it, before this read renewed it; `None` is never.
@@ -170,9 +170,13 @@ impl Memcached {
     ///
     /// # Errors
     /// [`StoreError`]; what is not there is `None`, and no error.
-    pub async fn read(&self, key: &Key, renew_s: Option<u32>) -> Result<Option<Kept>, StoreError> {
+    pub async fn read(
+        &self,
+        key: &Key,
+        renew_s: Option<u32>,
+    ) -> Result<Option<PlainItem>, StoreError> {
         let seen = self.home_server(key)?.get(key, Wanted::Plain { renew_s }).await?;
-        Ok(seen.map(|Seen { body, left_s, .. }| Kept { value: body, left_s }))
+        Ok(seen.map(|Seen { body, left_s, .. }| PlainItem { value: body, left_s }))
     }
 
     /// Removes `key`, whatever it holds, and says whether it was there.

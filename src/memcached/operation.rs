@@ -10,7 +10,7 @@ use crate::cache::{Ask, Key, Lease, Look, Token, Value};
 pub(crate) type Reply<R> = oneshot::Sender<R>;
 
 /// `mg`: one key is read.
-pub(crate) struct Get {
+pub(crate) struct Reading {
     pub(crate) key: Key,
     pub(crate) wanted: Wanted,
     /// Told nothing if nothing is there.
@@ -27,7 +27,7 @@ pub(crate) enum Wanted {
 }
 
 /// `ms` or `md`: one key is changed.
-pub(crate) struct Change {
+pub(crate) struct Changing {
     pub(crate) key: Key,
     /// The version that is replaced or removed; `None` is whatever is there.
     pub(crate) lease: Option<Lease>,
@@ -71,17 +71,17 @@ pub(crate) struct Seen {
 /// A lease or a token that was won. It is given back if the caller has left, or leaves, before it hears of it: when
 /// the reply is dropped unread, this is dropped with it.
 pub(crate) struct Unheard {
-    change: Option<Change>,
-    releases: WeakSender<Change>,
+    change: Option<Changing>,
+    releases: WeakSender<Changing>,
 }
 
-impl AsRef<[u8]> for Get {
+impl AsRef<[u8]> for Reading {
     fn as_ref(&self) -> &[u8] {
         self.key.as_ref()
     }
 }
 
-impl Change {
+impl Changing {
     /// Gives back what `lease` was given for, so that another is chosen: a placeholder is removed. memcached takes no
     /// token back, so of a `stale` entry the same is stored anew.
     pub(crate) fn giving_back(key: &Key, lease: &Lease, stale: Option<Value>) -> Self {
@@ -98,13 +98,13 @@ impl Change {
 
 impl Seen {
     /// Sees to it that what was won is given back if the caller does not hear of it.
-    pub(crate) fn watched(mut self, key: &Key, releases: &WeakSender<Change>) -> Self {
+    pub(crate) fn watched(mut self, key: &Key, releases: &WeakSender<Changing>) -> Self {
         if self.token == Token::Won {
             let Self { body, flags, left_s, lease, .. } = &self;
             let left_s = left_s.unwrap_or(0).max(1);
             let stale = Value { body: body.clone(), flags: *flags, left_s };
             let stale = (!body.is_empty()).then_some(stale);
-            let change = Some(Change::giving_back(key, lease, stale));
+            let change = Some(Changing::giving_back(key, lease, stale));
             self.unheard = Some(Box::new(Unheard { change, releases: releases.clone() }));
         }
         self

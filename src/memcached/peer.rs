@@ -8,7 +8,7 @@ use super::{
     Address,
     breaker::Breaker,
     inspect::{QUESTION_TIMEOUTS, Questions},
-    operation::Change,
+    operation::Changing,
     routing::Routing,
     wire::{Changes, WireError},
 };
@@ -28,7 +28,7 @@ pub(crate) struct Peer {
     pub(crate) breaker: Breaker,
     pub(crate) metrics: ServerMetrics,
     /// The queue of the connection that gives back what was won.
-    pub(crate) releases: WeakSender<Change>,
+    pub(crate) releases: WeakSender<Changing>,
 }
 
 impl Peer {

@@ -13,7 +13,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     breaker::State,
     connection,
-    operation::{Change, Get, Reply, Said, Seen, Wanted},
+    operation::{Changing, Reading, Reply, Said, Seen, Wanted},
     peer::Peer,
 };
 use crate::cache::{Key, Lease, StoreError, Value};
@@ -24,14 +24,14 @@ const QUEUED_MAX: usize = 8192;
 /// A memcached server as its callers see it.
 pub(crate) struct Server {
     pub(crate) peer: Arc<Peer>,
-    lookups: Sender<Get>,
-    changes: Sender<Change>,
-    releases: Sender<Change>,
+    lookups: Sender<Reading>,
+    changes: Sender<Changing>,
+    releases: Sender<Changing>,
 }
 
 impl Server {
     /// Begins to connect to the `peer` that is told the queue of releases. The connections end when this is dropped.
-    pub(crate) fn start(peer: impl FnOnce(WeakSender<Change>) -> Peer) -> Self {
+    pub(crate) fn start(peer: impl FnOnce(WeakSender<Changing>) -> Peer) -> Self {
         let (lookups, looked_up) = bounded(QUEUED_MAX);
         let (changes, changed) = bounded(QUEUED_MAX);
         let (releases, released) = bounded(QUEUED_MAX);
@@ -48,7 +48,7 @@ impl Server {
 
     /// Reads `key`; `None` if nothing is there.
     pub(crate) async fn get(&self, key: &Key, wanted: Wanted) -> Result<Option<Seen>, StoreError> {
-        self.call(&self.lookups, |reply| Get { key: key.clone(), wanted, reply }).await
+        self.call(&self.lookups, |reply| Reading { key: key.clone(), wanted, reply }).await
     }
 
     /// Stores `value` under `key`, or removes what is there, if `lease` still holds or is none.
@@ -59,7 +59,7 @@ impl Server {
         value: Option<Value>,
     ) -> Result<Said, StoreError> {
         let (key, again) = (key.clone(), false);
-        self.call(&self.changes, |reply| Change { key, lease, value, reply: Some(reply), again })
+        self.call(&self.changes, |reply| Changing { key, lease, value, reply: Some(reply), again })
             .await
     }
 
@@ -75,7 +75,7 @@ impl Server {
     /// Queues the release of `lease`. Nobody waits for it: where it can't be made, the lease lapses by itself.
     pub(crate) fn release(&self, key: &Key, lease: &Lease) {
         if self.state() == State::InService {
-            let _ = self.releases.try_send(Change::giving_back(key, lease, None));
+            let _ = self.releases.try_send(Changing::giving_back(key, lease, None));
         }
     }
 
@@ -85,7 +85,7 @@ impl Server {
         while self.state() == State::InService {
             let (reply, said) = oneshot::channel();
             let (key, reply) = (Key::numbered("aside:released", 0), Some(reply));
-            let last = Change { key, lease: None, value: None, reply, again: false };
+            let last = Changing { key, lease: None, value: None, reply, again: false };
             if self.releases.send(last).await.is_err() || said.await.is_ok() {
                 return;
             }

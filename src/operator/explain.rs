@@ -10,7 +10,7 @@ use crate::{
 
 /// All that is known of one key.
 #[derive(Clone, Debug, Serialize)]
-pub struct Held {
+pub struct KeyReport {
     /// The state of its entry, for the first server that answers, or for this process's memory.
     pub state: Condition,
     /// The first server that has something under the key.
@@ -18,7 +18,7 @@ pub struct Held {
     /// The key in the cache.
     pub key: String,
     /// The servers, the one where it lives first.
-    pub servers: Vec<ServerPlace>,
+    pub servers: Vec<AtServer>,
     /// The entry in this process's own memory: the only store, or what stood in while a server was away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Explanation>,
@@ -26,7 +26,7 @@ pub struct Held {
 
 /// One server as a place for the key.
 #[derive(Clone, Debug, Serialize)]
-pub struct ServerPlace {
+pub struct AtServer {
     /// Its address as the setting has it.
     pub server: String,
     /// MurmurHash3 of `server-key`; the highest is the first choice.
@@ -44,7 +44,7 @@ pub struct ServerPlace {
 impl Operator {
     /// Explains the entry under `key`, of a resource whose entries are kept for `kept_stale_s` seconds after their
     /// fresh life; `None` if no server answers and the memory holds nothing.
-    pub async fn explain(&self, key: &Key, kept_stale_s: u32) -> Option<Held> {
+    pub async fn explain(&self, key: &Key, kept_stale_s: u32) -> Option<KeyReport> {
         let memory = self.parts.memory.item(key);
         let memory = memory.map(|item| Explanation::of(Some(item), kept_stale_s));
         let servers = match &self.parts.servers {
@@ -58,23 +58,23 @@ impl Operator {
             None if servers.is_empty() => Condition::Absent,
             None => return None,
         };
-        let holds = |place: &&ServerPlace| {
+        let holds = |place: &&AtServer| {
             place.entry.as_ref().is_some_and(|entry| entry.state != Condition::Absent)
         };
         let held_by = servers.iter().find(holds).map(|place| place.server.clone());
-        Some(Held { state, held_by, key: key.to_string(), servers, memory })
+        Some(KeyReport { state, held_by, key: key.to_string(), servers, memory })
     }
 }
 
 /// Explains what each server has under `key`, its first choice first.
-pub async fn explain(inspector: &Inspector, key: &Key, kept_stale_s: u32) -> Vec<ServerPlace> {
+pub async fn explain(inspector: &Inspector, key: &Key, kept_stale_s: u32) -> Vec<AtServer> {
     let places = inspector.places(key).await;
     let servers = places.len();
     let ranks = (0..).zip(places);
     ranks.map(|(rank, place)| explained(rank, servers, place, kept_stale_s)).collect()
 }
 
-fn explained(rank: usize, servers: usize, place: Place, kept_stale_s: u32) -> ServerPlace {
+fn explained(rank: usize, servers: usize, place: Place, kept_stale_s: u32) -> AtServer {
     let why = match (rank, servers) {
         (0, 1) => "the only server".to_owned(),
         (0, _) => format!("first choice: the highest of {servers} scores (rendezvous hashing)"),
@@ -86,5 +86,5 @@ fn explained(rank: usize, servers: usize, place: Place, kept_stale_s: u32) -> Se
         Some(Err(error)) => (None, Some(error.to_string())),
         None => (None, None),
     };
-    ServerPlace { server: place.address.to_string(), score: place.score, why, entry, error }
+    AtServer { server: place.address.to_string(), score: place.score, why, entry, error }
 }

@@ -17,10 +17,10 @@ mod table;
 mod verdict;
 
 pub use self::{
-    explain::{Held, ServerPlace, explain},
+    explain::{AtServer, KeyReport, explain},
     forget::Unfinished,
     ledger::Ledger,
-    parts::{Operator, Parts},
+    parts::{Equipment, Operator},
     report::{Ready, ServerReport, Stats},
     row::ServerRow,
     table::{aligned, percent, table},

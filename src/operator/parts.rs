@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::shared::Shared;
+use super::shared::SharedLook;
 use crate::{
     cache::Memory,
     database::{Database, NotReady},
@@ -22,7 +22,7 @@ const READY_FOR: Duration = Duration::from_millis(250);
 const FIGURES_FOR: Duration = Duration::from_secs(1);
 
 /// The parts of a running service that a person may ask about.
-pub struct Parts {
+pub struct Equipment {
     /// Everything that is served through the cache.
     pub resources: Resources,
     /// This process's own memory.
@@ -38,15 +38,15 @@ pub struct Parts {
 /// Answers for a running service. Clones share what was seen last.
 #[derive(Clone)]
 pub struct Operator {
-    pub(super) parts: Arc<Parts>,
-    pub(super) ready: Shared<Result<(), NotReady>>,
-    pub(super) figures: Shared<Figures>,
+    pub(super) parts: Arc<Equipment>,
+    pub(super) ready: SharedLook<Result<(), NotReady>>,
+    pub(super) figures: SharedLook<Figures>,
 }
 
 impl Operator {
     /// An operator of these parts.
-    pub fn new(parts: Parts) -> Self {
-        let (ready, figures) = (Shared::new(READY_FOR), Shared::new(FIGURES_FOR));
+    pub fn new(parts: Equipment) -> Self {
+        let (ready, figures) = (SharedLook::new(READY_FOR), SharedLook::new(FIGURES_FOR));
         Self { parts: Arc::new(parts), ready, figures }
     }
 }

@@ -9,12 +9,12 @@ use tokio::{sync::Mutex, time::Instant};
 /// For what anybody may ask without a token: however often that happens, there is one look at a time, and then
 /// none for a while.
 #[derive(Clone)]
-pub(super) struct Shared<T> {
+pub(super) struct SharedLook<T> {
     kept_for: Duration,
     last: Arc<Mutex<Option<(Instant, T)>>>,
 }
 
-impl<T: Clone + Send + 'static> Shared<T> {
+impl<T: Clone + Send + 'static> SharedLook<T> {
     /// Each look is good for `kept_for` from its end.
     pub(super) fn new(kept_for: Duration) -> Self {
         Self { kept_for, last: Arc::default() }
@@ -51,7 +51,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn however_many_ask_there_is_one_look_until_it_is_old() {
-        let shared = Shared::new(KEPT_FOR);
+        let shared = SharedLook::new(KEPT_FOR);
         let looks = Arc::new(AtomicU32::new(0));
         let look = || {
             let looks = looks.clone();
@@ -69,7 +69,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_look_goes_on_without_whoever_asked_and_one_that_panics_is_not_kept() {
-        let shared = Shared::new(KEPT_FOR);
+        let shared = SharedLook::new(KEPT_FOR);
         let slow = shared.look(async {
             sleep(KEPT_FOR).await;
             1

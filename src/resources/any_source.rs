@@ -9,7 +9,7 @@ use crate::cache::{Key, LoadEnd, Source};
 
 /// A source of any kind.
 #[derive(Clone)]
-pub struct AnySource(Arc<dyn Load>);
+pub struct AnySource(Arc<dyn LoadByNumber>);
 
 impl AnySource {
     /// The source `source`, which loads by number.
@@ -35,7 +35,7 @@ impl Source for AnySource {
 }
 
 /// [`Source`] with a future in a box: a load is slow, and does not notice.
-trait Load: Send + Sync {
+trait LoadByNumber: Send + Sync {
     fn key(&self, id: &i64) -> Key;
 
     fn load(&self, id: i64, deadline: Instant) -> BoxFuture<'_, LoadEnd>;
@@ -43,7 +43,7 @@ trait Load: Send + Sync {
     fn may_have(&self, id: i64) -> BoxFuture<'_, bool>;
 }
 
-impl<S: Source<Id = i64>> Load for S {
+impl<S: Source<Id = i64>> LoadByNumber for S {
     fn key(&self, id: &i64) -> Key {
         Source::key(self, id)
     }

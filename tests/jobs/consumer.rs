@@ -12,7 +12,7 @@ use std::{
 
 use aside::{
     cache::{Key, LoadError, Memory, Origin, Policy, Source, stack},
-    jobs::{Attempt, Counts, Outcome, Queue, Timing, WarmUp, Worker},
+    jobs::{Attempt, JobCounts, Outcome, Queue, Timing, WarmUp, Worker},
     metrics::Metrics,
     resources::{AnySource, Definition, Resource},
 };
@@ -155,7 +155,11 @@ impl Consumer {
 }
 
 /// Waits until the jobs are in these states.
-pub(crate) async fn counted(queue: &Queue, what: &str, right: impl Fn(&Counts) -> bool) -> Counts {
+pub(crate) async fn counted(
+    queue: &Queue,
+    what: &str,
+    right: impl Fn(&JobCounts) -> bool,
+) -> JobCounts {
     eventually(what, async || queue.report().await.ok().map(|report| report.counts).filter(&right))
         .await
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use aside::jobs::{ATTEMPTS_MAX, Limits, Outcome, QueueError, Timing};
+use aside::jobs::{ATTEMPTS_MAX, Outcome, QueueError, QueueLimits, Timing};
 use support::eventually;
 use tokio::{sync::Barrier, task::JoinSet, time::Instant};
 
@@ -60,7 +60,7 @@ async fn first_in_is_first_out(home: Home) {
 }
 
 async fn a_push_is_stored_whole_or_not_at_all(home: Home) {
-    let queue = home.queue_with(Limits { waiting_max: 10, ..Limits::default() });
+    let queue = home.queue_with(QueueLimits { waiting_max: 10, ..QueueLimits::default() });
     queue.push("users", &[1; 8]).await.unwrap();
     assert_eq!(queue.push("users", &[2; 3]).await, Err(QueueError::Full));
     assert_eq!(queue.report().await.unwrap().counts.waiting, 8);
@@ -72,7 +72,7 @@ async fn a_push_is_stored_whole_or_not_at_all(home: Home) {
 async fn pushes_at_once_stay_within_the_limit(home: Home) {
     let mut pushes = JoinSet::new();
     for _ in 0..12 {
-        let queue = home.queue_with(Limits { waiting_max: 20, ..Limits::default() });
+        let queue = home.queue_with(QueueLimits { waiting_max: 20, ..QueueLimits::default() });
         pushes.spawn(async move { queue.push("users", &[1; 5]).await });
     }
     let pushed = pushes.join_all().await;
@@ -96,7 +96,7 @@ async fn a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on
     let queue = home.queue();
     queue.push("users", &[1, 2, 3, 4, 5]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Fail(HashSet::from([2])));
-    let right = |counts: &aside::jobs::Counts| (counts.done, counts.dead) == (4, 1);
+    let right = |counts: &aside::jobs::JobCounts| (counts.done, counts.dead) == (4, 1);
     let counts = counted(&queue, "one is dead and the others are done", right).await;
     assert_eq!((counts.waiting, counts.running, counts.retrying), (0, 0, 0));
     let report = queue.report().await.unwrap();
@@ -128,7 +128,7 @@ async fn a_message_that_is_no_id_is_put_aside_and_the_worker_lives(home: Home) {
     home.push_raw(b"{\"user\": \x00\xff").await;
     queue.push("users", &[7]).await.unwrap();
     let consumer = Consumer::start(&queue, Manner::Answer);
-    let right = |counts: &aside::jobs::Counts| (counts.dead, counts.done) == (1, 1);
+    let right = |counts: &aside::jobs::JobCounts| (counts.dead, counts.done) == (1, 1);
     counted(&queue, "one is dead and one done", right).await;
     let report = queue.report().await.unwrap();
     assert_eq!(report.last_dead[0].target, None);
@@ -205,7 +205,7 @@ async fn several_workers_share_the_jobs_and_do_none_twice(home: Home) {
 }
 
 async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {
-    let limits = Limits { done_max: 3, dead_max: 0, ..Limits::default() };
+    let limits = QueueLimits { done_max: 3, dead_max: 0, ..QueueLimits::default() };
     let queue = home.queue_with(limits);
     queue.report().await.unwrap();
     home.push_raw(b"nonsense").await;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aside::jobs::{Limits, Queue, Timing};
+use aside::jobs::{Queue, QueueLimits, Timing};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use support::aside::Place;
 
@@ -71,10 +71,10 @@ impl Home {
 
     /// One more process's view of the queue, so to speak.
     pub(crate) fn queue(&self) -> Queue {
-        self.queue_with(Limits::default())
+        self.queue_with(QueueLimits::default())
     }
 
-    pub(crate) fn queue_with(&self, limits: Limits) -> Queue {
+    pub(crate) fn queue_with(&self, limits: QueueLimits) -> Queue {
         Queue::new(&self.url(), limits).unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! Queues that go away and come back.
 
-use aside::jobs::{Limits, Queue, QueueError};
+use aside::jobs::{Queue, QueueError, QueueLimits};
 use sqlx::{Connection, PgConnection};
 use support::{eventually, proxy::Proxy};
 use tokio::time::{Duration, Instant};
@@ -64,7 +64,7 @@ async fn a_worker_that_waits_for_an_answer_that_never_comes_is_begun_anew() {
     let server = url.split(['@', '/']).nth(3).unwrap().to_owned();
     let proxy = Proxy::start(&server);
     let way = url.replace(&server, &proxy.address().to_string());
-    let queue = Queue::new(&way, Limits::default()).unwrap();
+    let queue = Queue::new(&way, QueueLimits::default()).unwrap();
     queue.push("users", &[1]).await.unwrap();
     let consumer = Consumer::start_with(&queue, Manner::Answer, SHORT);
     counted(&queue, "the first is done", |counts| counts.done == 1).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aside::{
     cache::{Look, Store, StoreError},
-    memcached::{Kept, Memcached as Servers, State},
+    memcached::{Memcached as Servers, PlainItem, State},
     metrics::Metrics,
 };
 use futures_util::future::join_all;
@@ -31,7 +31,7 @@ async fn what_is_kept_is_read_until_it_is_removed() {
     assert_eq!(store.remove(key).await, Ok(false));
     for value in ["one", "another", ""] {
         store.keep(key, value.into(), 60).await.unwrap();
-        let Kept { value: read, left_s } = store.read(key, None).await.unwrap().unwrap();
+        let PlainItem { value: read, left_s } = store.read(key, None).await.unwrap().unwrap();
         assert_eq!(read, value);
         assert!((50..=60).contains(&left_s.unwrap()), "{left_s:?}");
     }

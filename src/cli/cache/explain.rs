@@ -9,7 +9,7 @@ use crate::{
     cache::{Condition, Explanation, Key, Policy},
     cli::command::{self, Failed, Result, inspector},
     config::ServerSettings,
-    operator::{self, ServerPlace},
+    operator::{self, AtServer},
 };
 
 /// Prints where `key` lives and why, and what is there. An absent key is an answer, too.
@@ -37,8 +37,8 @@ fn kept_stale_s(key: &Key, policy: Policy) -> u32 {
     resource.map_or(&policy, |resource| &resource.policy).kept_stale_s()
 }
 
-fn describe(out: &mut String, place: &ServerPlace) {
-    let ServerPlace { server, score, why, entry, error } = place;
+fn describe(out: &mut String, place: &AtServer) {
+    let AtServer { server, score, why, entry, error } = place;
     out.push('\n');
     line(out, "server", server);
     line(out, "why", format_args!("{why}; score {score}"));

@@ -9,7 +9,7 @@ use crate::{
     cache::Key,
     memcached::{
         Address,
-        operation::{Change, Reply, Said},
+        operation::{Changing, Reply, Said},
     },
 };
 
@@ -53,7 +53,7 @@ impl Changes {
     }
 
     /// Writes `change` and gives it back; `None` if there is nothing to be sent.
-    fn written(&mut self, change: Change) -> Option<Change> {
+    fn written(&mut self, change: Changing) -> Option<Changing> {
         // A lease from before this connection is perhaps from before a restart, and another version bears its number now.
         let is_void = change.lease.is_some_and(|lease| lease.asked_at < self.connected_at);
         let unsent = match &change.value {
@@ -79,9 +79,9 @@ impl Changes {
 }
 
 impl Wire for Changes {
-    type Operation = Change;
+    type Operation = Changing;
 
-    fn is_abandoned(change: &Change) -> bool {
+    fn is_abandoned(change: &Changing) -> bool {
         change.reply.as_ref().is_some_and(Reply::is_closed)
     }
 
@@ -89,7 +89,7 @@ impl Wire for Changes {
         self.line.round_trip(|_| ()).await.is_ok()
     }
 
-    async fn carry_out(&mut self, batch: &mut Vec<Change>) -> Result<(), WireError> {
+    async fn carry_out(&mut self, batch: &mut Vec<Changing>) -> Result<(), WireError> {
         let mut queued = VecDeque::from(mem::take(batch));
         while !queued.is_empty() {
             let mut sent = VecDeque::with_capacity(queued.len());
@@ -111,7 +111,7 @@ impl Wire for Changes {
             if let Err(error) = self.line.round_trip(hear).await {
                 let unanswered = refused.into_iter().map(|(change, _)| change).chain(sent);
                 let tried = unanswered.filter(|change| change.again);
-                batch.extend(tried.map(|change| Change { again: false, ..change }));
+                batch.extend(tried.map(|change| Changing { again: false, ..change }));
                 batch.extend(queued.into_iter().filter(|change| change.again));
                 return Err(error);
             }

@@ -13,7 +13,7 @@ use crate::{
     memcached::{
         Address,
         deadline::within,
-        operation::{Change, Get, Seen, Wanted},
+        operation::{Changing, Reading, Seen, Wanted},
     },
 };
 
@@ -23,7 +23,7 @@ pub(in crate::memcached) struct Gets {
     origin: Origin,
     connected_at: Instant,
     /// The queue of the connection that gives back what is won and not heard of.
-    releases: WeakSender<Change>,
+    releases: WeakSender<Changing>,
     round_trip_timeout: Duration,
     round_trips: u64,
 }
@@ -32,7 +32,7 @@ impl Gets {
     pub(in crate::memcached) async fn to(
         address: &Address,
         origin: Origin,
-        releases: WeakSender<Change>,
+        releases: WeakSender<Changing>,
         round_trip_timeout: Duration,
     ) -> Result<Self, WireError> {
         let client = Client::new(address.dsn()).await?;
@@ -48,7 +48,7 @@ impl Gets {
     }
 
     /// `mg <key> v t f c O<round trip> [N<lease>] [R<refresh>] [T<renew>]` for each.
-    async fn round_trip(&mut self, wanted: Wanted, gets: Vec<Get>) -> Result<(), WireError> {
+    async fn round_trip(&mut self, wanted: Wanted, gets: Vec<Reading>) -> Result<(), WireError> {
         let asked_at = Instant::now();
         let number = self.next_number();
         let number_flag = format!("O{number}");
@@ -77,7 +77,7 @@ impl Gets {
         if is_left_over && !left_out.is_empty() {
             return Err(WireError::Crosstalk);
         }
-        for (Get { key, reply, .. }, seen) in found {
+        for (Reading { key, reply, .. }, seen) in found {
             let seen = match wanted {
                 Wanted::Entry(_) => seen.watched(&key, &self.releases),
                 Wanted::Plain { .. } => seen,
@@ -142,9 +142,9 @@ impl Gets {
 }
 
 impl Wire for Gets {
-    type Operation = Get;
+    type Operation = Reading;
 
-    fn is_abandoned(get: &Get) -> bool {
+    fn is_abandoned(get: &Reading) -> bool {
         get.reply.is_closed()
     }
 
@@ -154,7 +154,7 @@ impl Wire for Gets {
     }
 
     /// Each has the deadline of one round trip, however many of them a batch takes.
-    async fn carry_out(&mut self, batch: &mut Vec<Get>) -> Result<(), WireError> {
+    async fn carry_out(&mut self, batch: &mut Vec<Reading>) -> Result<(), WireError> {
         // The next batch is about as long.
         let next = Vec::with_capacity(batch.len());
         let mut queued = mem::replace(batch, next);
