@@ -73,8 +73,14 @@ pub struct Settings {
 /// Settings of the cache and of what is behind it: also for those who use them without serving.
 #[derive(Args, Clone, Debug)]
 pub struct StackSettings {
-    /// SQLite database; created, migrated and seeded with 10,000 users on first start
-    #[arg(long, env = "ASIDE_DATABASE", default_value = "sqlite://aside.db", value_name = "URL")]
+    /// Database, sqlite://PATH or postgres://...; migrated and seeded with 10,000 users on first start
+    #[arg(
+        long,
+        env = "ASIDE_DATABASE",
+        hide_env_values = true,
+        default_value = "sqlite://aside.db",
+        value_name = "URL"
+    )]
     pub database: String,
 
     /// The cache.
@@ -102,7 +108,7 @@ pub struct StackSettings {
     #[arg(long, env = "ASIDE_NEGATIVE_TTL", default_value = "5s", value_parser = life, value_name = "DURATION")]
     pub negative_ttl: Duration,
 
-    /// How slow the SQLite query is made
+    /// How slow the query is made
     #[arg(long, env = "ASIDE_SLOW_QUERY", default_value = "500ms", value_parser = pause, value_name = "DURATION")]
     pub slow_query: Duration,
 
@@ -142,7 +148,7 @@ pub struct ServerSettings {
 #[derive(Args, Clone, Debug)]
 pub struct QueueAddress {
     /// Queue of jobs: sqlite://PATH, postgres://..., redis://... (rediss:// for TLS); without it, an SQLite
-    /// file beside the database, with `-jobs` after its name
+    /// file beside the database, with `-jobs` after its name, or the database itself on PostgreSQL
     #[arg(long, env = "ASIDE_QUEUE", hide_env_values = true, value_name = "URL")]
     pub queue: Option<Secret>,
 }

@@ -34,7 +34,7 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
     ("demo", &["axum", "sqlx", "async_memcached", "crate::config"]),
     ("jobs", &["axum", "memcached::"]),
     ("operator", &["axum", "sqlx", "async_memcached", "crate::users"]),
-    ("sessions", &["axum", "sqlx", "async_memcached", "Database", "Fallback", "tracing"]),
+    ("sessions", &["axum", "sqlx", "async_memcached", "cookie", "Database", "Fallback", "tracing"]),
     ("sources", &["axum", "memcached::", "crate::users"]),
     ("users", &["axum", "memcached::"]),
     ("resources", &["axum", "sqlx", "memcached::", "SELECT"]),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::StartError;
 use crate::{
     config::{QueueAddress, QueueSettings, Settings},
-    database::{is_same_file, options_of},
+    database::{is_postgres, is_same_file, options_of},
     jobs::{Attempt, Outcome, Queue, QueueLimits, Target, Timing, WarmUp, Worker},
     metrics::{Counts, JobResult, Metrics},
     resources::Resources,
@@ -17,6 +17,10 @@ use crate::{
 /// [`StartError::Setting`], which says what `--queue` or `--database` takes and repeats nothing of it.
 pub fn queue(settings: &QueueAddress, database: &str) -> Result<Queue, StartError> {
     let Some(url) = &settings.queue else {
+        if is_postgres(database) {
+            let same = Queue::new(database, QueueLimits::default());
+            return same.map_err(|error| StartError::invalid("--database <URL>", error));
+        }
         // The file beside the users' database, so that neither waits for the other's writes.
         let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
         let beside = Queue::new(&format!("{place}-jobs"), QueueLimits::default()).ok();

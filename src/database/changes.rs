@@ -2,11 +2,14 @@
 //! them yet. It survives a crash between the commit and the forgetting, and a memcached that is away.
 //!
 //! Writers of SQLite come one after the other, so that positions become visible in their order: whoever has
-//! read up to a position has seen all before it.
+//! read up to a position has seen all before it. Those of PostgreSQL are given positions before they commit, in any order:
+//! there, nobody passes a position by. Servers go by the bits of each change, and memories by the transactions that they
+//! have seen ([`News`](super::News)).
 
-use sqlx::SqliteConnection;
-
-use super::{Database, Unwritten, connections::Writing};
+use super::{
+    Database, Unwritten,
+    statement::{Row, Sql, Writing},
+};
 use crate::cache::{Change, Key, Page, Places};
 
 /// Changes that every server has forgotten stay in the log until so many have come after them. A process that
@@ -18,6 +21,52 @@ const PAGE_MAX: u32 = 1_000;
 
 /// Changes that are recorded in one transaction; others write between two of them.
 const CHANGES_PER_TRANSACTION: usize = 5_000;
+
+const SUPERSEDE: Sql = Sql::both("UPDATE changes SET missing = 0 WHERE key = $1 AND missing <> 0");
+
+const APPEND: Sql = Sql {
+    sqlite: "INSERT INTO changes (key, missing)
+             SELECT $1, coalesce(sum(1 << place), 0) FROM servers
+             RETURNING position, (SELECT list FROM serving)",
+    postgres: "INSERT INTO changes (key, missing)
+               SELECT $1, coalesce(bit_or(1::bigint << place::int), 0) FROM servers
+               RETURNING position, (SELECT list FROM serving)",
+};
+
+const EXTENT: Sql =
+    Sql::both("SELECT coalesce((SELECT max(position) FROM changes), 0), pruned, list FROM serving");
+
+const CHANGES: Sql = Sql::both(
+    "SELECT position, key FROM changes WHERE position > $1 AND position <= $2
+     AND ($3 IS NULL OR missing & $3 <> 0) ORDER BY position LIMIT $4",
+);
+
+const MISSING: Sql =
+    Sql::both("SELECT count(*) FROM changes WHERE missing <> 0 AND missing & $1 <> 0");
+
+const RECORD: Sql = Sql {
+    sqlite: "UPDATE changes SET missing = missing & ~$1
+             WHERE position IN (SELECT value FROM json_each($2))
+             AND (SELECT list FROM serving) = $3",
+    // In one order, so that two processes never wait for each other.
+    postgres: "UPDATE changes SET missing = missing & ~$1 WHERE position IN (
+                   SELECT position FROM changes
+                   WHERE position IN (SELECT json_array_elements_text($2::json)::bigint)
+                   ORDER BY position FOR UPDATE)
+               AND (SELECT list FROM serving) = $3",
+};
+
+pub(super) const LAST: Sql = Sql::both("SELECT coalesce(max(position), 0) FROM changes");
+
+const PRUNE: Sql = Sql {
+    sqlite: "DELETE FROM changes WHERE missing = 0 AND position <= $1 RETURNING position",
+    postgres: "DELETE FROM changes WHERE missing = 0 AND position <= $1 RETURNING xact::text::bigint",
+};
+
+const PRUNED: Sql = Sql {
+    sqlite: "UPDATE serving SET pruned = max(pruned, $1)",
+    postgres: "UPDATE serving SET pruned = greatest(pruned, $1)",
+};
 
 /// A change that was just committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,25 +82,18 @@ pub struct Outdated {
 pub struct Extent {
     /// The last change there ever was; 0 if there was none.
     pub last: i64,
-    /// Changes up to this one may have been removed.
+    /// Changes up to this one may have been removed; on PostgreSQL, those of transactions up to this one.
     pub pruned: i64,
     /// The number of the list of servers in force; it grows with each.
     pub list: i64,
 }
 
-/// A position and its key, as they are stored.
-type Row = (i64, String);
-
 /// Appends to the log, in the open transaction, that `key` is outdated everywhere. A change of the same key that
 /// is not forgotten everywhere yet is superseded: the log holds at most one of those for each key.
-pub(super) async fn append(connection: &mut SqliteConnection, key: Key) -> sqlx::Result<Outdated> {
-    let supersede = "UPDATE changes SET missing = 0 WHERE key = ?1 AND missing <> 0";
-    sqlx::query(supersede).bind(key.as_str()).execute(&mut *connection).await?;
-    let insert = "INSERT INTO changes (key, missing)
-                  SELECT ?1, coalesce(sum(1 << place), 0) FROM servers
-                  RETURNING position, (SELECT list FROM serving)";
-    let (position, list) = sqlx::query_as(insert).bind(key.as_str()).fetch_one(connection).await?;
-    Ok(Outdated { change: Change { position, key }, list })
+pub(super) async fn append(writing: &mut Writing, key: Key) -> sqlx::Result<Outdated> {
+    writing.rows(SUPERSEDE, &[key.as_str().into()]).await?;
+    let row = writing.row(APPEND, &[key.as_str().into()]).await?;
+    Ok(Outdated { change: Change { position: row.get(0)?, key }, list: row.get(1)? })
 }
 
 impl Database {
@@ -60,10 +102,8 @@ impl Database {
     /// # Errors
     /// If the database can't be read.
     pub async fn extent(&self) -> sqlx::Result<Extent> {
-        let select = "SELECT coalesce((SELECT max(position) FROM changes), 0),
-                      pruned, list FROM serving";
-        let (last, pruned, list) = sqlx::query_as(select).fetch_one(&self.log).await?;
-        Ok(Extent { last, pruned, list })
+        let row = self.log.row(EXTENT, &[]).await?;
+        Ok(Extent { last: row.get(0)?, pruned: row.get(1)?, list: row.get(2)? })
     }
 
     /// The changes after `after` and up to `last`: all of them, or those that the server at `place` has not forgotten
@@ -72,11 +112,9 @@ impl Database {
     /// # Errors
     /// If the database can't be read.
     pub async fn changes(&self, place: Option<u16>, after: i64, last: i64) -> sqlx::Result<Page> {
-        let select = "SELECT position, key FROM changes WHERE position > ?1 AND position <= ?2
-                      AND (?3 IS NULL OR missing & ?3 <> 0) ORDER BY position LIMIT ?4";
-        let select = sqlx::query_as(select).bind(after).bind(last);
-        let select = select.bind(place.map(|place| Places::only(place).bits())).bind(PAGE_MAX);
-        Ok(page(select.fetch_all(&self.log).await?, last))
+        let missing = place.map(|place| Places::only(place).bits());
+        let values = [after.into(), last.into(), missing.into(), i64::from(PAGE_MAX).into()];
+        page(&self.log.rows(CHANGES, &values).await?, last)
     }
 
     /// Counts the changes that some of the servers at `places` have not forgotten yet.
@@ -84,9 +122,7 @@ impl Database {
     /// # Errors
     /// If the database can't be read.
     pub async fn missing(&self, places: Places) -> sqlx::Result<u64> {
-        let select = "SELECT count(*) FROM changes WHERE missing <> 0 AND missing & ?1 <> 0";
-        let count: i64 =
-            sqlx::query_scalar(select).bind(places.bits()).fetch_one(&self.log).await?;
+        let count: i64 = self.log.row(MISSING, &[places.bits().into()]).await?.get(0)?;
         Ok(count.unsigned_abs())
     }
 
@@ -102,42 +138,43 @@ impl Database {
         positions: &[i64],
     ) -> Result<(), Unwritten> {
         for positions in positions.chunks(CHANGES_PER_TRANSACTION) {
-            let mut transaction = self.begin().await?;
-            let update = "UPDATE changes SET missing = missing & ~?1
-                          WHERE position IN (SELECT value FROM json_each(?2))
-                          AND (SELECT list FROM serving) = ?3";
+            let mut writing = self.begin().await?;
             let positions = serde_json::json!(positions).to_string();
-            let update = sqlx::query(update).bind(places.bits()).bind(positions).bind(list);
-            update.execute(&mut *transaction).await?;
-            prune(&mut transaction).await?;
-            transaction.commit().await?;
+            let values = [places.bits().into(), positions.as_str().into(), list.into()];
+            writing.rows(RECORD, &values).await?;
+            prune(&mut writing).await?;
+            writing.commit().await?;
         }
         Ok(())
     }
 }
 
 /// Removes what every server has forgotten and nobody is expected to follow any more.
-async fn prune(transaction: &mut Writing) -> sqlx::Result<()> {
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM changes")
-        .fetch_one(&mut **transaction)
-        .await?;
+async fn prune(writing: &mut Writing) -> sqlx::Result<()> {
+    let last: i64 = writing.row(LAST, &[]).await?.get(0)?;
     let pruned = last - KEPT_MAX;
-    let delete = "DELETE FROM changes WHERE missing = 0 AND position <= ?1";
-    if pruned > 0
-        && sqlx::query(delete).bind(pruned).execute(&mut **transaction).await?.rows_affected() > 0
-    {
-        let update = "UPDATE serving SET pruned = max(pruned, ?1)";
-        sqlx::query(update).bind(pruned).execute(&mut **transaction).await?;
+    if pruned > 0 {
+        let gone = writing.rows(PRUNE, &[pruned.into()]).await?;
+        let gone: Vec<i64> = gone.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+        if let Some(up_to) = gone.into_iter().max() {
+            writing.rows(PRUNED, &[up_to.into()]).await?;
+        }
     }
     Ok(())
 }
 
 /// Leaves out what is no key: only sound ones are ever noted, and another one is not in the cache either.
-fn page(rows: Vec<Row>, last: i64) -> Page {
+fn page(rows: &[Row], last: i64) -> sqlx::Result<Page> {
     let is_full = rows.len() >= PAGE_MAX as usize;
-    let up_to = rows.last().filter(|_| is_full).map_or(last, |(position, _)| *position);
-    let changes = rows
-        .into_iter()
-        .filter_map(|(position, key)| Key::new(&key).ok().map(|key| Change { position, key }));
-    Page { changes: changes.collect(), up_to, is_full }
+    let mut page = Page { changes: Vec::with_capacity(rows.len()), up_to: last, is_full };
+    for row in rows {
+        let position = row.get(0)?;
+        if is_full {
+            page.up_to = position;
+        }
+        if let Ok(key) = Key::new(&row.get::<String>(1)?) {
+            page.changes.push(Change { position, key });
+        }
+    }
+    Ok(page)
 }

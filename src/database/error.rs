@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::migrate::MigrateError;
+use sqlx::{migrate::MigrateError, postgres::PgDatabaseError, sqlite::SqliteError};
 
 use crate::cache::LoadError;
 
@@ -29,8 +29,36 @@ pub(super) mod code {
 
 /// The primary result code of SQLite in `error`: the low byte of the extended one.
 pub(super) fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
-    let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    let error = error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
+    let extended: u32 = sqlx::error::DatabaseError::code(error)?.parse().ok()?;
     Some(extended & 0xff)
+}
+
+/// SQLSTATE of PostgreSQL for a statement that was cancelled, as one past its deadline is.
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const CANCELLED: &str = "57014";
+
+/// The SQLSTATE of PostgreSQL in `error`.
+pub(super) fn postgres_state(error: &sqlx::Error) -> Option<&str> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    Some(error.code())
+}
+
+/// True if the PostgreSQL server, or the way to it, is what failed: the same may succeed later, there or on another.
+/// 08 is a connection, 25006 a server that only reads, 40 a conflict that others won, 53 a want of room or connections,
+/// 55P03 a lock, 57 an operator's doing, 58 the system.
+pub(super) fn may_pass(error: &sqlx::Error) -> bool {
+    const CLASSES: [&str; 7] = ["08", "25006", "40", "53", "55P03", "57", "58"];
+    match (postgres_state(error), error) {
+        (Some(state), _) => CLASSES.iter().any(|class| state.starts_with(class)),
+        (None, error) => {
+            use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+            matches!(
+                error,
+                Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed
+            )
+        }
+    }
 }
 
 /// True if another process holds what is asked for.
@@ -51,8 +79,8 @@ pub struct OpenError {
 /// The reason why a database can't be opened. A file that is not ours is never changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenFailure {
-    /// The setting is no URL of an SQLite file.
-    #[error("it is not of the form sqlite://PATH")]
+    /// The setting is no URL of a database.
+    #[error("it is not of the form sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     NotAUrl,
     /// An in-memory or temporary database: each connection would have one of its own.
     #[error("a database in memory is not supported; name a file, as in sqlite://aside.db")]
@@ -63,6 +91,9 @@ pub enum OpenFailure {
     /// The path is that of a directory.
     #[error("it is a directory")]
     Directory,
+    /// A PostgreSQL server before version 13.
+    #[error("its server is PostgreSQL {0}, and Aside takes 13 or later")]
+    TooOld(String),
     /// The file is something else.
     #[error("the file is not an SQLite database")]
     NotADatabase,
@@ -133,11 +164,12 @@ impl From<MigrateError> for OpenFailure {
 impl From<sqlx::Error> for LoadError {
     fn from(error: sqlx::Error) -> Self {
         let why = one_line(&error).into();
-        match (sqlite_code(&error), &error) {
+        match sqlite_code(&error) {
             // Only the deadline's handler interrupts.
-            (Some(code::INTERRUPT), _) => Self::Timeout,
-            (Some(code::BUSY | code::LOCKED | code::CANNOT_OPEN), _)
-            | (None, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => Self::Unavailable(why),
+            Some(code::INTERRUPT) => Self::Timeout,
+            None if postgres_state(&error) == Some(CANCELLED) => Self::Timeout,
+            Some(code::BUSY | code::LOCKED | code::CANNOT_OPEN) => Self::Unavailable(why),
+            None if may_pass(&error) => Self::Unavailable(why),
             _ => Self::Failed(why),
         }
     }

@@ -1,18 +1,20 @@
-//! The database: an SQLite file, its connections and its schema, and the log of changes in it.
+//! The database: an SQLite file or PostgreSQL, its connections and its schema, and the log of changes in it.
+//!
+//! What the two say differently is in `statement`: each statement in the words of both. What they do differently, opening,
+//! bounding a query, beginning a write, has a folder for each.
 
 mod changes;
-mod checkpoint;
 mod connections;
 mod error;
-mod file;
-mod migration;
+mod lent;
+mod postgres;
 mod ready;
 mod servers;
-mod slowness;
+mod sqlite;
+mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unwritten;
-mod url;
 mod watch;
 mod write;
 
@@ -20,16 +22,14 @@ pub use self::{
     changes::{Extent, Outdated},
     connections::Database,
     error::{OpenError, OpenFailure},
-    file::is_same_file,
     ready::NotReady,
     servers::{Serving, ServingError},
     unwritten::Unwritten,
-    watch::Watch,
+    watch::{News, Watch},
 };
 pub(crate) use self::{
-    connections::{Writing, writer_pool},
     error::is_locked,
-    file::FileIdentity,
-    migration::while_locked,
-    url::options_of,
+    postgres::is_url as is_postgres,
+    sqlite::{FileIdentity, is_same_file, options_of, while_locked, writer_pool},
+    statement::{Row, Sql, Writing},
 };

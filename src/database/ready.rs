@@ -6,16 +6,17 @@ use tokio::time::timeout;
 
 use super::{
     Database,
-    error::{code, sqlite_code},
-    file::FileIdentity,
+    error::{code, may_pass, sqlite_code},
+    sqlite::FileIdentity,
+    statement::Sql,
 };
 
 /// Longest time for all of [`Database::ready`]. Past it, the database counts as not answering.
 const READY_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The last user, and with it the pages on the way there.
-const QUERY: &str =
-    "SELECT id, name, email, created_at, updated_at FROM users ORDER BY id DESC LIMIT 1";
+const QUERY: Sql =
+    Sql::both("SELECT id, name, email, created_at, updated_at FROM users ORDER BY id DESC LIMIT 1");
 
 /// Why the database cannot serve. Fit for a public answer: it says nothing of paths or statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,21 +57,21 @@ impl Database {
     }
 
     async fn same_file(&self) -> Result<(), NotReady> {
-        match FileIdentity::of(&self.path).await {
-            Ok(file) if file == self.file => Ok(()),
+        let Some(home) = &self.home else { return Ok(()) };
+        match FileIdentity::of(&home.path).await {
+            Ok(file) if file == home.file => Ok(()),
             Ok(_) => Err(NotReady::Replaced),
             Err(_) => Err(NotReady::Gone),
         }
     }
 
     async fn readable(&self) -> Result<(), NotReady> {
-        let last = sqlx::query(QUERY).fetch_optional(&self.probe).await;
+        let last = self.probe.rows(QUERY, &[]).await;
         let Err(error) = last else { return Ok(()) };
-        Err(match (sqlite_code(&error), error) {
-            (Some(code::CORRUPT | code::NOT_A_DATABASE), _) => NotReady::Corrupt,
-            (Some(code::BUSY | code::LOCKED), _) | (_, sqlx::Error::PoolTimedOut) => {
-                NotReady::Silent
-            }
+        Err(match sqlite_code(&error) {
+            Some(code::CORRUPT | code::NOT_A_DATABASE) => NotReady::Corrupt,
+            Some(code::BUSY | code::LOCKED) => NotReady::Silent,
+            None if may_pass(&error) => NotReady::Silent,
             _ => NotReady::Failing,
         })
     }

@@ -5,13 +5,56 @@ use std::{
     collections::HashSet,
     ffi::OsString,
     fs::{File, TryLockError},
+    time::Duration,
 };
 
-use super::{Database, Unwritten, connections::Writing, error::one_line};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Database, Unwritten,
+    changes::LAST,
+    error::one_line,
+    lent::Lent,
+    statement::{Row, Sql, Writing, hold},
+    unwritten::WRITE_WAIT,
+};
 use crate::cache::{PLACES_MAX, Places};
 
 /// A list without any server, as it is written.
 const NONE: &str = "none";
+
+const LIST: Sql = Sql::both("SELECT list FROM serving");
+
+const SERVERS: Sql = Sql::both("SELECT address, empty_to FROM servers ORDER BY place");
+
+const EMPTY_TO: Sql = Sql::both("SELECT empty_to FROM servers WHERE place = $1");
+
+const GIVE_UP: Sql = Sql::both(
+    "UPDATE servers SET empty_to = (SELECT max(position) FROM changes)
+     WHERE place = $1 AND (SELECT list FROM serving) = $2 RETURNING place",
+);
+
+const EMPTIED: Sql = Sql::both(
+    "UPDATE servers SET empty_to = NULL
+     WHERE place = $1 AND empty_to <= $2 AND (SELECT list FROM serving) = $3",
+);
+
+const REMOVE_SERVERS: Sql = Sql::both("DELETE FROM servers");
+
+const ADD_SERVER: Sql =
+    Sql::both("INSERT INTO servers (place, address, empty_to) VALUES ($1, $2, $3)");
+
+const SET_LIST: Sql = Sql::both("UPDATE serving SET list = $1");
+
+const CLEAR: Sql = Sql::both(
+    "UPDATE changes SET missing = missing & ~$1 WHERE missing <> 0 AND missing & $1 <> 0",
+);
+
+/// Between two looks whether a lock is free.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Held by a process on PostgreSQL that keeps entries in its memory alone. The number is any that other programs do not use.
+const ALONE: &str = "SELECT pg_try_advisory_lock(71933263373652)";
 
 /// The list in force, as a process has joined it.
 #[derive(Debug)]
@@ -21,7 +64,14 @@ pub struct Serving {
     /// The number of the list; another number is another list.
     pub list: i64,
     /// Held for as long as the process serves alone.
-    _alone: Option<File>,
+    _alone: Option<Alone>,
+}
+
+/// The lock of a process that serves alone.
+#[derive(Debug)]
+enum Alone {
+    File(#[expect(dead_code, reason = "it is locked until it is dropped")] File),
+    Connection(#[expect(dead_code, reason = "it has a lock until it is dropped")] Lent),
 }
 
 /// Why a process can't serve with its list of servers.
@@ -72,12 +122,12 @@ impl Database {
         if servers.len() > usize::from(PLACES_MAX) {
             return Err(ServingError::TooMany);
         }
-        let _alone = if servers.is_empty() { Some(self.alone()?) } else { None };
-        let mut transaction = self.begin().await?;
-        let list: i64 =
-            sqlx::query_scalar("SELECT list FROM serving").fetch_one(&mut *transaction).await?;
-        let select = "SELECT address, empty_to FROM servers ORDER BY place";
-        let before: Vec<Listed> = sqlx::query_as(select).fetch_all(&mut *transaction).await?;
+        let _alone = if servers.is_empty() { Some(self.alone().await?) } else { None };
+        let mut writing = self.begin_alone().await?;
+        let list: i64 = writing.row(LIST, &[]).await?.get(0)?;
+        let before = writing.rows(SERVERS, &[]).await?;
+        let listed = |row: &Row| Ok::<Listed, sqlx::Error>((row.get(0)?, row.get(1)?));
+        let before: Vec<Listed> = before.iter().map(listed).collect::<Result<_, _>>()?;
         let theirs: Vec<String> = before.iter().map(|(address, _)| address.clone()).collect();
         let grows = is_within(&theirs, servers);
         if list > 0 && grows && theirs.len() == servers.len() {
@@ -86,27 +136,36 @@ impl Database {
         if list > 0 && !adopt {
             return Err(ServingError::OtherServers { ours: text(servers), theirs: text(&theirs) });
         }
-        let last: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM changes")
-            .fetch_one(&mut *transaction)
-            .await?;
+        let last: i64 = writing.row(LAST, &[]).await?.get(0)?;
         let after =
             successors(if grows { &before } else { &[] }, servers, (list > 0).then_some(last));
-        replace(&mut transaction, &after, list + 1).await?;
-        transaction.commit().await?;
+        replace(&mut writing, &after, list + 1).await?;
+        writing.commit().await?;
         let servers = after.into_iter().map(|(address, _)| address).collect();
         Ok(Serving { servers, list: list + 1, _alone })
     }
 
-    /// Makes sure that no other process keeps entries in its memory alone: by a lock on a file beside the database,
-    /// which goes with the process however that ends.
-    fn alone(&self) -> Result<File, ServingError> {
-        let mut path = OsString::from(&*self.path);
+    /// Makes sure that no other process keeps entries in its memory alone: by a lock that goes with the process however
+    /// that ends, on a file beside the database, or on the server's side of a connection.
+    async fn alone(&self) -> Result<Alone, ServingError> {
+        let Some(home) = &self.home else {
+            // The server may not have noticed yet that the one before is dead.
+            let give_up = Instant::now() + WRITE_WAIT;
+            loop {
+                match hold(&self.writer, ALONE).await? {
+                    Some(held) => return Ok(Alone::Connection(held)),
+                    None if Instant::now() > give_up => return Err(ServingError::NotAlone),
+                    None => sleep(LOCK_PAUSE).await,
+                }
+            }
+        };
+        let mut path = OsString::from(&*home.path);
         path.push("-alone");
         let unavailable = |error| Unwritten::Unavailable(one_line(&error));
         let file = File::options().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(unavailable)?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(Alone::File(file)),
             Err(TryLockError::WouldBlock) => Err(ServingError::NotAlone),
             Err(TryLockError::Error(error)) => Err(unavailable(error).into()),
         }
@@ -117,10 +176,8 @@ impl Database {
     /// # Errors
     /// If the database can't be read.
     pub async fn empty_to(&self, place: u16) -> sqlx::Result<Option<i64>> {
-        let select = "SELECT empty_to FROM servers WHERE place = ?1";
-        let found: Option<Option<i64>> =
-            sqlx::query_scalar(select).bind(place).fetch_optional(&self.log).await?;
-        Ok(found.flatten())
+        let found = self.log.rows(EMPTY_TO, &[i64::from(place).into()]).await?.pop();
+        found.map_or(Ok(None), |row| row.get(0))
     }
 
     /// Notes that the server at `place` of `list` is to be emptied rather than told of each change until now.
@@ -128,14 +185,12 @@ impl Database {
     /// # Errors
     /// If the database can't be written.
     pub async fn give_up(&self, list: i64, place: u16) -> Result<(), Unwritten> {
-        let note = "UPDATE servers SET empty_to = (SELECT max(position) FROM changes)
-                    WHERE place = ?1 AND (SELECT list FROM serving) = ?2";
-        let mut transaction = self.begin().await?;
-        let noted = sqlx::query(note).bind(place).bind(list).execute(&mut *transaction).await;
-        if noted?.rows_affected() > 0 {
-            clear(&mut transaction, Places::only(place)).await?;
+        let mut writing = self.begin().await?;
+        let noted = writing.rows(GIVE_UP, &[i64::from(place).into(), list.into()]).await?;
+        if !noted.is_empty() {
+            clear(&mut writing, Places::only(place)).await?;
         }
-        Ok(transaction.commit().await?)
+        Ok(writing.commit().await?)
     }
 
     /// Notes that the server at `place` of `list` was emptied after the change `up_to`.
@@ -143,12 +198,9 @@ impl Database {
     /// # Errors
     /// If the database can't be written; it is then emptied once more later, which does no harm.
     pub async fn emptied(&self, list: i64, place: u16, up_to: i64) -> Result<(), Unwritten> {
-        let note = "UPDATE servers SET empty_to = NULL
-                    WHERE place = ?1 AND empty_to <= ?2 AND (SELECT list FROM serving) = ?3";
-        let mut transaction = self.begin().await?;
-        let noted = sqlx::query(note).bind(place).bind(up_to).bind(list);
-        noted.execute(&mut *transaction).await?;
-        Ok(transaction.commit().await?)
+        let mut writing = self.begin().await?;
+        writing.rows(EMPTIED, &[i64::from(place).into(), up_to.into(), list.into()]).await?;
+        Ok(writing.commit().await?)
     }
 }
 
@@ -168,28 +220,25 @@ fn successors(stay: &[Listed], servers: &[String], last: Option<i64>) -> Vec<Lis
     stay.iter().cloned().chain(new).collect()
 }
 
-async fn replace(transaction: &mut Writing, servers: &[Listed], list: i64) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM servers").execute(&mut **transaction).await?;
+async fn replace(writing: &mut Writing, servers: &[Listed], list: i64) -> sqlx::Result<()> {
+    writing.rows(REMOVE_SERVERS, &[]).await?;
     // Of servers that are not there, nobody will ever say that they have forgotten anything.
     let mut untold = Places::from_bits(-1);
     for (place, (address, empty_to)) in (0_u16..).zip(servers) {
-        let insert = "INSERT INTO servers (place, address, empty_to) VALUES (?1, ?2, ?3)";
-        let insert = sqlx::query(insert).bind(place).bind(address).bind(empty_to);
-        insert.execute(&mut **transaction).await?;
+        let values = [i64::from(place).into(), address.as_str().into(), (*empty_to).into()];
+        writing.rows(ADD_SERVER, &values).await?;
         if empty_to.is_none() {
             untold = untold.without(Places::only(place));
         }
     }
-    clear(transaction, untold).await?;
-    sqlx::query("UPDATE serving SET list = ?1").bind(list).execute(&mut **transaction).await?;
+    clear(writing, untold).await?;
+    writing.rows(SET_LIST, &[list.into()]).await?;
     Ok(())
 }
 
 /// Expects nothing more of `places` for any change until now.
-async fn clear(transaction: &mut Writing, places: Places) -> sqlx::Result<()> {
-    let update =
-        "UPDATE changes SET missing = missing & ~?1 WHERE missing <> 0 AND missing & ?1 <> 0";
-    sqlx::query(update).bind(places.bits()).execute(&mut **transaction).await?;
+async fn clear(writing: &mut Writing, places: Places) -> sqlx::Result<()> {
+    writing.rows(CLEAR, &[places.bits().into()]).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::{code, one_line, sqlite_code};
+use super::error::{code, may_pass, one_line, sqlite_code};
 
 /// Longest wait of a write for its turn and for another's lock on the file. Past it, it fails as unavailable.
 pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
@@ -17,10 +17,10 @@ pub enum Unwritten {
     /// A value that no two rows may share is another row's.
     #[error("another row has the same value")]
     Taken,
-    /// The file is locked, full, read-only or gone: the same write may succeed later.
+    /// The database is locked, full, read-only, gone or away: the same write may succeed later.
     #[error("the database can't be written: {0}")]
     Unavailable(String),
-    /// Anything else, in SQLite's words, for the log.
+    /// Anything else, in the database's words, for the log.
     #[error("the write failed: {0}")]
     Failed(String),
 }
@@ -30,9 +30,9 @@ impl From<sqlx::Error> for Unwritten {
         if error.as_database_error().is_some_and(|error| error.is_unique_violation()) {
             return Self::Taken;
         }
-        let may_pass = match (sqlite_code(&error), &error) {
-            (Some(code), _) => MAY_PASS.contains(&code),
-            (None, error) => matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed),
+        let may_pass = match sqlite_code(&error) {
+            Some(code) => MAY_PASS.contains(&code),
+            None => may_pass(&error),
         };
         let why = one_line(&error);
         if may_pass { Self::Unavailable(why) } else { Self::Failed(why) }

@@ -3,18 +3,34 @@
 use tokio::time::timeout;
 
 use super::{
-    Database, Outdated, Unwritten, changes, connections::Writing, file::FileIdentity,
+    Database, Outdated, Unwritten, changes, postgres, sqlite,
+    statement::{Pool, Writing},
     unwritten::WRITE_WAIT,
 };
 use crate::cache::Key;
 
 impl Database {
-    /// Begins a transaction that is a writer from its first statement: one that began as a reader and then wrote
-    /// would fail at once if another had written in between, whatever the busy timeout.
+    /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Writing, Unwritten> {
+        self.begun(false).await
+    }
+
+    /// Begins a transaction beside which nobody writes.
+    pub(super) async fn begin_alone(&self) -> Result<Writing, Unwritten> {
+        self.begun(true).await
+    }
+
+    async fn begun(&self, is_alone: bool) -> Result<Writing, Unwritten> {
+        let begun = async {
+            match &self.writer {
+                // There is never another.
+                Pool::Sqlite(pool) => sqlite::begin(pool).await,
+                Pool::Postgres(pool) => postgres::begin(pool, is_alone).await,
+            }
+        };
         // One limit for both waits, for the writes of this process and for the lock of others. A transaction
-        // that begins too late is rolled back by sqlx.
-        match timeout(WRITE_WAIT, self.writer.begin_with("BEGIN IMMEDIATE")).await {
+        // that begins too late is rolled back.
+        match timeout(WRITE_WAIT, begun).await {
             Ok(begun) => Ok(begun?),
             Err(_) => Err(Unwritten::Unavailable("it has been locked for too long".to_owned())),
         }
@@ -23,16 +39,16 @@ impl Database {
     /// Commits what was written, and with it that the entry of `key` is outdated.
     pub(crate) async fn commit(
         &self,
-        mut transaction: Writing,
+        mut writing: Writing,
         key: Key,
     ) -> Result<Outdated, Unwritten> {
-        let outdated = changes::append(&mut transaction, key).await?;
-        transaction.commit().await?;
-        // What is committed to a file that has lost its name is lost with the last connection to it.
-        if FileIdentity::of(&self.path).await.is_ok_and(|now| now == self.file) {
-            Ok(outdated)
-        } else {
-            Err(Unwritten::Unavailable("the database file is gone".to_owned()))
+        let outdated = changes::append(&mut writing, key).await?;
+        writing.commit().await?;
+        match &self.home {
+            Some(home) if !home.is_kept().await => {
+                Err(Unwritten::Unavailable("the database file is gone".to_owned()))
+            }
+            _ => Ok(outdated),
         }
     }
 
@@ -41,7 +57,7 @@ impl Database {
     /// # Errors
     /// If the database can't be written.
     pub async fn outdate(&self, key: Key) -> Result<Outdated, Unwritten> {
-        let transaction = self.begin().await?;
-        self.commit(transaction, key).await
+        let writing = self.begin().await?;
+        self.commit(writing, key).await
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::Log;
 use crate::{
     cache::{Servers, Store},
-    database::Watch,
+    database::{News, Watch},
 };
 
 /// Pause between two looks whether the database has changed: what a write by another process may go unnoticed for
@@ -17,46 +17,30 @@ const POLL_PAUSE: Duration = Duration::from_millis(100);
 /// Follows the log for ever. While the database can't be read, entries of the memory live out their few seconds.
 ///
 /// Once another list of servers is in force, those of this process are used no longer: nobody tells them anything.
-pub(super) async fn follow(log: &Log, servers: Option<&dyn Servers>) {
-    let (mut heard, mut watch) = (log.heard, None);
+pub(super) async fn follow(log: &Log, mut watch: Watch, servers: Option<&dyn Servers>) {
     loop {
         sleep(POLL_PAUSE).await;
-        match hear(log, &mut watch, &mut heard).await {
-            Ok(list) if list != log.list() && log.superseded() => {
-                tracing::error!(
-                    "the database was given another list of memcached servers: this process uses its own no longer, \
-                     and must be started anew with that list"
-                );
-                servers.iter().for_each(|servers| servers.retire());
-            }
-            Ok(_) => {}
-            Err(_) => watch = None,
+        let Ok(Some(News { keys, list })) = watch.news().await else { continue };
+        if keys.as_ref().is_none_or(|keys| !keys.is_empty()) {
+            log.has_news.notify_one();
         }
-    }
-}
-
-/// Forgets what the log says since `heard`, and tells which list of servers is in force.
-async fn hear(log: &Log, watch: &mut Option<Watch>, heard: &mut i64) -> sqlx::Result<i64> {
-    let watch = match watch {
-        Some(watch) => watch,
-        None => watch.insert(log.database.watch().await?),
-    };
-    if !watch.has_changed().await? {
-        return Ok(log.list());
-    }
-    let extent = log.database.extent().await?;
-    if *heard < extent.pruned {
-        // Some of what came after is not in the log any more.
-        log.memory.clear();
-        *heard = extent.last;
-    }
-    while *heard < extent.last {
-        let page = log.database.changes(None, *heard, extent.last).await?;
-        for change in page.changes {
+        match keys {
             // A memory always does.
-            let _ = log.memory.forget(&change.key).await;
+            Some(keys) => {
+                for key in &keys {
+                    let _ = log.memory.forget(key).await;
+                }
+            }
+            None => {
+                log.memory.clear();
+            }
         }
-        *heard = page.up_to;
+        if list != log.list() && log.superseded() {
+            tracing::error!(
+                "the database was given another list of memcached servers: this process uses its own no longer, \
+                 and must be started anew with that list"
+            );
+            servers.iter().for_each(|servers| servers.retire());
+        }
     }
-    Ok(extent.list)
 }

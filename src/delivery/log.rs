@@ -3,30 +3,36 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{
+    Notify,
+    mpsc::{Receiver, Sender, channel},
+};
 
 use super::note::{Note, WAITING_MAX};
 use crate::{
     cache::{Backlog, Memory, Missed, PLACES_MAX, Places},
-    database::{Database, Serving},
+    database::{Database, Serving, Watch},
 };
 
 /// The log, and this process's part in its delivery.
 pub struct Log {
     pub(super) database: Database,
     pub(super) memory: Memory,
-    /// The change up to which the memory has heard of all.
-    pub(super) heard: i64,
     serving: Serving,
     spaces: Vec<&'static str>,
     notes: Sender<Note>,
     /// By place, the change up to which a server has forgotten all that it may hold.
     forgotten_to: [AtomicI64; PLACES_MAX as usize],
     is_superseded: AtomicBool,
+    /// Told when the log has changes that a sweep may find.
+    pub(super) has_news: Notify,
 }
 
-/// The notes of a log that are not recorded yet.
-pub struct Notes(pub(super) Receiver<Note>);
+/// The other side of a log: the notes that are not recorded yet, and the news that were not heard yet.
+pub struct Notes {
+    pub(super) noted: Receiver<Note>,
+    pub(super) watch: Watch,
+}
 
 impl Log {
     /// The log of `database` for a process that serves as `serving` says, with entries of `spaces`, some of them in
@@ -40,19 +46,19 @@ impl Log {
         memory: Memory,
         spaces: Vec<&'static str>,
     ) -> sqlx::Result<(Self, Notes)> {
-        let heard = database.extent().await?.last;
+        let watch = database.watch().await?;
         let (notes, noted) = channel(WAITING_MAX);
         let log = Self {
             database,
             memory,
-            heard,
             serving,
             spaces,
             notes,
             forgotten_to: [const { AtomicI64::new(0) }; PLACES_MAX as usize],
             is_superseded: AtomicBool::new(false),
+            has_news: Notify::new(),
         };
-        Ok((log, Notes(noted)))
+        Ok((log, Notes { noted, watch }))
     }
 
     /// The number of the list of servers that this process uses.
@@ -82,6 +88,10 @@ impl Log {
 
     /// Takes note that `place` has forgotten all up to `position`.
     pub(super) fn reached(&self, place: u16, position: i64) {
+        // What is to come there may have been given an earlier position.
+        if !self.database.is_in_order() {
+            return;
+        }
         if let Some(to) = self.forgotten_to.get(usize::from(place)) {
             to.fetch_max(position, Ordering::Relaxed);
         }

@@ -51,8 +51,8 @@ impl Delivery {
         let (mut tasks, delivered) = (JoinSet::new(), log.clone());
         tasks.spawn(async move {
             tokio::join!(
-                record::record(&delivered, notes.0),
-                follow::follow(&delivered, servers.as_deref()),
+                record::record(&delivered, notes.noted),
+                follow::follow(&delivered, notes.watch, servers.as_deref()),
                 sweep::sweep(&delivered, servers.as_deref()),
             );
         });

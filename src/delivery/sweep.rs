@@ -12,6 +12,9 @@ use crate::cache::{Change, Places, Servers};
 /// writer has died, or could not reach the server.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
+/// Time for a writer to forget by itself what it has committed. Past it, a change that was heard of is swept.
+const WRITER_GRACE: Duration = Duration::from_millis(60);
+
 /// Keys that a sweep forgets at once: enough to fill round trips, and few beside the lookups.
 const FORGOTTEN_AT_ONCE: usize = 256;
 
@@ -24,7 +27,13 @@ pub(super) async fn sweep(log: &Log, servers: Option<&dyn Servers>) {
     let Some(servers) = servers else { return };
     let mut due = 0;
     loop {
-        sleep(SWEEP_PAUSE).await;
+        tokio::select! {
+            () = sleep(SWEEP_PAUSE) => {}
+            () = log.has_news.notified() => {
+                due = log.database.extent().await.map_or(due, |extent| extent.last);
+                sleep(WRITER_GRACE).await;
+            }
+        }
         // A database that can't be read has no writes either; `/readyz` tells of it.
         let _ = sweep_once(log, servers, &mut due, MISSED_MAX).await;
     }

@@ -8,7 +8,6 @@ mod tests;
 mod write;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 pub use self::{
     error::WriteError,
@@ -18,6 +17,7 @@ pub use self::{
 };
 use crate::{
     cache::Policy,
+    database::Row,
     resources::{AnySource, Definition},
 };
 
@@ -42,15 +42,15 @@ pub struct User {
     pub updated_at: String,
 }
 
-/// By hand, as sqlx's derive would have all of sqlx and SQLite compiled a second time, for the compiler's own use.
-impl FromRow<'_, SqliteRow> for User {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl User {
+    /// The user in a row of `id`, `name`, `email`, `created_at` and `updated_at`.
+    fn read(row: &Row) -> sqlx::Result<Self> {
         Ok(Self {
-            id: row.try_get("id")?,
-            name: row.try_get("name")?,
-            email: row.try_get("email")?,
-            created_at: row.try_get("created_at")?,
-            updated_at: row.try_get("updated_at")?,
+            id: row.get(0)?,
+            name: row.get(1)?,
+            email: row.get(2)?,
+            created_at: row.get(3)?,
+            updated_at: row.get(4)?,
         })
     }
 }

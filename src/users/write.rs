@@ -1,22 +1,42 @@
 //! Writes: the row and its line in the log are committed in one transaction, the entry is forgotten, and then the write
 //! is acknowledged.
 
-use sqlx::{AssertSqlSafe, SqliteConnection};
-
 use super::{Profile, ProfileChange, SPACE, User, WriteError};
 use crate::{
     cache::Key,
-    database::{Database, Writing},
+    database::{Database, Sql, Writing},
     delivery::Delivery,
 };
 
 /// A write that was made, or the reason why not.
 type Result<T = Written, E = WriteError> = std::result::Result<T, E>;
 
-const COLUMNS: &str = "id, name, email, created_at, updated_at";
+const INSERT: Sql = Sql {
+    sqlite: "INSERT INTO users (name, email, created_at, updated_at)
+        VALUES ($1, $2, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+        RETURNING id, name, email, created_at, updated_at",
+    postgres: "INSERT INTO users (name, email, created_at, updated_at) VALUES ($1, $2, aside_now(), aside_now())
+        RETURNING id, name, email, created_at, updated_at",
+};
 
-/// The time of a change, as the columns have it.
-const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+const UPDATE: Sql = Sql {
+    sqlite: "UPDATE users SET name = coalesce($2, name), email = coalesce($3, email),
+        updated_at = CASE WHEN name = coalesce($2, name) AND email = coalesce($3, email)
+            THEN updated_at ELSE max(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), updated_at) END
+        WHERE id = $1 RETURNING id, name, email, created_at, updated_at",
+    postgres: "UPDATE users SET name = coalesce($2, name), email = coalesce($3, email),
+        updated_at = CASE WHEN name = coalesce($2, name) AND email = coalesce($3, email)
+            THEN updated_at ELSE greatest(aside_now(), updated_at) END
+        WHERE id = $1 RETURNING id, name, email, created_at, updated_at",
+};
+
+const DELETE: Sql = Sql::both("DELETE FROM users WHERE id = $1");
+
+/// The user as they are until this transaction ends: SQLite has one writer at a time.
+const FIND: Sql = Sql {
+    sqlite: "SELECT id, name, email, created_at, updated_at FROM users WHERE id = $1",
+    postgres: "SELECT id, name, email, created_at, updated_at FROM users WHERE id = $1 FOR UPDATE",
+};
 
 /// The users as they are written. Clones share the database.
 #[derive(Clone)]
@@ -51,14 +71,10 @@ impl Users {
     pub async fn create(self, profile: Profile) -> Result {
         let change = ProfileChange::from(profile);
         change.check()?;
-        let mut transaction = self.database.begin().await?;
-        let insert = format!(
-            "INSERT INTO users (name, email, created_at, updated_at)
-             VALUES (?1, ?2, {NOW}, {NOW}) RETURNING {COLUMNS}"
-        );
-        let insert = sqlx::query_as(AssertSqlSafe(insert)).bind(change.name).bind(change.email);
-        let user: User = insert.fetch_one(&mut *transaction).await?;
-        self.finish(transaction, user.id, Some(user)).await
+        let mut writing = self.database.begin().await?;
+        let user =
+            User::read(&writing.row(INSERT, &[change.name.into(), change.email.into()]).await?)?;
+        self.finish(writing, user.id, Some(user)).await
     }
 
     /// Changes a user, if `expected` says of the present version that it is the one to be changed. What is there already
@@ -73,17 +89,11 @@ impl Users {
         expected: impl Fn(&User) -> bool + Send,
     ) -> Result {
         change.check()?;
-        let mut transaction = self.database.begin().await?;
-        find(&mut transaction, id, expected).await?;
-        let update = format!(
-            "UPDATE users SET name = coalesce(?2, name), email = coalesce(?3, email),
-             updated_at = CASE WHEN name = coalesce(?2, name) AND email = coalesce(?3, email)
-                 THEN updated_at ELSE max({NOW}, updated_at) END
-             WHERE id = ?1 RETURNING {COLUMNS}"
-        );
-        let update = sqlx::query_as(AssertSqlSafe(update)).bind(id).bind(change.name);
-        let user: User = update.bind(change.email).fetch_one(&mut *transaction).await?;
-        self.finish(transaction, id, Some(user)).await
+        let mut writing = self.database.begin().await?;
+        find(&mut writing, id, expected).await?;
+        let values = [id.into(), change.name.into(), change.email.into()];
+        let user = User::read(&writing.row(UPDATE, &values).await?)?;
+        self.finish(writing, id, Some(user)).await
     }
 
     /// Deletes a user, if `expected` says of the present version that it is the one to be deleted.
@@ -91,26 +101,21 @@ impl Users {
     /// # Errors
     /// [`WriteError`]; nothing was written.
     pub async fn delete(self, id: i64, expected: impl Fn(&User) -> bool + Send) -> Result {
-        let mut transaction = self.database.begin().await?;
-        find(&mut transaction, id, expected).await?;
-        sqlx::query("DELETE FROM users WHERE id = ?1").bind(id).execute(&mut *transaction).await?;
-        self.finish(transaction, id, None).await
+        let mut writing = self.database.begin().await?;
+        find(&mut writing, id, expected).await?;
+        writing.rows(DELETE, &[id.into()]).await?;
+        self.finish(writing, id, None).await
     }
 
-    async fn finish(self, transaction: Writing, id: i64, user: Option<User>) -> Result {
+    async fn finish(self, writing: Writing, id: i64, user: Option<User>) -> Result {
         let key = Key::numbered(SPACE, id);
-        let outdated = self.database.commit(transaction, key.clone()).await?;
+        let outdated = self.database.commit(writing, key.clone()).await?;
         Ok(Written { user, key, is_forgotten: self.delivery.carry_out(outdated).await })
     }
 }
 
-async fn find(
-    connection: &mut SqliteConnection,
-    id: i64,
-    expected: impl Fn(&User) -> bool,
-) -> Result<()> {
-    let select = format!("SELECT {COLUMNS} FROM users WHERE id = ?1");
-    let select = sqlx::query_as(AssertSqlSafe(select)).bind(id);
-    let user: User = select.fetch_optional(connection).await?.ok_or(WriteError::NoSuchUser)?;
+async fn find(writing: &mut Writing, id: i64, expected: impl Fn(&User) -> bool) -> Result<()> {
+    let found = writing.rows(FIND, &[id.into()]).await?.pop();
+    let user = User::read(&found.ok_or(WriteError::NoSuchUser)?)?;
     if expected(&user) { Ok(()) } else { Err(WriteError::Changed) }
 }

@@ -1,24 +1,18 @@
 //! Where a queue lives during a test.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use aside::jobs::{Queue, QueueLimits, Timing};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use support::aside::Place;
 
-use crate::servers::{Kind, Server, shared_postgres};
+use support::servers::{Kind, Server, new_database, shared_postgres};
 
 /// A queue of no name, in a file, on a server of its own, or in a database of its own.
 pub(crate) enum Home {
     File(Place),
     Server(Server),
-    Database(Arc<Server>, u32),
+    Database(#[expect(dead_code, reason = "it ends when this is dropped")] Arc<Server>, String),
 }
 
 /// Without a pause before a retry. The lease is so long that a busy machine never makes a worker miss it.
@@ -34,12 +28,9 @@ impl Home {
     }
 
     pub(crate) async fn postgres() -> Self {
-        static CREATED: AtomicU32 = AtomicU32::new(0);
-        let (server, number) = (shared_postgres().await, CREATED.fetch_add(1, Ordering::Relaxed));
-        let mut connection = PgConnection::connect(&server.url()).await.unwrap();
-        let create = AssertSqlSafe(format!("CREATE DATABASE queue_{number}"));
-        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
-        Self::Database(server, number)
+        let server = shared_postgres().await;
+        let url = server.url_of(&new_database(&server, "template1").await);
+        Self::Database(server, url)
     }
 
     /// A PostgreSQL that may be killed.
@@ -55,11 +46,7 @@ impl Home {
         match self {
             Self::File(place) => format!("sqlite://{}", place.file("queue.db").display()),
             Self::Server(server) => server.url(),
-            Self::Database(server, number) => {
-                let url = server.url();
-                let (server, _) = url.rsplit_once('/').unwrap();
-                format!("{server}/queue_{number}")
-            }
+            Self::Database(_, url) => url.clone(),
         }
     }
 

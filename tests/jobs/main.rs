@@ -5,7 +5,6 @@
 
 mod consumer;
 mod home;
-mod servers;
 
 mod command;
 mod contract;

@@ -2,7 +2,7 @@
 
 use support::{aside::Aside, eventually, memcached::Memcached};
 
-use crate::request::{all_forgotten, assert_written, missing};
+use crate::request::{ALL_PLACES, all_forgotten, assert_written, missing};
 
 /// The first user whose key lives on `first`, and on `second` while that is away.
 async fn user_on(aside: &Aside, first: &Memcached, second: &Memcached) -> i64 {
@@ -20,11 +20,9 @@ async fn user_on(aside: &Aside, first: &Memcached, second: &Memcached) -> i64 {
 
 /// Notes that `id` must be forgotten, as a replica leaves it that commits a write and is killed.
 async fn note(aside: &Aside, id: i64) {
-    let mut connection = aside.place.connect().await;
-    let note = sqlx::query(
-        "INSERT INTO changes (key, missing) SELECT 'user:' || ?1, sum(1 << place) FROM servers",
-    );
-    note.bind(id).execute(&mut connection).await.unwrap();
+    let note =
+        format!("INSERT INTO changes (key, missing) SELECT 'user:{id}', {ALL_PLACES} FROM servers");
+    aside.place.execute(note).await;
 }
 
 #[tokio::test]

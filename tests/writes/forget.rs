@@ -152,7 +152,7 @@ async fn what_a_dead_writer_has_left_over_is_swept_up() {
     aside
         .place
         .execute(
-            "BEGIN IMMEDIATE;
+            "BEGIN;
              UPDATE users SET name = 'Ada' WHERE id = 1;
              INSERT INTO changes (key, missing) VALUES ('user:1', 1);
              COMMIT",

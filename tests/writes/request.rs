@@ -1,6 +1,5 @@
 //! What writes answer, and what they leave in the database.
 
-use sqlx::Connection;
 use support::{answer::Answer, aside::Place, eventually};
 
 /// Asserts what `Cache-Status` says of a write of `key`.
@@ -10,6 +9,9 @@ pub(crate) fn assert_written(answer: &Answer, key: &str, detail: &str) {
     let told = ["fwd", "key", "detail"].map(|parameter| status[parameter].as_str());
     assert_eq!((told, status.len()), (["method", key, detail], 3), "{status:?}");
 }
+
+/// The bits of up to three places, of `servers`.
+pub(crate) const ALL_PLACES: &str = "sum(CASE place WHEN 0 THEN 1 WHEN 1 THEN 2 ELSE 4 END)";
 
 /// Changes that are not forgotten everywhere.
 pub(crate) async fn missing(place: &Place) -> i64 {
@@ -23,8 +25,5 @@ pub(crate) async fn all_forgotten(place: &Place) {
 
 /// The one number that `query` gives.
 pub(crate) async fn number(place: &Place, query: &'static str) -> i64 {
-    let mut connection = place.connect().await;
-    let number = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    number
+    place.number(query).await
 }

@@ -3,7 +3,6 @@
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
-use sqlx::Connection;
 use support::{
     aside::{Aside, Place},
     eventually,
@@ -13,7 +12,7 @@ use support::{
 };
 use tokio::task::JoinSet;
 
-use crate::request::{all_forgotten, missing, number};
+use crate::request::{ALL_PLACES, all_forgotten, missing, number};
 
 const FAST: [&str; 2] = ["--slow-query", "0s"];
 
@@ -31,8 +30,12 @@ async fn is_away(aside: &Aside, server: usize) {
 }
 
 /// 10,000 changes that no server has been told of, as a bulk of writes leaves them whose writer dies.
-const CHANGES: &str = "INSERT INTO changes (key, missing)
-    SELECT 'user:' || id, (SELECT sum(1 << place) FROM servers) FROM users";
+fn changes() -> String {
+    format!(
+        "INSERT INTO changes (key, missing)
+            SELECT 'user:' || id, (SELECT {ALL_PLACES} FROM servers) FROM users"
+    )
+}
 
 #[tokio::test]
 async fn a_server_is_told_once_and_only_of_keys_that_it_may_hold() {
@@ -41,7 +44,7 @@ async fn a_server_is_told_once_and_only_of_keys_that_it_may_hold() {
     let mut aside = Aside::start(&["--memcached", &addresses]).await;
     aside.signal(Signal::KILL);
     aside.ended().await;
-    aside.place.execute(CHANGES).await;
+    aside.place.execute(changes()).await;
     let aside = Aside::start_at(&aside.place, &["--memcached", &addresses]).await;
     all_forgotten(&aside.place).await;
     let mut deleted = 0;
@@ -59,8 +62,7 @@ async fn a_locked_database_does_not_keep_a_server_from_being_used_again() {
     let address = memcached.address().to_string();
     let aside = Aside::start(&[&["--memcached", &address][..], &FAST].concat()).await;
     aside.name(1).await;
-    let mut other = aside.place.connect().await;
-    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let lock = aside.place.lock().await;
     // So many writers wait for the lock, one after the other, that whoever waits behind them waits in vain.
     let mut writers = JoinSet::new();
     for id in 2..=17 {

@@ -33,7 +33,13 @@ pub(in crate::cli) struct Produce {
     #[arg(long, default_value = UNNAMED, value_name = "NAME", value_parser = resource)]
     resource: String,
     /// Database whose queue is used unless --queue names one
-    #[arg(long, env = "ASIDE_DATABASE", default_value = "sqlite://aside.db", value_name = "URL")]
+    #[arg(
+        long,
+        env = "ASIDE_DATABASE",
+        hide_env_values = true,
+        default_value = "sqlite://aside.db",
+        value_name = "URL"
+    )]
     database: String,
 
     #[command(flatten)]

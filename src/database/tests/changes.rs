@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Place, change};
 use crate::{
     cache::{Change, Places},
-    database::Database,
+    database::{Database, News},
 };
 
 /// A database that two servers serve.
@@ -92,16 +92,43 @@ async fn the_log_is_pruned_behind_what_is_forgotten_everywhere() {
 }
 
 #[tokio::test]
-async fn a_watch_hears_of_commits_and_of_nothing_else() {
+async fn a_watch_tells_of_each_change_once_and_of_nothing_else() {
+    let place = Place::new();
+    let database = served(&place).await;
+    changed(&database, 1).await;
+    let mut watch = database.watch().await.unwrap();
+    let mut told = async || {
+        let News { keys, list } = watch.news().await.unwrap()?;
+        assert_eq!(list, 1);
+        Some(keys.expect("all of them").iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(told().await, Some(vec![]), "what was before is no news");
+    database.ready().await.unwrap();
+    assert_eq!(told().await, None, "nobody has written");
+    changed(&database, 2).await;
+    changed(&database, 1).await;
+    assert_eq!(told().await.unwrap(), ["user:2", "user:1"]);
+    assert_eq!(told().await, None);
+    place.execute("INSERT INTO changes (key, missing) VALUES ('user:3', 0)").await;
+    assert_eq!(told().await.unwrap(), ["user:3"], "another program's");
+}
+
+#[tokio::test]
+async fn what_a_watch_can_not_tell_it_says() {
     let place = Place::new();
     let database = served(&place).await;
     let mut watch = database.watch().await.unwrap();
-    assert!(watch.has_changed().await.unwrap(), "at first nothing is known");
-    database.ready().await.unwrap();
-    assert!(!watch.has_changed().await.unwrap());
+    place
+        .execute(
+            "INSERT INTO changes (key, missing)
+             WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1001)
+             SELECT 'user:' || n, 0 FROM n",
+        )
+        .await;
+    assert!(watch.news().await.unwrap().unwrap().keys.is_none(), "they are too many");
     changed(&database, 1).await;
-    assert!(watch.has_changed().await.unwrap());
-    assert!(!watch.has_changed().await.unwrap());
-    place.execute("UPDATE users SET name = 'Grace' WHERE id = 1").await;
-    assert!(watch.has_changed().await.unwrap(), "another program's");
+    assert_eq!(watch.news().await.unwrap().unwrap().keys.unwrap().len(), 1);
+    changed(&database, 1).await;
+    place.execute("DELETE FROM changes; UPDATE serving SET pruned = 1003").await;
+    assert!(watch.news().await.unwrap().unwrap().keys.is_none(), "one was removed");
 }

@@ -6,7 +6,7 @@ use sqlx::Connection;
 use tokio::time::{Instant, sleep};
 
 use super::{Place, far};
-use crate::database::checkpoint::LOG_BYTES_MAX;
+use crate::database::{sqlite::LOG_BYTES_MAX, statement::Sql};
 
 /// Reads while it sleeps.
 const SLOW_READ: &str = "SELECT count(*) FROM (SELECT id FROM users LIMIT 5)
@@ -22,10 +22,8 @@ async fn a_long_log_is_cut_though_queries_overlap_without_a_gap() {
             tokio::spawn(async move {
                 sleep(Duration::from_millis(12) * place).await;
                 loop {
-                    let mut connection = database.reader(far()).await.unwrap();
-                    let read: i64 =
-                        sqlx::query_scalar(SLOW_READ).fetch_one(&mut *connection).await.unwrap();
-                    assert_eq!(read, 5);
+                    let row = database.load(Sql::both(SLOW_READ), &[], far()).await;
+                    assert_eq!(row.unwrap().unwrap().get::<i64>(0).unwrap(), 5);
                 }
             })
         })

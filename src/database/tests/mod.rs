@@ -13,7 +13,7 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{Database, Outdated};
+use super::{Database, Outdated, statement::Pool};
 use crate::cache::Key;
 
 /// A place for a database of one test. It goes with the value.
@@ -69,9 +69,15 @@ pub(crate) fn far() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
+/// The connections, to a file.
+fn sqlite(pool: &Pool) -> &SqlitePool {
+    let Pool::Sqlite(pool) = pool else { panic!("it is no file") };
+    pool
+}
+
 impl Database {
     /// Its connections for loads.
     pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.readers
+        sqlite(&self.loads)
     }
 }

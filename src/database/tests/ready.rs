@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use sqlx::Executor;
 
-use super::Place;
+use super::{Place, sqlite};
 use crate::database::NotReady;
 
 #[tokio::test]
 async fn a_database_whose_queries_are_all_taken_is_ready() {
     let place = Place::new();
     let database = place.open(Duration::ZERO, 1).await;
-    let taken = database.readers.acquire().await.unwrap();
+    let taken = database.readers().acquire().await.unwrap();
     assert_eq!(database.ready().await, Ok(()));
     drop(taken);
 }
@@ -52,7 +52,7 @@ async fn a_database_without_the_table_is_not_ready_and_heals_with_it() {
 async fn a_database_that_keeps_the_last_look_waiting_is_not_ready() {
     let place = Place::new();
     let database = place.open(Duration::ZERO, 1).await;
-    let waiting = database.probe.acquire().await.unwrap();
+    let waiting = sqlite(&database.probe).acquire().await.unwrap();
     assert_eq!(database.ready().await, Err(NotReady::Silent));
     drop(waiting);
     assert_eq!(database.ready().await, Ok(()));

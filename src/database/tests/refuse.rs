@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use sqlx::Executor;
 
 use super::Place;
-use crate::database::{Database, OpenError, OpenFailure, migration::migrate, url::options_of};
+use crate::database::{Database, OpenError, OpenFailure, options_of, sqlite::migrate};
 
 async fn refused(url: &str) -> OpenError {
     let error = Database::open(url, Duration::ZERO, 1).await.unwrap_err();
@@ -20,7 +20,7 @@ async fn what_names_no_file_is_refused() {
     for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:", "sqlite://", "sqlite:file:x"] {
         assert_eq!(refused(url).await.reason, OpenFailure::NotAFile, "{url}");
     }
-    for url in ["", "users.db", "postgres://localhost/users", "sqlite://users.db?mode=memory"] {
+    for url in ["", "users.db", "mysql://localhost/users", "sqlite://users.db?mode=memory"] {
         assert_eq!(refused(url).await.reason, OpenFailure::NotAUrl, "{url}");
     }
 }

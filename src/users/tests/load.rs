@@ -47,10 +47,11 @@ async fn an_unknown_id_takes_as_long_as_a_known_one() {
 async fn the_plan_sleeps_first_and_then_finds_the_user_by_key() {
     let place = Place::new();
     let database = place.open(Duration::ZERO, 1).await;
-    let plan = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", source::QUERY)))
-        .fetch_all(database.readers())
-        .await
-        .unwrap();
+    let plan =
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", source::QUERY.sqlite)))
+            .fetch_all(database.readers())
+            .await
+            .unwrap();
     let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
     let line = |text: &str| plan.iter().position(|line| line.starts_with(text));
     let scan = line("SCAN slice").unwrap_or_else(|| panic!("{plan:?}"));

@@ -16,7 +16,7 @@ use ::aside::database::Database;
 use reqwest::{Client, Method, RequestBuilder};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -25,22 +25,45 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, answer::Answer, eventually, raw::RawClient};
+use super::{
+    PATIENCE,
+    answer::Answer,
+    eventually,
+    raw::RawClient,
+    servers::{Server, new_database, shared_postgres},
+};
 
-/// A folder with a database; it goes with the last clone.
+/// A folder, and a database in it or on a PostgreSQL; both go with the last clone.
 #[derive(Clone, Debug)]
 pub struct Place {
     folder: Arc<TempDir>,
+    /// The server, and the URL of the database on it.
+    postgres: Option<(Arc<Server>, String)>,
+}
+
+/// True if the tests that leave the choice to this run on PostgreSQL: `ASIDE_TEST_DATABASE=postgres`.
+pub fn on_postgres() -> bool {
+    env::var("ASIDE_TEST_DATABASE").is_ok_and(|name| name == "postgres")
 }
 
 impl Place {
     /// A place whose database is not there yet.
     pub fn empty() -> Self {
-        Self { folder: Arc::new(tempfile::tempdir().unwrap()) }
+        Self { folder: Arc::new(tempfile::tempdir().unwrap()), postgres: None }
     }
 
     /// A place with a database of 10,000 users. They are made once; each place has a copy.
     pub async fn seeded() -> Self {
+        if !on_postgres() {
+            return Self::in_file().await;
+        }
+        // Held, so that the copy is made where the template is.
+        let _server = shared_postgres().await;
+        Self::on_server(&Self::template().await).await
+    }
+
+    /// A place with such a database in a file.
+    pub async fn in_file() -> Self {
         static SEEDED: OnceCell<Vec<u8>> = OnceCell::const_new();
         let database = SEEDED.get_or_init(async || {
             let place = Self::empty();
@@ -53,31 +76,92 @@ impl Place {
         place
     }
 
+    /// A place whose database is a copy of `template` on the server that these tests share.
+    pub async fn on_server(template: &str) -> Self {
+        let server = shared_postgres().await;
+        let url = server.url_of(&new_database(&server, template).await);
+        Self { postgres: Some((server, url)), ..Self::empty() }
+    }
+
+    /// The name of a database of 10,000 users.
+    async fn template() -> String {
+        let server = shared_postgres().await;
+        let seeded = server.seeded.get_or_init(async || {
+            let name = new_database(&server, "template0").await;
+            Database::open(&server.url_of(&name), Duration::ZERO, 1).await.unwrap().close().await;
+            name
+        });
+        seeded.await.clone()
+    }
+
     /// The path of the file `name` here.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The path of the database.
+    /// The path of the database, if it is a file.
     pub fn database(&self) -> PathBuf {
+        assert!(self.postgres.is_none(), "it is no file");
         self.file("aside.db")
     }
 
     /// The database as `--database` takes it.
     pub fn url(&self) -> String {
-        format!("sqlite://{}", self.database().display())
+        match &self.postgres {
+            Some((_, url)) => url.clone(),
+            None => format!("sqlite://{}", self.database().display()),
+        }
     }
 
-    /// Connects as another program would.
+    /// Connects to the file as another program would.
     pub async fn connect(&self) -> SqliteConnection {
         SqliteConnection::connect(&self.url()).await.unwrap()
     }
 
+    async fn connect_to_server(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.unwrap()
+    }
+
     /// Runs `statement` as another program would.
-    pub async fn execute(&self, statement: &'static str) {
+    pub async fn execute(&self, statement: impl Into<String>) {
+        let statement = sqlx::raw_sql(AssertSqlSafe(statement.into()));
+        if self.postgres.is_some() {
+            let mut connection = self.connect_to_server().await;
+            statement.execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            let mut connection = self.connect().await;
+            statement.execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
+    }
+
+    /// The one number that `query` gives.
+    pub async fn number(&self, query: &'static str) -> i64 {
+        let text = AssertSqlSafe(format!("SELECT CAST(({query}) AS BIGINT)"));
+        if self.postgres.is_some() {
+            let mut connection = self.connect_to_server().await;
+            let number = sqlx::query_scalar(text).fetch_one(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            return number;
+        }
         let mut connection = self.connect().await;
-        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        let number = sqlx::query_scalar(text).fetch_one(&mut connection).await.unwrap();
         connection.close().await.unwrap();
+        number
+    }
+
+    /// Keeps everybody else from writing to the log of changes until this is dropped.
+    pub async fn lock(&self) -> Box<dyn Send> {
+        if self.postgres.is_some() {
+            let mut connection = self.connect_to_server().await;
+            let lock = "BEGIN; LOCK TABLE changes IN EXCLUSIVE MODE";
+            sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+            return Box::new(connection);
+        }
+        let mut connection = self.connect().await;
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        Box::new(connection)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod link;
 pub mod memcached;
 pub mod proxy;
 pub mod raw;
+pub mod servers;
 pub mod source;
 pub mod terminal;
 

@@ -32,8 +32,28 @@ impl FileIdentity {
     }
 }
 
+/// The place of an open database: the file, and the name under which it is to stay.
+#[derive(Clone, Debug)]
+pub(in crate::database) struct Home {
+    pub(in crate::database) path: Arc<Path>,
+    pub(in crate::database) file: FileIdentity,
+}
+
+impl Home {
+    /// The file at `path` now.
+    pub(super) async fn of(path: Arc<Path>) -> io::Result<Self> {
+        Ok(Self { file: FileIdentity::of(&path).await?, path })
+    }
+
+    /// True if the name is still that of the file. What is written to a file that has lost its name is lost with the last
+    /// connection to it.
+    pub(in crate::database) async fn is_kept(&self) -> bool {
+        FileIdentity::of(&self.path).await.is_ok_and(|now| now == self.file)
+    }
+}
+
 /// True if two URLs name one SQLite file, by whatever names, be it there or not.
-pub fn is_same_file(one: &str, other: &str) -> bool {
+pub(crate) fn is_same_file(one: &str, other: &str) -> bool {
     let file = |url| {
         let path: PathBuf = options_of(url).ok()?.get_filename().into();
         path.canonicalize().or_else(|_| absolute(path)).ok()

@@ -5,16 +5,20 @@
 //! checkpoint makes one: it holds back the writes, and what is read from then on is read from the database.
 //! <https://sqlite.org/wal.html#avoiding_excessively_large_wal_files>
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sqlx::SqlitePool;
 use tokio::{fs, time::sleep};
 
-use super::{Database, error::one_line};
+use crate::database::error::one_line;
 
 /// Greatest length of the log, in bytes. Past it, writes are held back until all of it is in the database and every query that
 /// began before has ended, for as long as a write waits for its turn at most.
-pub(super) const LOG_BYTES_MAX: u64 = 32 << 20;
+pub(in crate::database) const LOG_BYTES_MAX: u64 = 32 << 20;
 
 /// Pause between two looks at the log.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
@@ -22,28 +26,26 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after a query outlasted the checkpoint, so that writes go on meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 
-impl Database {
-    /// Looks after the log until the database is closed.
-    pub(super) fn keep_log_short(&self) {
-        let mut log = OsString::from(&*self.path);
-        log.push("-wal");
-        let (log, writer) = (PathBuf::from(log), self.writer.clone());
-        tokio::spawn(async move {
-            let mut pause = LOOK_PAUSE;
-            loop {
-                tokio::select! {
-                    () = writer.close_event() => return,
-                    () = sleep(pause) => {}
-                }
-                let bytes = fs::metadata(&log).await.map_or(0, |log| log.len());
-                pause = if bytes <= LOG_BYTES_MAX || is_cut(&writer, bytes).await {
-                    LOOK_PAUSE
-                } else {
-                    RETRY_PAUSE
-                };
+/// Looks after the log of the file at `path` until its writer is closed.
+pub(super) fn keep_log_short(path: &Path, writer: SqlitePool) {
+    let mut log = OsString::from(path);
+    log.push("-wal");
+    let log = PathBuf::from(log);
+    tokio::spawn(async move {
+        let mut pause = LOOK_PAUSE;
+        loop {
+            tokio::select! {
+                () = writer.close_event() => return,
+                () = sleep(pause) => {}
             }
-        });
-    }
+            let bytes = fs::metadata(&log).await.map_or(0, |log| log.len());
+            pause = if bytes <= LOG_BYTES_MAX || is_cut(&writer, bytes).await {
+                LOOK_PAUSE
+            } else {
+                RETRY_PAUSE
+            };
+        }
+    });
 }
 
 /// Copies all of the log into the database, and cuts it to nothing.

@@ -5,31 +5,42 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
-use sqlx::{Connection, PgConnection};
-use support::{eventually, memcached::free_port};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
+use crate::{eventually, memcached::free_port};
+
+/// The kind of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// PostgreSQL.
     Postgres,
+    /// Redis.
     Redis,
 }
 
 /// A running server; it is ended when this is dropped.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     kind: Kind,
     process: Child,
     port: u16,
     directory: TempDir,
+    /// The name of a database of users, once somebody has made it.
+    pub(crate) seeded: OnceCell<String>,
 }
 
 impl Server {
-    pub(crate) async fn start(kind: Kind) -> Self {
+    /// Starts one, and waits until it answers.
+    pub async fn start(kind: Kind) -> Self {
         let directory = tempfile::tempdir().unwrap();
         if kind == Kind::Postgres {
             create_cluster(directory.path());
@@ -40,24 +51,55 @@ impl Server {
             answers(kind, &mut process, port).await.then_some((process, port))
         })
         .await;
-        Self { kind, process, port, directory }
+        Self { kind, process, port, directory, seeded: OnceCell::new() }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Its address, with a database.
+    pub fn url(&self) -> String {
         url(self.kind, self.port)
     }
 
+    /// The address of its database `name`.
+    pub fn url_of(&self, name: &str) -> String {
+        let url = self.url();
+        let (server, _) = url.rsplit_once('/').unwrap();
+        format!("{server}/{name}")
+    }
+
     /// Kills it (SIGKILL, but PostgreSQL's immediate shutdown, which leaves as little in order).
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         let pid = Pid::from_raw(self.process.id().cast_signed()).unwrap();
+        self.go_on();
         let signal = if self.kind == Kind::Postgres { Signal::QUIT } else { Signal::KILL };
         // It may have ended by itself.
         let _ = kill_process(pid, signal);
         self.process.wait().unwrap();
     }
 
+    /// Stops all of its processes (SIGSTOP), as a machine that hangs does.
+    pub fn stop(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub fn go_on(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// To itself and to its children, each of which serves a connection.
+    fn signal_all(&self, signal: Signal) {
+        let id = self.process.id();
+        let children =
+            fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children = children.split_whitespace().map(|id| id.parse().unwrap());
+        for id in children.chain([id.cast_signed()]) {
+            // A child may have ended.
+            let _ = kill_process(Pid::from_raw(id).unwrap(), signal);
+        }
+    }
+
     /// Starts it anew, on the same port and with what it has stored.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.process = eventually("the server again", async || {
             let mut process = spawn(self.kind, self.directory.path(), self.port);
             answers(self.kind, &mut process, self.port).await.then_some(process)
@@ -66,8 +108,19 @@ impl Server {
     }
 }
 
+/// A database of no name on [`shared_postgres`], a copy of `template`.
+pub async fn new_database(server: &Server, template: &str) -> String {
+    static CREATED: AtomicU32 = AtomicU32::new(0);
+    let name = format!("test_{}", CREATED.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(&server.url()).await.unwrap();
+    let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"));
+    sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    name
+}
+
 /// The PostgreSQL of all tests that only need a database: it is started by the first, and ended with the last.
-pub(crate) async fn shared_postgres() -> Arc<Server> {
+pub async fn shared_postgres() -> Arc<Server> {
     static SHARED: Mutex<Weak<Server>> = Mutex::const_new(Weak::new());
     let mut shared = SHARED.lock().await;
     if let Some(server) = shared.upgrade() {

@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 
-use super::error::{OpenError, OpenFailure};
+use crate::database::error::{OpenError, OpenFailure};
 
 /// Longest wait of SQLite for a lock within a statement. Past it, the statement fails as busy. In WAL mode
 /// readers need no lock that anybody keeps.
@@ -16,7 +16,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// The options of every connection. None of them creates the file: made anew under a running
 /// service, it would be an empty one.
 pub(crate) fn options_of(url: &str) -> Result<SqliteConnectOptions, OpenError> {
-    let failed = |reason| OpenError { path: url.into(), reason };
+    // It may be that of another kind of database, with a password before the host or among the parameters.
+    let shown = url.rsplit('@').next().and_then(|rest| rest.split('?').next()).unwrap_or_default();
+    let failed = |reason| OpenError { path: shown.into(), reason };
     // Most parameters (mode=ro, cache=shared, vfs) contradict what is set below; the usual one does not.
     let place = url.strip_suffix("?mode=rwc").unwrap_or(url);
     if !place.starts_with("sqlite:") || place.contains('?') {

@@ -7,7 +7,7 @@ use sqlx::{
 };
 use tokio::time::{Duration, Instant, sleep};
 
-use super::error::{OpenFailure, one_line};
+use crate::database::error::{OpenFailure, one_line};
 
 /// The table in which sqlx notes our migrations that have run. Not its default, `_sqlx_migrations`, by which a file would
 /// look like that of any other program that uses sqlx.
@@ -15,15 +15,15 @@ const MIGRATIONS_TABLE: &str = "aside_migrations";
 
 /// The version, the description and the statements of each migration. sqlx notes the SHA-384 of the statements, and a
 /// file that a migration with another one has made is refused: one that is here is never edited.
-pub(super) const MIGRATIONS: [(i64, &str, &str); 5] = [
-    (1, "create users", include_str!("../../migrations/0001_create_users.sql")),
-    (2, "seed users", include_str!("../../migrations/0002_seed_users.sql")),
-    (3, "create invalidations", include_str!("../../migrations/0003_create_invalidations.sql")),
-    (4, "create changes", include_str!("../../migrations/0004_create_changes.sql")),
+pub(in crate::database) const MIGRATIONS: [(i64, &str, &str); 5] = [
+    (1, "create users", include_str!("../../../migrations/0001_create_users.sql")),
+    (2, "seed users", include_str!("../../../migrations/0002_seed_users.sql")),
+    (3, "create invalidations", include_str!("../../../migrations/0003_create_invalidations.sql")),
+    (4, "create changes", include_str!("../../../migrations/0004_create_changes.sql")),
     (
         5,
         "compare domains without case",
-        include_str!("../../migrations/0005_compare_domains_without_case.sql"),
+        include_str!("../../../migrations/0005_compare_domains_without_case.sql"),
     ),
 ];
 
@@ -37,7 +37,7 @@ const PROBE: &str = "SELECT id, name, email, created_at, updated_at FROM users L
 ///
 /// A file that others have locked is tried again for `wait`; past it, this fails as locked. A file that is
 /// not ours is left as it was.
-pub(super) async fn migrate(
+pub(in crate::database) async fn migrate(
     options: &SqliteConnectOptions,
     wait: Duration,
 ) -> Result<SqliteConnection, OpenFailure> {

@@ -1,0 +1,128 @@
+//! PostgreSQL: the connections to a server, and what bounds them.
+
+mod migration;
+
+use std::time::Duration;
+
+use sqlx::{
+    ConnectOptions, Executor, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use self::migration::migrate;
+use super::{
+    error::{OpenError, OpenFailure},
+    lent::Lent,
+    statement::{Pool, Pools, Row, Value, Writing, in_time, rows},
+};
+use crate::cache::LoadError;
+
+/// Connections for writes. More of those that write at once wait for each other.
+const WRITERS: u32 = 8;
+
+/// Connections that read the log of changes: for the process's own memory, for the sweeps, and for a server that
+/// comes back. More of those wait for each other.
+const LOG_READERS: u32 = 3;
+
+/// The longest wait for a connection, which may have to be made.
+const CONNECT_WAIT: Duration = Duration::from_secs(1);
+
+/// The time after its deadline in which a query is told by the server that it was cancelled. Past it, the server may be
+/// gone without a word: its connection is closed.
+const CANCEL_GRACE: Duration = Duration::from_millis(50);
+
+/// Asked of the server for each connection. It ends transactions and queries whose client is gone: a client may vanish
+/// from the network without a word, and others must not wait for its locks.
+const SETTINGS: [(&str, &str); 6] = [
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("lock_timeout", "2s"),
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "10s"),
+];
+
+/// Ends queries for which nobody waits any more, where the server can (version 14).
+const CHECK_CLIENT: &str = "SELECT set_config('client_connection_check_interval', '1s', false)
+    WHERE current_setting('server_version_num')::int >= 140000";
+
+/// Bounds the next query on the connection.
+const BOUND: &str = "SELECT set_config('statement_timeout', $1::text, false)";
+
+/// The number is any that other programs on the database do not use.
+const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(71933263373651)";
+const BEGIN_ALONE: &str = "BEGIN; SELECT pg_advisory_xact_lock(71933263373651)";
+
+/// True if `url` names a database on a PostgreSQL server.
+pub(crate) fn is_url(url: &str) -> bool {
+    matches!(url.split_once(':'), Some(("postgres" | "postgresql", _)))
+}
+
+/// Opens the database, and creates and seeds our tables in it if need be.
+pub(super) async fn open(url: &str, max_queries: usize) -> Result<Pools, OpenError> {
+    let failed = |place: &str, reason| OpenError { path: place.into(), reason };
+    let options: PgConnectOptions =
+        url.parse().map_err(|_| failed("postgres://…", OpenFailure::NotAUrl))?;
+    let options = options.application_name("aside").options(SETTINGS);
+    let options = options.disable_statement_logging();
+    let place = shown(&options);
+    migrate(&options).await.map_err(|reason| failed(&place, reason))?;
+    let max_queries = u32::try_from(max_queries.max(1)).unwrap_or(u32::MAX);
+    let open = |pool: PgPoolOptions| Pool::Postgres(pool.connect_lazy_with(options.clone()));
+    Ok(Pools {
+        loads: open(pool(max_queries)),
+        writer: open(pool(WRITERS)),
+        // Asked ten times a second, again and again: a connection that is lost is found out by the question itself.
+        log: open(pool(LOG_READERS).test_before_acquire(false)),
+        probe: open(pool(1)),
+    })
+}
+
+/// The database without its user and password.
+fn shown(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_default();
+    format!("postgres://{}:{}/{database}", options.get_host(), options.get_port())
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(CONNECT_WAIT);
+    pool.after_connect(|connection, _| {
+        Box::pin(async move { connection.execute(CHECK_CLIENT).await.map(|_| ()) })
+    })
+}
+
+/// The row that a query of a load finds. The server cancels it at `deadline`.
+pub(super) async fn load(
+    pool: &PgPool,
+    text: &'static str,
+    values: &[Value],
+    deadline: Instant,
+) -> Result<Option<Row>, LoadError> {
+    let lent = timeout_at(deadline, Lent::of(pool, None)).await;
+    let mut lent = lent.map_err(|_| LoadError::Timeout)??;
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+    let bound = [Value::from(i64::try_from(left).unwrap_or(i64::MAX).min(i32::MAX.into()))];
+    let found = async {
+        let connection = lent.connection()?;
+        rows(&mut *connection, BOUND, &bound, Row::Postgres).await?;
+        rows(connection, text, values, Row::Postgres).await
+    };
+    tokio::select! {
+        found = found => {
+            lent.give_back();
+            Ok(found?.pop())
+        }
+        () = sleep_until(deadline + CANCEL_GRACE) => {
+            lent.close();
+            Err(LoadError::Timeout)
+        }
+    }
+}
+
+/// Begins a transaction: one of many, or one beside which nobody writes. So a list of servers is replaced when no writer
+/// has read the old one.
+pub(super) async fn begin(pool: &PgPool, is_alone: bool) -> sqlx::Result<Writing> {
+    let begin = if is_alone { BEGIN_ALONE } else { BEGIN };
+    in_time(Lent::of(pool, Some(begin))).await.map(Writing::Postgres)
+}

@@ -1,0 +1,24 @@
+//! A deadline is a deadline, in the server, too.
+
+use support::{
+    eventually,
+    servers::{new_database, shared_postgres},
+};
+
+use crate::home::{active, connect, serve};
+
+#[tokio::test]
+async fn a_query_past_its_deadline_is_cancelled_in_the_server() {
+    let server = shared_postgres().await;
+    let url = server.url_of(&new_database(&server, "template0").await);
+    let arguments = ["--slow-query", "60s", "--query-timeout", "300ms", "--max-queries", "2"];
+    let aside = serve(&url, &arguments).await;
+    let mut other = connect(&url).await;
+    // More often than there are connections: each is usable again, or replaced.
+    for id in 1..=5 {
+        aside.get(&format!("/users/{id}")).await.problem(504);
+        eventually("it is cancelled", async || (active(&mut other).await == 0).then_some(())).await;
+    }
+    // An id that nobody has takes as long.
+    aside.get("/users/10001").await.problem(504);
+}

@@ -1,0 +1,89 @@
+//! The log of changes: heard of by each process, whatever the order in which transactions commit.
+
+use std::time::Duration;
+
+use aside::database::{Database, News, Watch};
+use sqlx::{Connection, Executor, PgConnection};
+use support::{
+    eventually,
+    memcached::Memcached,
+    servers::{new_database, shared_postgres},
+};
+
+use crate::home::{connect, serve};
+
+/// Writes to the log as a trigger or another process would.
+async fn note(connection: &mut PgConnection, key: &'static str) {
+    let note = "INSERT INTO changes (key, missing) VALUES ($1, 0)";
+    sqlx::query(note).bind(key).execute(connection).await.unwrap();
+}
+
+async fn heard(watch: &mut Watch) -> Option<Vec<String>> {
+    let News { keys, .. } = watch.news().await.unwrap()?;
+    let mut keys: Vec<_> = keys?.iter().map(ToString::to_string).collect();
+    keys.sort();
+    Some(keys)
+}
+
+#[tokio::test]
+async fn a_change_that_commits_after_later_ones_is_heard_of_once() {
+    let server = shared_postgres().await;
+    let url = server.url_of(&new_database(&server, "template0").await);
+    let database = Database::open(&url, Duration::ZERO, 1).await.unwrap();
+    let (mut early, mut late) = (connect(&url).await, connect(&url).await);
+    let mut watch = database.watch().await.unwrap();
+    // It is given the first position, and keeps it to itself.
+    let mut slow = early.begin().await.unwrap();
+    note(&mut slow, "user:1").await;
+    note(&mut late, "user:2").await;
+    note(&mut late, "user:3").await;
+    assert_eq!(heard(&mut watch).await.unwrap(), ["user:2", "user:3"]);
+    note(&mut late, "user:4").await;
+    assert_eq!(heard(&mut watch).await.unwrap(), ["user:4"]);
+    slow.commit().await.unwrap();
+    assert_eq!(heard(&mut watch).await.unwrap(), ["user:1"]);
+    assert_eq!(heard(&mut watch).await.unwrap(), [""; 0]);
+    // What is rolled back never was.
+    let mut undone = early.begin().await.unwrap();
+    note(&mut undone, "user:5").await;
+    undone.rollback().await.unwrap();
+    assert_eq!(heard(&mut watch).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn more_changes_than_can_be_told_are_all_of_them() {
+    let server = shared_postgres().await;
+    let url = server.url_of(&new_database(&server, "template0").await);
+    let database = Database::open(&url, Duration::ZERO, 1).await.unwrap();
+    let mut watch = database.watch().await.unwrap();
+    let bulk =
+        "INSERT INTO changes (key, missing) SELECT 'user:' || n, 0 FROM generate_series(1, 1001) n";
+    connect(&url).await.execute(bulk).await.unwrap();
+    assert_eq!(heard(&mut watch).await, None);
+    // Nor can those be told that were removed before they were heard of.
+    assert_eq!(heard(&mut watch).await.unwrap(), [""; 0]);
+    let pruned = "INSERT INTO changes (key, missing) VALUES ('user:1', 0);
+        UPDATE serving SET pruned = pg_current_xact_id()::text::bigint; DELETE FROM changes";
+    connect(&url).await.execute(pruned).await.unwrap();
+    assert_eq!(heard(&mut watch).await, None);
+}
+
+#[tokio::test]
+async fn what_a_dead_writer_has_left_over_is_delivered_by_another() {
+    let (server, memcached) = (shared_postgres().await, Memcached::start().await);
+    let url = server.url_of(&new_database(&server, "template0").await);
+    let address = memcached.address().to_string();
+    let aside = serve(&url, &["--memcached", &address, "--slow-query", "0s"]).await;
+    let old = aside.name(1).await;
+    let mut other = connect(&url).await;
+    // A transaction as a replica commits it before it is killed.
+    let dead = "BEGIN; UPDATE users SET name = 'Ada' WHERE id = 1;
+        INSERT INTO changes (key, missing) VALUES ('user:1', 1); COMMIT";
+    other.execute(dead).await.unwrap();
+    let new = eventually("it is delivered", async || {
+        let name = aside.name(1).await;
+        (name != old).then_some(name)
+    })
+    .await;
+    assert_eq!(new, "Ada");
+}
