@@ -29,9 +29,9 @@ pub(crate) async fn connect(url: &str) -> PgConnection {
     PgConnection::connect(url).await.unwrap()
 }
 
-/// Queries of loads that the server is at.
-pub(crate) async fn active(connection: &mut PgConnection) -> i64 {
-    let active = "SELECT count(*) FROM pg_stat_activity
-        WHERE state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
-    sqlx::query_scalar(active).fetch_one(connection).await.unwrap()
+/// Connections of loads in this state: `active` is at a query, `idle` has ended one.
+pub(crate) async fn loading(connection: &mut PgConnection, state: &str) -> i64 {
+    let count = "SELECT count(*) FROM pg_stat_activity
+        WHERE state = $1 AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
+    sqlx::query_scalar(count).bind(state).fetch_one(connection).await.unwrap()
 }
