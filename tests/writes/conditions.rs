@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 use support::{answer::Answer, aside::Aside};
+use tokio::task::JoinSet;
 
 use crate::request::{all_forgotten, assert_written};
 
@@ -104,6 +105,24 @@ async fn if_none_match_keeps_a_write_from_the_versions_that_it_names() {
         }
         assert_eq!(etag(&aside, id).await, tag);
         assert_made(&aside, &method, id, &write(r#""00""#).await).await;
+    }
+}
+
+#[tokio::test]
+async fn of_many_writers_at_once_that_saw_the_same_version_one_changes_it() {
+    let aside = Aside::start(&["--slow-query", "0s"]).await;
+    for id in 1..=5 {
+        let tag = etag(&aside, id).await;
+        let mut writers = JoinSet::new();
+        for number in 0..16 {
+            let name = json!({ "name": format!("Name {number}") });
+            let request = aside.request(Method::PATCH, &format!("/users/{id}"), &name);
+            let request = request.header("if-match", &tag);
+            writers.spawn(async move { request.send().await.unwrap().status().as_u16() });
+        }
+        let mut statuses = writers.join_all().await;
+        statuses.sort_unstable();
+        assert_eq!((statuses[0], &statuses[1..]), (200, &[412; 15][..]), "user {id}");
     }
 }
 
