@@ -78,20 +78,30 @@ impl Watch {
         if !self.may_have_changed().await? {
             return Ok(None);
         }
+        let news = self.told().await;
+        if news.is_err() {
+            // What was not told is to be asked for again, although nobody commits meanwhile.
+            self.seen = None;
+        }
+        news.map(Some)
+    }
+
+    async fn told(&mut self) -> sqlx::Result<News> {
         let told_max = i64::from(TOLD_MAX + 1).into();
         let heard = match &self.heard {
             Heard::Position(position) => (*position).into(),
             Heard::Snapshot(snapshot) => snapshot.as_str().into(),
         };
         let row = self.database.log.row(NEWS, &[heard, told_max]).await?;
+        let (list, is_pruned, keys): (_, bool, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
         self.heard = match &self.heard {
             Heard::Position(_) => Heard::Position(row.get(0)?),
             Heard::Snapshot(_) => Heard::Snapshot(row.get(0)?),
         };
-        let keys: Vec<String> = serde_json::from_str(&row.get::<String>(3)?).unwrap_or_default();
-        let is_whole = !row.get::<bool>(2)? && keys.len() <= TOLD_MAX.into();
-        let keys = keys.iter().filter_map(|key| Key::new(key).ok()).collect();
-        Ok(Some(News { keys: is_whole.then_some(keys), list: row.get(1)? }))
+        let keys: Option<Vec<String>> = serde_json::from_str(&keys).ok();
+        let keys = keys.filter(|keys| !is_pruned && keys.len() <= TOLD_MAX.into());
+        let sound = |keys: Vec<String>| keys.iter().filter_map(|key| Key::new(key).ok()).collect();
+        Ok(News { keys: keys.map(sound), list })
     }
 
     /// False if SQLite says that nobody else has committed since the last look: that costs no read.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Place, change};
+use super::{Place, change, sqlite};
 use crate::{
     cache::{Change, Places},
     database::{Database, News},
@@ -111,6 +111,22 @@ async fn a_watch_tells_of_each_change_once_and_of_nothing_else() {
     assert_eq!(told().await, None);
     place.execute("INSERT INTO changes (key, missing) VALUES ('user:3', 0)").await;
     assert_eq!(told().await.unwrap(), ["user:3"], "another program's");
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_told_later_though_nobody_commits_meanwhile() {
+    let place = Place::new();
+    let database = served(&place).await;
+    let mut watch = database.watch().await.unwrap();
+    watch.news().await.unwrap();
+    changed(&database, 1).await;
+    // It keeps one connection, and finds none of the others free.
+    let log = sqlite(&database.log);
+    let taken = [log.acquire().await.unwrap(), log.acquire().await.unwrap()];
+    watch.news().await.unwrap_err();
+    drop(taken);
+    let keys = watch.news().await.unwrap().unwrap().keys.unwrap();
+    assert_eq!(keys[0].as_str(), "user:1");
 }
 
 #[tokio::test]
