@@ -11,7 +11,8 @@ pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
 const MAY_PASS: [u32; 6] =
     [code::BUSY, code::LOCKED, code::READ_ONLY, code::FULL, code::IO_ERROR, code::CANNOT_OPEN];
 
-/// A write was not made. Nothing of it is in the database.
+/// A write was not made. Nothing of it is in the database, unless it is [`Unavailable`](Unwritten::Unavailable) and the
+/// answer of PostgreSQL to the commit was lost: then all of it may be, its change in the log with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritten {
     /// A value that no two rows may share is another row's.
