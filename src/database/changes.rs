@@ -3,12 +3,13 @@
 //!
 //! Writers of SQLite come one after the other, so that positions become visible in their order: whoever has
 //! read up to a position has seen all before it. Those of PostgreSQL are given positions before they commit, in any order:
-//! there, nobody passes a position by. Servers go by the bits of each change, and memories by the transactions that they
-//! have seen ([`News`](super::News)).
+//! there, nobody passes a position by before all transactions have ended that may have been given an earlier one
+//! ([`UnderWay`]), and memories go by the transactions that they have seen ([`News`](super::News)).
 
 use super::{
-    Database, Unwritten,
-    statement::{Row, Sql, Writing},
+    Database, UnderWay, Unwritten,
+    statement::{Row, Sql},
+    under_way::under_way,
 };
 use crate::cache::{Change, Key, Page, Places};
 
@@ -22,23 +23,23 @@ const PAGE_MAX: u32 = 1_000;
 /// Changes that are recorded in one transaction; others write between two of them.
 const CHANGES_PER_TRANSACTION: usize = 5_000;
 
-const SUPERSEDE: Sql = Sql::both("UPDATE changes SET missing = 0 WHERE key = $1 AND missing <> 0");
-
-const APPEND: Sql = Sql {
-    sqlite: "INSERT INTO changes (key, missing)
-             SELECT $1, coalesce(sum(1 << place), 0) FROM servers
-             RETURNING position, (SELECT list FROM serving)",
-    postgres: "INSERT INTO changes (key, missing)
-               SELECT $1, coalesce(bit_or(1::bigint << place::int), 0) FROM servers
-               RETURNING position, (SELECT list FROM serving)",
+const EXTENT: Sql = Sql {
+    sqlite: "SELECT coalesce((SELECT max(position) FROM changes), 0), pruned, list,
+            EXISTS (SELECT 1 FROM changes WHERE missing <> 0 AND position > $1)
+            OR EXISTS (SELECT 1 FROM servers WHERE empty_to IS NOT NULL), 0, 0
+        FROM serving",
+    postgres: concat!(
+        "SELECT coalesce((SELECT max(position) FROM changes), 0), pruned, list,
+            EXISTS (SELECT FROM changes WHERE missing <> 0 AND position > $1)
+            OR EXISTS (SELECT FROM servers WHERE empty_to IS NOT NULL), ",
+        under_way!(),
+        " FROM serving"
+    ),
 };
 
-const EXTENT: Sql =
-    Sql::both("SELECT coalesce((SELECT max(position) FROM changes), 0), pruned, list FROM serving");
-
 const CHANGES: Sql = Sql::both(
-    "SELECT position, key FROM changes WHERE position > $1 AND position <= $2
-     AND ($3 IS NULL OR missing & $3 <> 0) ORDER BY position LIMIT $4",
+    "SELECT position, key FROM changes WHERE missing <> 0 AND missing & $1 <> 0
+     AND position > $2 AND position <= $3 ORDER BY position LIMIT $4",
 );
 
 const MISSING: Sql =
@@ -49,11 +50,11 @@ const RECORD: Sql = Sql {
              WHERE position IN (SELECT value FROM json_each($2))
              AND (SELECT list FROM serving) = $3",
     // In one order, so that two processes never wait for each other.
-    postgres: "UPDATE changes SET missing = missing & ~$1 WHERE position IN (
-                   SELECT position FROM changes
-                   WHERE position IN (SELECT json_array_elements_text($2::json)::bigint)
+    postgres: "WITH held AS (SELECT position FROM changes
+                   WHERE position = ANY (translate($2, '[]', '{}')::bigint[])
                    ORDER BY position FOR UPDATE)
-               AND (SELECT list FROM serving) = $3",
+               UPDATE changes SET missing = missing & ~$1 FROM held
+               WHERE changes.position = held.position AND (SELECT list FROM serving) = $3",
 };
 
 pub(super) const LAST: Sql = Sql::both("SELECT coalesce(max(position), 0) FROM changes");
@@ -86,34 +87,36 @@ pub struct Extent {
     pub pruned: i64,
     /// The number of the list of servers in force; it grows with each.
     pub list: i64,
-}
-
-/// Appends to the log, in the open transaction, that `key` is outdated everywhere. A change of the same key that
-/// is not forgotten everywhere yet is superseded: the log holds at most one of those for each key.
-pub(super) async fn append(writing: &mut Writing, key: Key) -> sqlx::Result<Outdated> {
-    writing.rows(SUPERSEDE, &[key.as_str().into()]).await?;
-    let row = writing.row(APPEND, &[key.as_str().into()]).await?;
-    Ok(Outdated { change: Change { position: row.get(0)?, key }, list: row.get(1)? })
+    /// True if some server has missed something after the position that was asked about.
+    pub is_missed: bool,
+    /// The transactions under way.
+    pub under_way: UnderWay,
 }
 
 impl Database {
-    /// The extent of the log now.
+    /// The extent of the log now, and whether all servers have forgotten what is in it after `after`.
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn extent(&self) -> sqlx::Result<Extent> {
-        let row = self.log.row(EXTENT, &[]).await?;
-        Ok(Extent { last: row.get(0)?, pruned: row.get(1)?, list: row.get(2)? })
+    pub async fn extent(&self, after: i64) -> sqlx::Result<Extent> {
+        let row = self.log.row(EXTENT, &[after.into()]).await?;
+        let (last, pruned, list) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Extent {
+            last,
+            pruned,
+            list,
+            is_missed: row.get(3)?,
+            under_way: UnderWay::read(&row, 4)?,
+        })
     }
 
-    /// The changes after `after` and up to `last`: all of them, or those that the server at `place` has not forgotten
-    /// yet.
+    /// The changes after `after` and up to `last` that the server at `place` has not forgotten yet.
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn changes(&self, place: Option<u16>, after: i64, last: i64) -> sqlx::Result<Page> {
-        let missing = place.map(|place| Places::only(place).bits());
-        let values = [after.into(), last.into(), missing.into(), i64::from(PAGE_MAX).into()];
+    pub async fn changes(&self, place: u16, after: i64, last: i64) -> sqlx::Result<Page> {
+        let missing = Places::only(place).bits();
+        let values = [missing.into(), after.into(), last.into(), i64::from(PAGE_MAX).into()];
         page(&self.log.rows(CHANGES, &values).await?, last)
     }
 
@@ -126,8 +129,8 @@ impl Database {
         Ok(count.unsigned_abs())
     }
 
-    /// Records that these changes are forgotten at these places of `list`, and shortens the log. Where another list
-    /// is in force, its places are others.
+    /// Records that these changes are forgotten at these places of `list`. Where another list is in force, its places
+    /// are others.
     ///
     /// # Errors
     /// If the database can't be written; the keys are then forgotten once more later, which does no harm.
@@ -142,25 +145,25 @@ impl Database {
             let positions = serde_json::json!(positions).to_string();
             let values = [places.bits().into(), positions.as_str().into(), list.into()];
             writing.rows(RECORD, &values).await?;
-            prune(&mut writing).await?;
             writing.commit().await?;
         }
         Ok(())
     }
-}
 
-/// Removes what every server has forgotten and nobody is expected to follow any more.
-async fn prune(writing: &mut Writing) -> sqlx::Result<()> {
-    let last: i64 = writing.row(LAST, &[]).await?.get(0)?;
-    let pruned = last - KEPT_MAX;
-    if pruned > 0 {
-        let gone = writing.rows(PRUNE, &[pruned.into()]).await?;
+    /// Removes what every server has forgotten and nobody is expected to follow any more.
+    ///
+    /// # Errors
+    /// If the database can't be written; the log is longer then.
+    pub async fn prune(&self) -> Result<(), Unwritten> {
+        let mut writing = self.begin().await?;
+        let last: i64 = writing.row(LAST, &[]).await?.get(0)?;
+        let gone = writing.rows(PRUNE, &[(last - KEPT_MAX).into()]).await?;
         let gone: Vec<i64> = gone.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
         if let Some(up_to) = gone.into_iter().max() {
             writing.rows(PRUNED, &[up_to.into()]).await?;
         }
+        Ok(writing.commit().await?)
     }
-    Ok(())
 }
 
 /// Leaves out what is no key: only sound ones are ever noted, and another one is not in the cache either.

@@ -72,7 +72,7 @@ impl Database {
         self.log.rows(query, &[id.into()]).await.map_or(true, |rows| !rows.is_empty())
     }
 
-    /// True if changes are seen in the order of their positions.
+    /// True if changes appear in the log in the order of their positions.
     pub(crate) fn is_in_order(&self) -> bool {
         matches!(self.log, Pool::Sqlite(_))
     }

@@ -61,6 +61,12 @@ pub(super) fn may_pass(error: &sqlx::Error) -> bool {
     }
 }
 
+/// True if the connection is gone: the server has ended it, or the way to the server has.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_))
+        || matches!(postgres_state(error), Some("57P01" | "57P02" | "57P03"))
+}
+
 /// True if another process holds what is asked for.
 pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
     matches!(sqlite_code(error), Some(code::BUSY | code::LOCKED))

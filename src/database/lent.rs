@@ -1,9 +1,11 @@
 //! A connection to PostgreSQL that never stays lost: whatever becomes of its user, it is soon usable again or closed.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-use sqlx::{Executor, PgConnection, PgPool, Postgres, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::{runtime::Handle, time::timeout};
+
+use super::error::is_lost;
 
 /// The longest that a connection whose user has left in the middle may take to be in order again. Past it, it is closed: the
 /// server or the way to it may have gone without a word.
@@ -18,14 +20,23 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
-    /// A connection of `pool`, in a transaction that `begin` begins.
-    pub(super) async fn of(pool: &PgPool, begin: Option<&'static str>) -> sqlx::Result<Self> {
-        let connection = Some(pool.acquire().await?);
-        let mut lent = Self { connection, is_in_transaction: begin.is_some() };
-        if let Some(begin) = begin {
-            lent.connection()?.execute(begin).await?;
+    /// A connection of `pool`.
+    pub(super) async fn of(pool: &PgPool) -> sqlx::Result<Self> {
+        Ok(Self { connection: Some(pool.acquire().await?), is_in_transaction: false })
+    }
+
+    /// A connection of `pool`, after this first statement: after `BEGIN`, in a transaction.
+    pub(super) async fn after(pool: &PgPool, first: &str) -> sqlx::Result<Self> {
+        let mut others = others(pool);
+        loop {
+            let mut lent = Self::of(pool).await?;
+            lent.is_in_transaction = first.starts_with("BEGIN");
+            match lent.connection()?.execute(AssertSqlSafe(first)).await {
+                Ok(_) => return Ok(lent),
+                Err(error) if is_lost(&error) && others.next().is_some() => lent.close(),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(lent)
     }
 
     /// The connection itself.
@@ -46,10 +57,21 @@ impl Lent {
         drop(self.connection.take());
     }
 
-    /// Closes it, whatever is under way.
-    pub(super) fn close(mut self) {
-        drop(self.connection.take().map(PoolConnection::detach));
+    /// Keeps it for as long as its user likes, and the pool has room for another one.
+    pub(super) fn keep(mut self) -> Option<PgConnection> {
+        self.connection.take().map(PoolConnection::detach)
     }
+
+    /// Closes it, whatever is under way.
+    pub(super) fn close(self) {
+        drop(self.keep());
+    }
+}
+
+/// The connections that may be lost as well. That a server has ended one is found out with its first use, which costs
+/// less than to ask before each; nothing was done then, and the next one is tried.
+pub(super) fn others(pool: &PgPool) -> Range<u32> {
+    0..pool.options().get_max_connections()
 }
 
 impl Drop for Lent {

@@ -3,6 +3,7 @@
 //! What the two say differently is in `statement`: each statement in the words of both. What they do differently, opening,
 //! bounding a query, beginning a write, has a folder for each.
 
+mod append;
 mod changes;
 mod connections;
 mod error;
@@ -14,6 +15,7 @@ mod sqlite;
 mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
+mod under_way;
 mod unwritten;
 mod watch;
 mod write;
@@ -24,6 +26,7 @@ pub use self::{
     error::{OpenError, OpenFailure},
     ready::NotReady,
     servers::{Serving, ServingError},
+    under_way::UnderWay,
     unwritten::Unwritten,
     watch::{News, Watch},
 };

@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
+use sqlx::PgConnection;
 use tokio::time::{Instant, sleep};
 
 use super::{
     Database, Unwritten,
     changes::LAST,
     error::one_line,
-    lent::Lent,
     statement::{Row, Sql, Writing, hold},
     unwritten::WRITE_WAIT,
 };
@@ -44,7 +44,11 @@ const REMOVE_SERVERS: Sql = Sql::both("DELETE FROM servers");
 const ADD_SERVER: Sql =
     Sql::both("INSERT INTO servers (place, address, empty_to) VALUES ($1, $2, $3)");
 
-const SET_LIST: Sql = Sql::both("UPDATE serving SET list = $1");
+/// Those who listen are told at once.
+const SET_LIST: Sql = Sql {
+    sqlite: "UPDATE serving SET list = $1",
+    postgres: "UPDATE serving SET list = $1 RETURNING pg_notify('aside', '')::text",
+};
 
 const CLEAR: Sql = Sql::both(
     "UPDATE changes SET missing = missing & ~$1 WHERE missing <> 0 AND missing & $1 <> 0",
@@ -71,7 +75,7 @@ pub struct Serving {
 #[derive(Debug)]
 enum Alone {
     File(#[expect(dead_code, reason = "it is locked until it is dropped")] File),
-    Connection(#[expect(dead_code, reason = "it has a lock until it is dropped")] Lent),
+    Connection(#[expect(dead_code, reason = "it has a lock until it is dropped")] PgConnection),
 }
 
 /// Why a process can't serve with its list of servers.

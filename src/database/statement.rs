@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use sqlx::{
-    Decode, Encode, Executor, IntoArguments, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
-    Type, postgres::PgRow, sqlite::SqliteRow,
+    Decode, Encode, Executor, IntoArguments, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite,
+    SqlitePool, Transaction, Type, postgres::PgRow, sqlite::SqliteRow,
 };
 use tokio::time::timeout;
 
-use super::lent::Lent;
+use super::{
+    error::is_lost,
+    lent::{Lent, others},
+};
 
 /// The longest that PostgreSQL may take for a statement that is no load, the wait for a connection included. Past it, the
 /// statement fails as one whose database is away. SQLite has its own waits.
@@ -84,6 +87,14 @@ impl Row {
             Self::Postgres(row) => sqlx::Row::try_get(row, column),
         }
     }
+
+    /// The number of columns.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Sqlite(row) => sqlx::Row::len(row),
+            Self::Postgres(row) => sqlx::Row::len(row),
+        }
+    }
 }
 
 /// Connections to either.
@@ -117,7 +128,7 @@ impl Pool {
     pub(crate) async fn rows(&self, sql: Sql, values: &[Value]) -> sqlx::Result<Vec<Row>> {
         match self {
             Self::Sqlite(pool) => rows(pool, sql.sqlite, values, Row::Sqlite).await,
-            Self::Postgres(pool) => lent(pool, sql.postgres, values).await,
+            Self::Postgres(pool) => in_time(only(pool, sql.postgres, values)).await,
         }
     }
 
@@ -161,23 +172,29 @@ impl Writing {
     }
 }
 
-async fn lent(pool: &PgPool, text: &'static str, values: &[Value]) -> sqlx::Result<Vec<Row>> {
-    in_time(async {
-        let mut lent = Lent::of(pool, None).await?;
-        let found = rows(lent.connection()?, text, values, Row::Postgres).await;
-        lent.give_back();
-        found
-    })
-    .await
+/// What the first and only statement on a connection of `pool` finds.
+async fn only(pool: &PgPool, text: &'static str, values: &[Value]) -> sqlx::Result<Vec<Row>> {
+    let mut others = others(pool);
+    loop {
+        let mut lent = Lent::of(pool).await?;
+        match rows(lent.connection()?, text, values, Row::Postgres).await {
+            Err(error) if is_lost(&error) && others.next().is_some() => lent.close(),
+            found => {
+                lent.give_back();
+                return found;
+            }
+        }
+    }
 }
 
-/// A connection on which `lock` was had; `None` if another connection has it, or the database is not PostgreSQL.
-pub(super) async fn hold(pool: &Pool, lock: &'static str) -> sqlx::Result<Option<Lent>> {
+/// A connection on which `lock` was had, and that has it until it is dropped; `None` if another connection has it, or the
+/// database is not PostgreSQL.
+pub(super) async fn hold(pool: &Pool, lock: &'static str) -> sqlx::Result<Option<PgConnection>> {
     let Pool::Postgres(pool) = pool else { return Ok(None) };
     in_time(async {
-        let mut lent = Lent::of(pool, None).await?;
+        let mut lent = Lent::of(pool).await?;
         let has: bool = sqlx::query_scalar(lock).fetch_one(lent.connection()?).await?;
-        Ok(has.then_some(lent))
+        Ok(if has { lent.keep() } else { None })
     })
     .await
 }
@@ -190,7 +207,7 @@ pub(super) async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) ->
 /// The rows of `text` on a connection to a database of one kind.
 pub(super) async fn rows<'e, D, E>(
     on: E,
-    text: &'static str,
+    text: impl SqlSafeStr,
     values: &[Value],
     row: fn(D::Row) -> Row,
 ) -> sqlx::Result<Vec<Row>>

@@ -1,10 +1,9 @@
 //! Hearing what the log of changes has that is new.
 
-use sqlx::{Sqlite, pool::PoolConnection};
-
 use super::{
-    Database,
+    Database, UnderWay, postgres, sqlite,
     statement::{Pool, Sql},
+    under_way::under_way,
 };
 use crate::cache::Key;
 
@@ -21,12 +20,15 @@ const NEWS: Sql = Sql {
             (SELECT json_group_array(key) FROM
                 (SELECT key FROM changes WHERE position > $1 ORDER BY position LIMIT $2))
         FROM serving",
-    postgres: "SELECT pg_current_snapshot()::text, list,
+    postgres: concat!(
+        "SELECT pg_current_snapshot()::text, list,
             pruned >= pg_snapshot_xmin($1::pg_snapshot)::text::bigint,
             (SELECT coalesce(json_agg(key), '[]')::text FROM (
                 SELECT key FROM changes WHERE xact >= pg_snapshot_xmin($1::pg_snapshot)
-                AND NOT pg_visible_in_snapshot(xact, $1::pg_snapshot) LIMIT $2) AS told)
-        FROM serving",
+                AND NOT pg_visible_in_snapshot(xact, $1::pg_snapshot) LIMIT $2) AS told), ",
+        under_way!(),
+        " FROM serving"
+    ),
 };
 
 /// How far a process has heard of the log.
@@ -41,7 +43,8 @@ enum Heard {
 /// What the log has that is new.
 #[derive(Debug)]
 pub struct News {
-    /// The keys of all changes; `None` if they are too many, or some are in the log no more.
+    /// The keys of all changes; `None` if that can't be told: they are too many, some are in the log no more, or it is
+    /// another server's.
     pub keys: Option<Vec<Key>>,
     /// The list of servers in force.
     pub list: i64,
@@ -51,8 +54,13 @@ pub struct News {
 pub struct Watch {
     database: Database,
     heard: Heard,
-    /// On SQLite, a connection that is told that others have committed, and the version that it has seen.
-    seen: Option<(PoolConnection<Sqlite>, i64)>,
+    ear: Ear,
+}
+
+/// What it is told by that it should look.
+enum Ear {
+    Sqlite(sqlite::Ear),
+    Postgres(postgres::Ear),
 }
 
 impl Database {
@@ -61,27 +69,41 @@ impl Database {
     /// # Errors
     /// If the database can't be read.
     pub async fn watch(&self) -> sqlx::Result<Watch> {
-        let heard = match &self.log {
-            Pool::Sqlite(_) => Heard::Position(self.extent().await?.last),
-            Pool::Postgres(_) => Heard::Snapshot(self.log.row(SNAPSHOT, &[]).await?.get(0)?),
+        let (heard, ear) = match &self.log {
+            Pool::Sqlite(pool) => {
+                (Heard::Position(self.extent(0).await?.last), Ear::Sqlite(sqlite::Ear::at(pool)))
+            }
+            Pool::Postgres(pool) => {
+                let snapshot = self.log.row(SNAPSHOT, &[]).await?.get(0)?;
+                (Heard::Snapshot(snapshot), Ear::Postgres(postgres::Ear::at(pool)))
+            }
         };
-        Ok(Watch { database: self.clone(), heard, seen: None })
+        Ok(Watch { database: self.clone(), heard, ear })
     }
 }
 
 impl Watch {
+    /// Waits until there may be news: what was committed is in those that come then, if the database can be read.
+    pub async fn due(&mut self) {
+        match &mut self.ear {
+            Ear::Sqlite(ear) => ear.due().await,
+            Ear::Postgres(ear) => ear.due().await,
+        }
+    }
+
     /// What has come since the last news; `None` if nothing has.
     ///
     /// # Errors
     /// If the database can't be read; the next news have it all.
     pub async fn news(&mut self) -> sqlx::Result<Option<News>> {
-        if !self.may_have_changed().await? {
+        if let Ear::Sqlite(ear) = &mut self.ear
+            && !ear.is_new().await?
+        {
             return Ok(None);
         }
         let news = self.told().await;
-        if news.is_err() {
-            // What was not told is to be asked for again, although nobody commits meanwhile.
-            self.seen = None;
+        if let (Err(_), Ear::Sqlite(ear)) = (&news, &mut self.ear) {
+            ear.forget();
         }
         news.map(Some)
     }
@@ -92,29 +114,41 @@ impl Watch {
             Heard::Position(position) => (*position).into(),
             Heard::Snapshot(snapshot) => snapshot.as_str().into(),
         };
-        let row = self.database.log.row(NEWS, &[heard, told_max]).await?;
-        let (list, is_pruned, keys): (_, bool, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        self.heard = match &self.heard {
-            Heard::Position(_) => Heard::Position(row.get(0)?),
-            Heard::Snapshot(_) => Heard::Snapshot(row.get(0)?),
+        let row = match &mut self.ear {
+            Ear::Sqlite(_) => self.database.log.row(NEWS, &[heard, told_max]).await?,
+            Ear::Postgres(ear) => ear.look(NEWS, &[heard, told_max]).await?,
         };
+        let (list, is_pruned, keys): (_, bool, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let keys: Option<Vec<String>> = serde_json::from_str(&keys).ok();
-        let keys = keys.filter(|keys| !is_pruned && keys.len() <= TOLD_MAX.into());
+        let mut keys = keys.filter(|keys| !is_pruned && keys.len() <= TOLD_MAX.into());
+        self.heard = match &mut self.ear {
+            Ear::Sqlite(_) => Heard::Position(row.get(0)?),
+            Ear::Postgres(ear) => {
+                if ear.is_another() {
+                    keys = None;
+                }
+                let is_new = keys.as_ref().is_none_or(|keys| !keys.is_empty());
+                ear.found(is_new, UnderWay::read(&row, 4)?);
+                Heard::Snapshot(row.get(0)?)
+            }
+        };
         let sound = |keys: Vec<String>| keys.iter().filter_map(|key| Key::new(key).ok()).collect();
         Ok(News { keys: keys.map(sound), list })
     }
+}
 
-    /// False if SQLite says that nobody else has committed since the last look: that costs no read.
-    /// <https://sqlite.org/pragma.html#pragma_data_version>
-    async fn may_have_changed(&mut self) -> sqlx::Result<bool> {
-        let Pool::Sqlite(pool) = &self.database.log else { return Ok(true) };
-        let (mut connection, seen) = match self.seen.take() {
-            Some(seen) => seen,
-            None => (pool.acquire().await?, -1),
-        };
-        let version = sqlx::query_scalar("PRAGMA data_version");
-        let version: i64 = version.fetch_one(&mut *connection).await?;
-        self.seen = Some((connection, version));
-        Ok(seen != version)
+#[cfg(test)]
+impl Watch {
+    /// True if a change is to be told of before it is looked for.
+    pub(super) fn is_asleep(&self) -> bool {
+        matches!(&self.ear, Ear::Postgres(ear) if ear.is_asleep())
+    }
+
+    /// Waits until it is told of a change, however long that takes.
+    pub(super) async fn told_of(&mut self) {
+        match &mut self.ear {
+            Ear::Sqlite(ear) => ear.told().await,
+            Ear::Postgres(ear) => ear.told().await,
+        }
     }
 }

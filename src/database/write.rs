@@ -1,13 +1,12 @@
-//! Writes: rows and the change in the log are committed in one transaction.
+//! Transactions that write.
 
 use tokio::time::timeout;
 
 use super::{
-    Database, Outdated, Unwritten, changes, postgres, sqlite,
+    Database, Unwritten, postgres, sqlite,
     statement::{Pool, Writing},
     unwritten::WRITE_WAIT,
 };
-use crate::cache::Key;
 
 impl Database {
     /// Begins a transaction that writes.
@@ -36,28 +35,14 @@ impl Database {
         }
     }
 
-    /// Commits what was written, and with it that the entry of `key` is outdated.
-    pub(crate) async fn commit(
-        &self,
-        mut writing: Writing,
-        key: Key,
-    ) -> Result<Outdated, Unwritten> {
-        let outdated = changes::append(&mut writing, key).await?;
+    /// Commits what was written, and with it what it appended to the log.
+    pub(crate) async fn commit(&self, writing: Writing) -> Result<(), Unwritten> {
         writing.commit().await?;
         match &self.home {
             Some(home) if !home.is_kept().await => {
                 Err(Unwritten::Unavailable("the database file is gone".to_owned()))
             }
-            _ => Ok(outdated),
+            _ => Ok(()),
         }
-    }
-
-    /// Appends to the log by itself, without a write, that the entry of `key` is outdated.
-    ///
-    /// # Errors
-    /// If the database can't be written.
-    pub async fn outdate(&self, key: Key) -> Result<Outdated, Unwritten> {
-        let writing = self.begin().await?;
-        self.commit(writing, key).await
     }
 }

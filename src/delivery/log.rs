@@ -24,6 +24,7 @@ pub struct Log {
     /// By place, the change up to which a server has forgotten all that it may hold.
     forgotten_to: [AtomicI64; PLACES_MAX as usize],
     is_superseded: AtomicBool,
+    is_another: AtomicBool,
     /// Told when the log has changes that a sweep may find.
     pub(super) has_news: Notify,
 }
@@ -56,6 +57,7 @@ impl Log {
             notes,
             forgotten_to: [const { AtomicI64::new(0) }; PLACES_MAX as usize],
             is_superseded: AtomicBool::new(false),
+            is_another: AtomicBool::new(false),
             has_news: Notify::new(),
         };
         Ok((log, Notes { noted, watch }))
@@ -81,17 +83,27 @@ impl Log {
         (0..).zip(&self.serving.servers).map(|(place, _)| place).collect()
     }
 
+    /// Takes note that what was known of the log may not be so any more.
+    pub(super) fn starts_over(&self) {
+        self.is_another.store(true, Ordering::Relaxed);
+    }
+
+    /// True, once, after that: all places may have missed anything in it.
+    pub(super) fn has_started_over(&self) -> bool {
+        let is_another = self.is_another.swap(false, Ordering::Relaxed);
+        if is_another {
+            self.forgotten_to.iter().for_each(|to| to.store(0, Ordering::Relaxed));
+        }
+        is_another
+    }
+
     /// Up to which change `place` has forgotten all that it may hold.
     pub(super) fn forgotten_to(&self, place: u16) -> i64 {
         self.forgotten_to.get(usize::from(place)).map_or(0, |to| to.load(Ordering::Relaxed))
     }
 
-    /// Takes note that `place` has forgotten all up to `position`.
+    /// Takes note that `place` has forgotten all up to `position`, where nothing can appear in the log any more.
     pub(super) fn reached(&self, place: u16, position: i64) {
-        // What is to come there may have been given an earlier position.
-        if !self.database.is_in_order() {
-            return;
-        }
         if let Some(to) = self.forgotten_to.get(usize::from(place)) {
             to.fetch_max(position, Ordering::Relaxed);
         }
@@ -116,14 +128,14 @@ impl Log {
                 None => self.forgotten_to(place),
             },
         };
-        self.database.changes(Some(place), after, last).await.map(Missed::Changes)
+        self.database.changes(place, after, last).await.map(Missed::Changes)
     }
 }
 
 impl Backlog for Log {
     fn missed(&self, place: u16, after: Option<i64>) -> BoxFuture<'_, Result<Missed, String>> {
         Box::pin(async move {
-            let extent = self.database.extent().await.map_err(|error| error.to_string())?;
+            let extent = self.database.extent(i64::MAX).await.map_err(|error| error.to_string())?;
             if extent.list != self.list() {
                 return Err("the database has another list of servers".to_owned());
             }
@@ -139,14 +151,16 @@ impl Backlog for Log {
                 "forgot what was written while it was away"
             );
         }
-        if self.note(Note::Forgotten(Places::only(place), positions)) {
+        // Where changes appear in another order, a sweep finds out how far it is.
+        if self.note(Note::Forgotten(Places::only(place), positions)) && self.database.is_in_order()
+        {
             self.reached(place, up_to);
         }
     }
 
     fn emptied(&self, place: u16, up_to: i64) {
         tracing::warn!(place, "emptied: it had missed too much to be told of each change");
-        if self.note(Note::Emptied(place, up_to)) {
+        if self.note(Note::Emptied(place, up_to)) && self.database.is_in_order() {
             self.reached(place, up_to);
         }
     }

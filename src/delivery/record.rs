@@ -13,15 +13,22 @@ const TOGETHER_MAX: usize = 1_000;
 /// Pause after the database could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// Notes after which the log is pruned.
+const PRUNED_AFTER: usize = 1_000;
+
 /// Records all that comes, for ever. What can't be is tried again.
 pub(super) async fn record(log: &Log, mut notes: Receiver<Note>) {
-    let mut waiting = Vec::new();
+    let (mut waiting, mut recorded) = (Vec::new(), PRUNED_AFTER);
     while notes.recv_many(&mut waiting, TOGETHER_MAX).await > 0 {
         while let Err(error) = record_together(log, &waiting).await {
             tracing::debug!(%error, "what was forgotten can't be recorded yet");
             sleep(RETRY_PAUSE).await;
         }
+        recorded += waiting.len();
         waiting.clear();
+        if recorded >= PRUNED_AFTER && log.database.prune().await.is_ok() {
+            recorded = 0;
+        }
     }
 }
 

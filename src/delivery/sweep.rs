@@ -6,11 +6,17 @@ use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
 
 use super::{Log, note::Note};
-use crate::cache::{Change, Places, Servers};
+use crate::{
+    cache::{Change, Places, Servers},
+    database::{Extent, UnderWay},
+};
 
 /// Pause between two sweeps. A change that was in the log at the last sweep and is not forgotten is left over: its
 /// writer has died, or could not reach the server.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// The same while no server has missed anything. The news come first.
+const CALM_PAUSE: Duration = Duration::from_secs(10);
 
 /// Time for a writer to forget by itself what it has committed. Past it, a change that was heard of is swept.
 const WRITER_GRACE: Duration = Duration::from_millis(60);
@@ -22,34 +28,72 @@ const FORGOTTEN_AT_ONCE: usize = 256;
 /// nothing for it any more.
 const MISSED_MAX: u64 = 250_000;
 
-/// Sweeps for ever.
-pub(super) async fn sweep(log: &Log, servers: Option<&dyn Servers>) {
-    let Some(servers) = servers else { return };
-    let mut due = 0;
-    loop {
-        tokio::select! {
-            () = sleep(SWEEP_PAUSE) => {}
-            () = log.has_news.notified() => {
-                due = log.database.extent().await.map_or(due, |extent| extent.last);
-                sleep(WRITER_GRACE).await;
-            }
+/// How far the log has been looked at.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Its end at the last sweep.
+    last: i64,
+    /// Nothing can appear in it any more up to here,
+    complete_to: i64,
+    /// nor up to here once these transactions have ended.
+    then: (i64, UnderWay),
+}
+
+impl Seen {
+    /// Up to where the log has ended before.
+    fn next(&mut self, extent: &Extent) -> i64 {
+        if self.then.1.have_ended(extent.under_way) {
+            self.complete_to = self.then.0;
+            self.then = (extent.last, extent.under_way);
         }
-        // A database that can't be read has no writes either; `/readyz` tells of it.
-        let _ = sweep_once(log, servers, &mut due, MISSED_MAX).await;
+        std::mem::replace(&mut self.last, extent.last)
     }
 }
 
-/// Delivers all up to `due`, the end of the log at the last sweep, to each server in service.
+/// Sweeps for ever.
+pub(super) async fn sweep(log: &Log, servers: Option<&dyn Servers>) {
+    let Some(servers) = servers else { return };
+    let (mut seen, mut pause) = (Seen::default(), SWEEP_PAUSE);
+    loop {
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = log.has_news.notified() => {
+                if let Ok(extent) = extent(log).await {
+                    seen.next(&extent);
+                }
+                sleep(WRITER_GRACE).await;
+            }
+        }
+        if log.has_started_over() {
+            seen = Seen::default();
+        }
+        // A database that can't be read has no writes either; `/readyz` tells of it.
+        let is_calm = sweep_once(log, servers, &mut seen, MISSED_MAX).await.unwrap_or(false);
+        pause = if is_calm { CALM_PAUSE } else { SWEEP_PAUSE };
+    }
+}
+
+async fn extent(log: &Log) -> sqlx::Result<Extent> {
+    let forgotten_to = log.places().numbers().map(|place| log.forgotten_to(place)).min();
+    log.database.extent(forgotten_to.unwrap_or_default()).await
+}
+
+/// Delivers all up to the end of the log at the last sweep to each server in service. `true` if there was nothing to
+/// deliver, now or later.
 async fn sweep_once(
     log: &Log,
     servers: &dyn Servers,
-    due: &mut i64,
+    seen: &mut Seen,
     missed_max: u64,
-) -> sqlx::Result<()> {
-    let extent = log.database.extent().await?;
-    let due = std::mem::replace(due, extent.last);
+) -> sqlx::Result<bool> {
+    let extent = extent(log).await?;
+    let due = seen.next(&extent);
     if extent.list != log.list() {
-        return Ok(());
+        return Ok(true);
+    }
+    if !extent.is_missed {
+        log.places().numbers().for_each(|place| log.reached(place, seen.complete_to));
+        return Ok(true);
     }
     for place in servers.in_service().numbers() {
         if let Some(up_to) = log.database.empty_to(place).await? {
@@ -58,21 +102,27 @@ async fn sweep_once(
                 Err(error) => tracing::warn!(place, error, "it has missed too much"),
             }
         }
-        deliver(log, servers, place, due).await?;
+        deliver(log, servers, place, (due, seen.complete_to)).await?;
     }
     for place in log.places().without(servers.in_service()).numbers() {
         if log.database.missing(Places::only(place)).await? > missed_max {
             give_up(log, place).await;
         }
     }
-    Ok(())
+    Ok(false)
 }
 
-/// Delivers to one server what it has missed up to `due`. What fails is tried again by the next sweep.
-async fn deliver(log: &Log, servers: &dyn Servers, place: u16, due: i64) -> sqlx::Result<()> {
+/// Delivers to one server what it has missed up to `due`; nothing can appear any more up to `complete_to`. What fails is
+/// tried again by the next sweep.
+async fn deliver(
+    log: &Log,
+    servers: &dyn Servers,
+    place: u16,
+    (due, complete_to): (i64, i64),
+) -> sqlx::Result<()> {
     let (mut after, mut is_whole) = (log.forgotten_to(place), true);
     while after < due {
-        let page = log.database.changes(Some(place), after, due).await?;
+        let page = log.database.changes(place, after, due).await?;
         let attempts = stream::iter(page.changes).map(|Change { position, key }| async move {
             let may_hold = servers.places_of(&key);
             let is_forgotten = !may_hold.has(place) || servers.forget_at(place, &key).await.is_ok();
@@ -91,7 +141,7 @@ async fn deliver(log: &Log, servers: &dyn Servers, place: u16, due: i64) -> sqlx
         }
         after = page.up_to;
         if is_whole {
-            log.reached(place, after);
+            log.reached(place, after.min(complete_to));
         }
     }
     Ok(())

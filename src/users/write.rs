@@ -4,7 +4,7 @@
 use super::{Profile, ProfileChange, SPACE, User, WriteError};
 use crate::{
     cache::Key,
-    database::{Database, Sql, Writing},
+    database::{Database, Outdated, Sql, Writing},
     delivery::Delivery,
 };
 
@@ -30,7 +30,7 @@ const UPDATE: Sql = Sql {
         WHERE id = $1 RETURNING id, name, email, created_at, updated_at",
 };
 
-const DELETE: Sql = Sql::both("DELETE FROM users WHERE id = $1");
+const DELETE: Sql = Sql::both("DELETE FROM users WHERE id = $1 RETURNING id");
 
 /// The user as they are until this transaction ends: SQLite has one writer at a time.
 const FIND: Sql = Sql {
@@ -72,9 +72,9 @@ impl Users {
         let change = ProfileChange::from(profile);
         change.check()?;
         let mut writing = self.database.begin().await?;
-        let user =
-            User::read(&writing.row(INSERT, &[change.name.into(), change.email.into()]).await?)?;
-        self.finish(writing, user.id, Some(user)).await
+        let values = [change.name.into(), change.email.into()];
+        let (row, outdated) = writing.change(INSERT, &values, SPACE).await?;
+        self.finish(writing, outdated, Some(User::read(&row)?)).await
     }
 
     /// Changes a user, if `expected` says of the present version that it is the one to be changed. What is there already
@@ -92,8 +92,8 @@ impl Users {
         let mut writing = self.database.begin().await?;
         find(&mut writing, id, expected).await?;
         let values = [id.into(), change.name.into(), change.email.into()];
-        let user = User::read(&writing.row(UPDATE, &values).await?)?;
-        self.finish(writing, id, Some(user)).await
+        let (row, outdated) = writing.change(UPDATE, &values, SPACE).await?;
+        self.finish(writing, outdated, Some(User::read(&row)?)).await
     }
 
     /// Deletes a user, if `expected` says of the present version that it is the one to be deleted.
@@ -103,13 +103,13 @@ impl Users {
     pub async fn delete(self, id: i64, expected: impl Fn(&User) -> bool + Send) -> Result {
         let mut writing = self.database.begin().await?;
         find(&mut writing, id, expected).await?;
-        writing.rows(DELETE, &[id.into()]).await?;
-        self.finish(writing, id, None).await
+        let (_, outdated) = writing.change(DELETE, &[id.into()], SPACE).await?;
+        self.finish(writing, outdated, None).await
     }
 
-    async fn finish(self, writing: Writing, id: i64, user: Option<User>) -> Result {
-        let key = Key::numbered(SPACE, id);
-        let outdated = self.database.commit(writing, key.clone()).await?;
+    async fn finish(self, writing: Writing, outdated: Outdated, user: Option<User>) -> Result {
+        self.database.commit(writing).await?;
+        let key = outdated.change.key.clone();
         Ok(Written { user, key, is_forgotten: self.delivery.carry_out(outdated).await })
     }
 }

@@ -1,5 +1,6 @@
 //! PostgreSQL: the connections to a server, and what bounds them.
 
+mod ear;
 mod migration;
 
 use std::time::Duration;
@@ -10,7 +11,10 @@ use sqlx::{
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+pub(super) use self::ear::Ear;
 use self::migration::migrate;
+#[cfg(test)]
+pub(super) use self::{ear::AWAKE_MIN, migration::MIGRATIONS};
 use super::{
     error::{OpenError, OpenFailure},
     lent::Lent,
@@ -43,13 +47,19 @@ const SETTINGS: [(&str, &str); 6] = [
     ("tcp_user_timeout", "10s"),
 ];
 
+/// Asked of the server for the connections that write, and that read the log: each of their statements is planned once, and
+/// reads by an index, also with a plan that was made while the log was short.
+const PLANNED_ONCE: [(&str, &str); 3] =
+    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
+
 /// Ends queries for which nobody waits any more, where the server can (version 14).
 const CHECK_CLIENT: &str = "SELECT set_config('client_connection_check_interval', '1s', false)
     WHERE current_setting('server_version_num')::int >= 140000";
 
-/// Bounds the next query on the connection.
-const BOUND: &str = "SELECT set_config('statement_timeout', $1::text, false)";
+/// The longest that `statement_timeout` takes.
+const MILLISECONDS_MAX: u128 = i32::MAX as u128;
 
+/// Writers share a lock that who replaces the list of servers has alone: so that is done when nobody has read the old one.
 /// The number is any that other programs on the database do not use.
 const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(71933263373651)";
 const BEGIN_ALONE: &str = "BEGIN; SELECT pg_advisory_xact_lock(71933263373651)";
@@ -69,13 +79,15 @@ pub(super) async fn open(url: &str, max_queries: usize) -> Result<Pools, OpenErr
     let place = shown(&options);
     migrate(&options).await.map_err(|reason| failed(&place, reason))?;
     let max_queries = u32::try_from(max_queries.max(1)).unwrap_or(u32::MAX);
-    let open = |pool: PgPoolOptions| Pool::Postgres(pool.connect_lazy_with(options.clone()));
+    let planned_once = options.clone().options(PLANNED_ONCE);
+    let open = |pool: PgPoolOptions, options: &PgConnectOptions| {
+        Pool::Postgres(pool.connect_lazy_with(options.clone()))
+    };
     Ok(Pools {
-        loads: open(pool(max_queries)),
-        writer: open(pool(WRITERS)),
-        // Asked ten times a second, again and again: a connection that is lost is found out by the question itself.
-        log: open(pool(LOG_READERS).test_before_acquire(false)),
-        probe: open(pool(1)),
+        loads: open(pool(max_queries), &options),
+        writer: open(pool(WRITERS), &planned_once),
+        log: open(pool(LOG_READERS), &planned_once),
+        probe: open(pool(1), &options),
     })
 }
 
@@ -87,6 +99,8 @@ fn shown(options: &PgConnectOptions) -> String {
 
 fn pool(connections: u32) -> PgPoolOptions {
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(CONNECT_WAIT);
+    // That one is lost is found out with its first use.
+    let pool = pool.test_before_acquire(false);
     pool.after_connect(|connection, _| {
         Box::pin(async move { connection.execute(CHECK_CLIENT).await.map(|_| ()) })
     })
@@ -99,15 +113,11 @@ pub(super) async fn load(
     values: &[Value],
     deadline: Instant,
 ) -> Result<Option<Row>, LoadError> {
-    let lent = timeout_at(deadline, Lent::of(pool, None)).await;
+    let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis();
+    let bound = format!("SET statement_timeout = {}", left_ms.clamp(1, MILLISECONDS_MAX));
+    let lent = timeout_at(deadline, Lent::after(pool, &bound)).await;
     let mut lent = lent.map_err(|_| LoadError::Timeout)??;
-    let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
-    let bound = [Value::from(i64::try_from(left).unwrap_or(i64::MAX).min(i32::MAX.into()))];
-    let found = async {
-        let connection = lent.connection()?;
-        rows(&mut *connection, BOUND, &bound, Row::Postgres).await?;
-        rows(connection, text, values, Row::Postgres).await
-    };
+    let found = async { rows(lent.connection()?, text, values, Row::Postgres).await };
     tokio::select! {
         found = found => {
             lent.give_back();
@@ -120,9 +130,8 @@ pub(super) async fn load(
     }
 }
 
-/// Begins a transaction: one of many, or one beside which nobody writes. So a list of servers is replaced when no writer
-/// has read the old one.
+/// Begins a transaction: one of many, or one beside which nobody writes.
 pub(super) async fn begin(pool: &PgPool, is_alone: bool) -> sqlx::Result<Writing> {
     let begin = if is_alone { BEGIN_ALONE } else { BEGIN };
-    in_time(Lent::of(pool, Some(begin))).await.map(Writing::Postgres)
+    in_time(Lent::after(pool, begin)).await.map(Writing::Postgres)
 }

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod connections;
+mod ear;
 mod file;
 mod migration;
 mod slowness;
@@ -20,5 +21,6 @@ pub(crate) use self::{
 };
 pub(super) use self::{
     connections::{begin, load, open},
+    ear::Ear,
     file::Home,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 
 use super::Place;
-use crate::database::sqlite::MIGRATIONS;
+use crate::database::{postgres, sqlite::MIGRATIONS};
 
 /// Id, name, email, and the times of creation and of the last change.
 type Row = (i64, String, String, String, String);
@@ -85,18 +85,22 @@ async fn a_file_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_rows()
 }
 
 #[test]
-fn no_migration_of_the_folder_is_left_out() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != "postgres")
-        .collect();
-    files.sort();
-    let listed = MIGRATIONS.map(|(version, description, _)| {
-        format!("{version:04}_{}.sql", description.replace(' ', "_"))
-    });
-    assert_eq!(files, listed);
+fn no_migration_of_a_folder_is_left_out() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let of_postgres = format!("{root}/postgres");
+    for (folder, migrations) in [(root, &MIGRATIONS[..]), (&of_postgres, &postgres::MIGRATIONS[..])]
+    {
+        let files = std::fs::read_dir(folder).unwrap();
+        let mut files: Vec<_> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "postgres")
+            .collect();
+        files.sort();
+        let listed = migrations.iter().map(|(version, description, _)| {
+            format!("{version:04}_{}.sql", description.replace(' ', "_"))
+        });
+        assert!(listed.eq(files), "{folder}");
+    }
 }
 
 #[tokio::test]

@@ -28,12 +28,12 @@ async fn what_names_no_file_is_refused() {
 #[tokio::test]
 async fn a_path_where_no_database_can_be_is_refused() {
     let place = Place::new();
-    let directory = format!("sqlite://{}", place.0.path().display());
+    let directory = format!("sqlite://{}", place.folder.path().display());
     assert_eq!(refused(&directory).await.reason, OpenFailure::Directory);
     let missing = format!("{directory}/missing/users.db");
     let error = refused(&missing).await;
     assert_eq!(error.reason, OpenFailure::MissingDirectory);
-    assert_eq!(error.path, place.0.path().join("missing/users.db"));
+    assert_eq!(error.path, place.folder.path().join("missing/users.db"));
     // Nobody may create a file there, not even root.
     if cfg!(target_os = "linux") {
         let error = refused("sqlite:///proc/users.db").await;
@@ -46,11 +46,11 @@ async fn a_file_that_may_not_be_written_is_refused() {
     let place = Place::new();
     place.open(Duration::ZERO, 1).await.close().await;
     set_mode(&place.path(), 0o444);
-    set_mode(place.0.path(), 0o555);
+    set_mode(place.folder.path(), 0o555);
     // Root may write regardless.
-    let anything_goes = std::fs::write(place.0.path().join("other"), "").is_ok();
+    let anything_goes = std::fs::write(place.folder.path().join("other"), "").is_ok();
     let outcome = Database::open(&place.url(), Duration::ZERO, 1).await;
-    set_mode(place.0.path(), 0o755);
+    set_mode(place.folder.path(), 0o755);
     match outcome {
         Ok(_) => assert!(anything_goes),
         Err(error) => assert!(matches!(error.reason, OpenFailure::Permission(_)), "{error}"),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use support::eventually;
+
 use super::{Place, change};
 use crate::{
     cache::Places,
@@ -27,7 +29,7 @@ async fn emptied(database: &Database, servers: &[String]) -> String {
 
 #[tokio::test]
 async fn the_first_process_gives_the_list_and_others_must_have_the_same() {
-    let place = Place::new();
+    let place = Place::either().await;
     let database = place.open(Duration::ZERO, 1).await;
     assert_eq!(serve(&database, "a:1,b:1", false).await.unwrap(), ["a:1", "b:1"]);
     assert_eq!(serve(&database, "b:1,a:1", false).await.unwrap(), ["a:1", "b:1"], "no order");
@@ -44,7 +46,7 @@ async fn the_first_process_gives_the_list_and_others_must_have_the_same() {
 /// Keys that one list gives to a server and another does not: what is written meanwhile, that one is not told.
 #[tokio::test]
 async fn a_server_that_may_hold_what_it_was_not_told_of_is_emptied_first() {
-    let place = Place::new();
+    let place = Place::either().await;
     let database = place.open(Duration::ZERO, 1).await;
     for (list, after) in [
         ("a:1,b:1", ""),
@@ -57,7 +59,7 @@ async fn a_server_that_may_hold_what_it_was_not_told_of_is_emptied_first() {
         let servers = serve(&database, list, true).await.unwrap();
         assert_eq!(emptied(&database, &servers).await, after, "{list}");
     }
-    let list = database.extent().await.unwrap().list;
+    let list = database.extent(0).await.unwrap().list;
     database.emptied(list, 0, -1).await.unwrap();
     assert!(database.empty_to(0).await.unwrap().is_some(), "it was before the list");
     database.emptied(list - 1, 0, i64::MAX).await.unwrap();
@@ -68,7 +70,7 @@ async fn a_server_that_may_hold_what_it_was_not_told_of_is_emptied_first() {
 
 #[tokio::test]
 async fn a_process_with_the_old_list_records_nothing_and_its_changes_are_for_the_new_one() {
-    let place = Place::new();
+    let place = Place::either().await;
     let database = place.open(Duration::ZERO, 1).await;
     serve(&database, "a:1", false).await.unwrap();
     serve(&database, "b:1,c:1", true).await.unwrap();
@@ -80,8 +82,29 @@ async fn a_process_with_the_old_list_records_nothing_and_its_changes_are_for_the
 }
 
 #[tokio::test]
+async fn the_list_is_not_replaced_while_somebody_writes_for_the_old_one() {
+    let place = Place::on_server().await;
+    let database = place.open(Duration::ZERO, 1).await;
+    serve(&database, "a:1", false).await.unwrap();
+    let writing = database.begin().await.unwrap();
+    let adopting = tokio::spawn({
+        let database = database.clone();
+        async move { serve(&database, "b:1", true).await }
+    });
+    let mut other = place.client().await;
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    eventually("it waits", async || {
+        let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&mut other).await.unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+    database.commit(writing).await.unwrap();
+    assert_eq!(adopting.await.unwrap().unwrap(), ["b:1"]);
+}
+
+#[tokio::test]
 async fn a_server_that_missed_too_much_is_told_nothing_until_it_was_emptied() {
-    let place = Place::new();
+    let place = Place::either().await;
     let database = place.open(Duration::ZERO, 1).await;
     serve(&database, "a:1,b:1", false).await.unwrap();
     change(&database, 1).await;
@@ -104,7 +127,7 @@ async fn a_server_that_missed_too_much_is_told_nothing_until_it_was_emptied() {
 
 #[tokio::test]
 async fn only_one_process_may_keep_the_entries_in_its_own_memory() {
-    let place = Place::new();
+    let place = Place::either().await;
     let (one, other) = (place.open(Duration::ZERO, 1).await, place.open(Duration::ZERO, 1).await);
     let serving = one.serve(&[], false).await.unwrap();
     assert_eq!(other.serve(&[], false).await.unwrap_err(), ServingError::NotAlone);

@@ -24,12 +24,6 @@ async fn users(database: &Database) -> Users {
     Users::new(database.clone(), delivery)
 }
 
-/// The keys in the log.
-async fn changed(database: &Database) -> Vec<String> {
-    let changes = database.changes(None, 0, i64::MAX).await.unwrap().changes;
-    changes.into_iter().map(|change| change.key.to_string()).collect()
-}
-
 async fn user(database: &Database, id: i64) -> User {
     let body = UserSource::new(database.clone()).load(id, far()).await.unwrap().unwrap();
     serde_json::from_slice(&body).unwrap()
@@ -37,19 +31,19 @@ async fn user(database: &Database, id: i64) -> User {
 
 #[tokio::test]
 async fn a_write_that_fails_changes_nothing() {
-    let place = Place::new();
+    let place = Place::either().await;
     let database = place.open(Duration::ZERO, 1).await;
     let users = users(&database).await;
     let copy = Profile { name: "Ada".to_owned(), email: user(&database, 1).await.email };
     assert_eq!(users.clone().create(copy).await, Err(WriteError::EmailTaken));
     users.clone().update(2, named("Ada"), |_| false).await.unwrap_err();
     users.delete(99_999, |_| true).await.unwrap_err();
-    assert_eq!(changed(&database).await, [""; 0]);
+    assert_eq!(database.logged().await, [""; 0]);
 }
 
 #[tokio::test]
 async fn a_write_is_in_the_log_under_the_key_of_its_entry() {
-    let place = Place::new();
+    let place = Place::either().await;
     let database = place.open(Duration::ZERO, 1).await;
     let users = users(&database).await;
     let renamed = users.clone().update(2, named("Ada"), |_| true).await.unwrap();
@@ -58,6 +52,6 @@ async fn a_write_is_in_the_log_under_the_key_of_its_entry() {
     users.clone().delete(3, |_| true).await.unwrap();
     let profile = Profile { name: "Ada".to_owned(), email: "ada@example.com".to_owned() };
     let created = users.create(profile).await.unwrap();
-    assert_eq!(changed(&database).await, ["user:2", "user:3", created.key.as_str()]);
+    assert_eq!(database.logged().await, ["user:2", "user:3", created.key.as_str()]);
     assert_eq!(created.key.as_str(), format!("user:{}", created.user.unwrap().id));
 }

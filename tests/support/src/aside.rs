@@ -37,8 +37,8 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Place {
     folder: Arc<TempDir>,
-    /// The server, and the URL of the database on it.
-    postgres: Option<(Arc<Server>, String)>,
+    /// The server, if it lives as long as the place, and the URL of the database on it.
+    postgres: Option<(Option<Arc<Server>>, String)>,
 }
 
 /// True if the tests that leave the choice to this run on PostgreSQL: `ASIDE_TEST_DATABASE=postgres`.
@@ -54,9 +54,11 @@ impl Place {
 
     /// A place with a database of 10,000 users. They are made once; each place has a copy.
     pub async fn seeded() -> Self {
-        if !on_postgres() {
-            return Self::in_file().await;
-        }
+        if on_postgres() { Self::seeded_on_server().await } else { Self::in_file().await }
+    }
+
+    /// A place with such a database on a server.
+    pub async fn seeded_on_server() -> Self {
         // Held, so that the copy is made where the template is.
         let _server = shared_postgres().await;
         Self::on_server(&Self::template().await).await
@@ -80,7 +82,12 @@ impl Place {
     pub async fn on_server(template: &str) -> Self {
         let server = shared_postgres().await;
         let url = server.url_of(&new_database(&server, template).await);
-        Self { postgres: Some((server, url)), ..Self::empty() }
+        Self { postgres: Some((Some(server), url)), ..Self::empty() }
+    }
+
+    /// A place whose database is at `url`, on a server that somebody else sees to.
+    pub fn at(url: String) -> Self {
+        Self { postgres: Some((None, url)), ..Self::empty() }
     }
 
     /// The name of a database of 10,000 users.

@@ -117,7 +117,7 @@ enum Listener {
 
 /// The state that all connections share.
 struct Carrier {
-    server: String,
+    server: sync::Mutex<String>,
     flow: watch::Sender<Flow>,
     stranded: watch::Sender<()>,
     meddler: sync::Mutex<Option<Meddler>>,
@@ -141,7 +141,8 @@ impl Proxy {
 
     fn carry(here: Here, listener: Listener, server: String) -> Self {
         let (flow, stranded) = (watch::Sender::new(Flow::Open), watch::Sender::new(()));
-        let carrier = Arc::new(Carrier { server, flow, stranded, meddler: sync::Mutex::default() });
+        let (server, meddler) = (sync::Mutex::new(server), sync::Mutex::default());
+        let carrier = Arc::new(Carrier { server, flow, stranded, meddler });
         let serving = tokio::spawn(serve(listener, here.clone(), carrier.clone()));
         Self { here, carrier, serving }
     }
@@ -182,6 +183,11 @@ impl Proxy {
     pub fn mend(&self) {
         *self.carrier.meddler.lock().unwrap() = None;
         self.set(Flow::Open);
+    }
+
+    /// Carries new connections to another server.
+    pub fn lead_to(&self, server: &impl ToString) {
+        *self.carrier.server.lock().unwrap() = server.to_string();
     }
 
     /// Lets the connections that are open carry nothing any more, and not end. New ones carry.
@@ -275,10 +281,14 @@ impl Listener {
 }
 
 impl Carrier {
+    fn server(&self) -> String {
+        self.server.lock().unwrap().clone()
+    }
+
     /// Carries one connection until either side or a meddler ends it.
     async fn carry(&self, client: Box<dyn Socket>) -> io::Result<()> {
         let mut stranded = self.stranded.subscribe();
-        let server = TcpStream::connect(&self.server).await?;
+        let server = TcpStream::connect(self.server()).await?;
         server.set_nodelay(true)?;
         let (mut from_client, to_client) = split(client);
         let (mut from_server, to_server) = split(server);
@@ -356,7 +366,7 @@ impl Carrier {
     }
 
     async fn tell(&self, line: &str) -> io::Result<()> {
-        let mut server = TcpStream::connect(&self.server).await?;
+        let mut server = TcpStream::connect(self.server()).await?;
         converse(&mut server, &format!("{line}\r\n"), "\r\n").await;
         Ok(())
     }

@@ -54,6 +54,16 @@ impl Server {
         Self { kind, process, port, directory, seeded: OnceCell::new() }
     }
 
+    /// The folder of PostgreSQL's data and settings.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Its host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Its address, with a database.
     pub fn url(&self) -> String {
         url(self.kind, self.port)
@@ -73,6 +83,12 @@ impl Server {
         let signal = if self.kind == Kind::Postgres { Signal::QUIT } else { Signal::KILL };
         // It may have ended by itself.
         let _ = kill_process(pid, signal);
+        self.process.wait().unwrap();
+    }
+
+    /// Kills all of its processes (SIGKILL).
+    pub fn crash(&mut self) {
+        self.signal_all(Signal::KILL);
         self.process.wait().unwrap();
     }
 
@@ -96,6 +112,12 @@ impl Server {
             // A child may have ended.
             let _ = kill_process(Pid::from_raw(id).unwrap(), signal);
         }
+    }
+
+    /// Starts it anew, with what it has stored, on another port.
+    pub async fn move_elsewhere(&mut self) {
+        self.port = free_port();
+        self.restart().await;
     }
 
     /// Starts it anew, on the same port and with what it has stored.
