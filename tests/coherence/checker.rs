@@ -4,7 +4,8 @@
 //! the answers themselves tell of, and for so long only:
 //!
 //! - The read says `detail=fallback`. The replica can't reach memcached, and what it keeps meanwhile may be
-//!   [`FALLBACK_AGE_MAX`] old.
+//!   [`HEARD_MAX`] old: so long it may take to hear of a write from the database. While it can't reach that either, or is
+//!   stopped itself, [`FALLBACK_AGE_MAX`].
 //! - The write was acknowledged with `detail=pending`. Its key could not be deleted from each memcached. At each
 //!   that is made up for once any replica has reached it for [`DELIVERY_MAX`], whatever the others are, or when it
 //!   loses all that it has.
@@ -21,8 +22,11 @@ use std::{
 
 use crate::history::{FALLBACK, History, Outage, Read, Said, Seen, Write};
 
-/// The age that an answer may have that says `detail=fallback`: what stands in for memcached lives for 5 s at most from
-/// when its load was asked for.
+/// The age that an answer may have that says `detail=fallback`, from when the replica and the database were both well.
+const HEARD_MAX: Duration = Duration::from_millis(250);
+
+/// The age that it may have in any case: what stands in for memcached lives for 5 s at most from when its load was asked
+/// for.
 const FALLBACK_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// The time that a memcached may go on with an old value after a write that said `detail=pending`, counted from when a
@@ -77,7 +81,7 @@ pub(crate) fn check(history: &History) -> Report {
     }
     let none = Versions::default();
     for read in &history.reads {
-        report.judge(read, keys.get(&read.key).unwrap_or(&none));
+        report.judge(history, read, keys.get(&read.key).unwrap_or(&none));
     }
     for read in &history.last {
         report.judge_last(read, keys.get(&read.key).unwrap_or(&none));
@@ -96,6 +100,15 @@ impl History {
         servers.max().expect("no write is pending where there is no memcached")
     }
 
+    /// From when on `replica` must have heard of `write`, so that what it keeps itself is no older.
+    fn heard_at(&self, replica: usize, write: &Write) -> Duration {
+        let acknowledged_at = write.span.ended_at;
+        let of_all =
+            |it: &&Outage| it.server.is_none() && it.replica.is_none_or(|it| it == replica);
+        let outages = self.outages.iter().filter(of_all);
+        calm(acknowledged_at, HEARD_MAX, outages).min(acknowledged_at + FALLBACK_AGE_MAX)
+    }
+
     /// The moment at which `server` must have forgotten what was written before `moment`, by whichever replica.
     fn forgotten_at(&self, server: usize, moment: Duration) -> Duration {
         let replicas = 0..self.replicas;
@@ -106,14 +119,23 @@ impl History {
 
     /// The moment at which `replica` must have delivered to `server` what was written before `moment`.
     fn delivered_at(&self, replica: usize, server: usize, moment: Duration) -> Duration {
-        let mut calm_since = moment;
-        for Outage { span, .. } in self.outages.iter().filter(|it| it.touches(replica, server)) {
-            if span.ended_at > calm_since && span.begun_at < calm_since + DELIVERY_MAX {
-                calm_since = span.ended_at;
-            }
-        }
-        calm_since + DELIVERY_MAX
+        calm(moment, DELIVERY_MAX, self.outages.iter().filter(|it| it.touches(replica, server)))
     }
+}
+
+/// The end of the first time of this length after `moment` that no outage falls into.
+fn calm<'a>(
+    moment: Duration,
+    length: Duration,
+    outages: impl Iterator<Item = &'a Outage>,
+) -> Duration {
+    let mut calm_since = moment;
+    for Outage { span, .. } in outages {
+        if span.ended_at > calm_since && span.begun_at < calm_since + length {
+            calm_since = span.ended_at;
+        }
+    }
+    calm_since + length
 }
 
 impl<'history> Versions<'history> {
@@ -121,6 +143,17 @@ impl<'history> Versions<'history> {
     fn acknowledged_before(&self, moment: Duration) -> Option<&'history Write> {
         let begun = self.all.partition_point(|write| write.span.ended_at < moment);
         self.all[..begun].iter().rev().find(|write| write.said.is_acknowledgement()).copied()
+    }
+
+    /// The latest write that was heard of by `moment`, when `heard_at` says.
+    fn heard_before(
+        &self,
+        moment: Duration,
+        heard_at: impl Fn(&Write) -> Duration,
+    ) -> Option<&'history Write> {
+        let begun = self.all.partition_point(|write| write.span.ended_at < moment);
+        let acknowledged = self.all[..begun].iter().rev().filter(|it| it.said.is_acknowledgement());
+        acknowledged.copied().find(|write| heard_at(write) < moment)
     }
 
     /// The latest write that had to be seen by a read that began at `moment`.
@@ -131,7 +164,7 @@ impl<'history> Versions<'history> {
 }
 
 impl Report {
-    fn judge(&mut self, read: &Read, versions: &Versions) {
+    fn judge(&mut self, history: &History, read: &Read, versions: &Versions) {
         *self.reads.entry(read.seen.word()).or_default() += 1;
         let Some((version, fallback)) = self.version(read, versions) else { return };
         let begun_at = read.span.begun_at;
@@ -140,7 +173,7 @@ impl Report {
             return;
         }
         let required = if fallback {
-            versions.acknowledged_before(begun_at.saturating_sub(FALLBACK_AGE_MAX))
+            versions.heard_before(begun_at, |write| history.heard_at(read.replica, write))
         } else {
             versions.due_before(begun_at)
         };
@@ -296,10 +329,30 @@ mod tests {
     }
 
     #[test]
-    fn a_fallback_may_be_old_but_not_older_than_an_entry_lives_there() {
-        assert_eq!(judged(second(Said::Forgotten), read(1, 5200, true)), (0, 1, 0));
-        assert_eq!(judged(second(Said::Forgotten), read(1, 5201, true)), (1, 0, 0));
-        assert_eq!(judged(second(Said::Pending), read(1, 5201, true)), (1, 0, 0));
+    fn a_fallback_may_be_older_only_until_its_replica_has_heard_of_the_write() {
+        for said in [Said::Forgotten, Said::Pending] {
+            assert_eq!(judged(second(said), read(1, 450, true)), (0, 1, 0));
+            assert_eq!(judged(second(said), read(1, 451, true)), (1, 0, 0));
+        }
+        // Its links to memcached have nothing to do with that, nor has another replica.
+        for other in [outage(0, 0, span(300, 9000)), outage(1, None, span(300, 9000))] {
+            let history = History { outages: vec![other], ..second(Said::Forgotten) };
+            assert_eq!(judged(history, read(1, 451, true)), (1, 0, 0), "{other:?}");
+        }
+        // It is stopped, or the database is.
+        for own in [outage(0, None, span(300, 3000)), outage(None, None, span(300, 3000))] {
+            let away = || History { outages: vec![own], ..second(Said::Forgotten) };
+            assert_eq!(judged(away(), read(1, 3250, true)), (0, 1, 0), "{own:?}");
+            assert_eq!(judged(away(), read(1, 3251, true)), (1, 0, 0), "{own:?}");
+        }
+    }
+
+    #[test]
+    fn a_fallback_is_never_older_than_an_entry_lives_there() {
+        let lasting = vec![outage(None, None, span(100, 60_000))];
+        let away = || History { outages: lasting.clone(), ..second(Said::Forgotten) };
+        assert_eq!(judged(away(), read(1, 5200, true)), (0, 1, 0));
+        assert_eq!(judged(away(), read(1, 5201, true)), (1, 0, 0));
     }
 
     #[test]

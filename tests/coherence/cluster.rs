@@ -1,11 +1,14 @@
 //! Three replicas over one database and a memcached or several, each replica with links of its own to them.
 
-use sqlx::SqliteConnection;
+use std::time::Duration;
+
+use aside::database::Database;
 use support::{
-    aside::{Aside, Place},
+    aside::{Aside, Place, on_postgres},
     eventually,
     link::Links,
     memcached::Memcached,
+    servers::{Kind, Server},
 };
 
 use crate::{
@@ -24,6 +27,8 @@ pub(crate) struct Cluster {
     pub(crate) clock: Clock,
     pub(crate) reach: Reach,
     pub(crate) place: Place,
+    /// The server of the database, if it has one.
+    pub(crate) postgres: Option<Server>,
     pub(crate) plan: Plan,
     pub(crate) memcached: Vec<Memcached>,
     /// Each replica's links, in the order of the replicas.
@@ -33,7 +38,15 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start(plan: Plan) -> Self {
-        let (place, mut memcached, mut replicas) = (Place::seeded().await, vec![], vec![]);
+        let postgres = if on_postgres() { Some(Server::start(Kind::Postgres).await) } else { None };
+        let place = match &postgres {
+            Some(server) => {
+                Database::open(&server.url(), Duration::ZERO, 1).await.unwrap().close().await;
+                Place::at(server.url())
+            }
+            None => Place::in_file().await,
+        };
+        let (mut memcached, mut replicas) = (vec![], vec![]);
         for _ in 0..plan.servers {
             memcached.push(Memcached::start().await);
         }
@@ -43,14 +56,13 @@ impl Cluster {
         }
         let clock = Clock::start();
         let reach = Reach::new(clock, replicas.iter().map(|replica| replica.address));
-        Self { clock, reach, place, plan, memcached, links, replicas }
+        Self { clock, reach, place, postgres, plan, memcached, links, replicas }
     }
 
     /// Waits until nothing is left to be forgotten and every replica uses memcached, and reads all users through
     /// each.
     pub(crate) async fn last_reads(&self) -> Vec<Read> {
-        let mut connection = self.place.connect().await;
-        eventually("all is forgotten", async || left(&mut connection).await.eq(&0).then_some(()))
+        eventually("all is forgotten", async || (self.place.number(LEFT).await == 0).then_some(()))
             .await;
         for replica in &self.replicas {
             eventually("in service", async || {
@@ -67,10 +79,6 @@ impl Cluster {
         }
         reads
     }
-}
-
-async fn left(connection: &mut SqliteConnection) -> i64 {
-    sqlx::query_scalar(LEFT).fetch_one(connection).await.unwrap()
 }
 
 /// Starts a replica.

@@ -4,15 +4,16 @@
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use fastrand::Rng;
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join_all, join5};
 use rustix::process::Signal;
 use support::{
     aside::{Aside, Place},
     link::Links,
     memcached::Memcached,
     proxy::{Flow, Proxy, Way},
+    servers::Server,
 };
-use tokio::time::sleep;
+use tokio::{sync::Mutex, time::sleep};
 
 use crate::{
     clients::Reach,
@@ -38,6 +39,14 @@ const CROSSED_MS: Range<u64> = 4500..6000;
 /// length between two faults: more than anything is allowed to be old.
 const LONG_MS: Range<u64> = 4000..9000;
 const LONG_ONE_IN: u8 = 15;
+
+/// Ends all connections of ours to the database.
+const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'aside'";
+
+/// Pause between two looks whether the machine stands still, and how late such a look is then.
+const BEAT: Duration = Duration::from_millis(5);
+const STILL_MIN: Duration = Duration::from_millis(50);
 
 /// The beginning of the command that forgets a key.
 const FORGET: &str = "md ";
@@ -68,7 +77,7 @@ pub(crate) async fn torment(
     random: &mut Rng,
 ) -> Faults {
     let clock = cluster.clock;
-    let Cluster { memcached, replicas, links, place, reach, plan, .. } = cluster;
+    let Cluster { memcached, replicas, links, place, postgres, reach, plan, .. } = cluster;
     let mut pace = |pause_ms: &Range<u64>| Pace {
         clock,
         end,
@@ -81,13 +90,18 @@ pub(crate) async fn torment(
             Some(torment_memcached(memcached, server, pace(plan.memcached_ms.as_ref()?)))
         })
         .collect();
+    // A process that finds no database does not start.
+    let database = Mutex::new(postgres.as_mut());
     let of_replicas =
-        torment_replicas(replicas, links, place, plan, reach, pace(&plan.replicas_ms));
+        torment_replicas(replicas, links, place, plan, reach, &database, pace(&plan.replicas_ms));
+    let of_database = torment_database(&database, pace(&plan.database_ms));
+    let of_machine = machine(pace(&(0..1)));
     let of_links = torment_links(links, plan, pace);
-    let (of_links, of_memcached, of_replicas) =
-        join3(of_links, join_all(of_memcached), of_replicas).await;
+    let (of_links, of_memcached, of_replicas, of_database, of_machine) =
+        join5(of_links, join_all(of_memcached), of_replicas, of_database, of_machine).await;
     let mut faults = Faults::default();
-    for of_one in of_links.into_iter().chain(of_memcached).chain([of_replicas]) {
+    let of_others = [of_replicas, of_database, of_machine];
+    for of_one in of_links.into_iter().chain(of_memcached).chain(of_others) {
         for (what, count) in of_one.counts {
             *faults.counts.entry(what).or_default() += count;
         }
@@ -124,6 +138,52 @@ async fn torment_memcached(memcached: &mut Memcached, server: usize, mut pace: P
             faults.outage(None, Some(server), Span { begun_at, ended_at: at });
         }
         faults.renewals.extend(renewed.then_some(Renewal { server, at }));
+    }
+    faults
+}
+
+/// What can happen to a server; nothing does to a file.
+async fn torment_database(database: &Mutex<Option<&mut Server>>, mut pace: Pace) -> Faults {
+    let mut faults = Faults::default();
+    while pace.pause().await {
+        let mut server = database.lock().await;
+        let Some(server) = &mut *server else { break };
+        let begun_at = pace.clock.now();
+        let what = match pace.random.u8(..3) {
+            0 => {
+                server.kill();
+                sleep(pace.length(FAULT_MS)).await;
+                server.restart().await;
+                "database restarted"
+            }
+            1 => {
+                server.stop();
+                sleep(pace.length(FAULT_MS)).await;
+                server.go_on();
+                "database stopped"
+            }
+            _ => {
+                Place::at(server.url()).execute(TERMINATE).await;
+                "connections ended"
+            }
+        };
+        faults.count(what);
+        faults.outage(None, None, Span { begun_at, ended_at: pace.clock.now() });
+    }
+    faults
+}
+
+/// What happens to all processes: the machine is busy with something else.
+async fn machine(pace: Pace) -> Faults {
+    let mut faults = Faults::default();
+    while pace.clock.now() < pace.end {
+        let begun_at = pace.clock.now();
+        sleep(BEAT).await;
+        let ended_at = pace.clock.now();
+        if ended_at - begun_at > BEAT + STILL_MIN {
+            faults.count("machine stood still");
+            faults.outage(None, None, Span { begun_at, ended_at });
+        }
     }
     faults
 }
@@ -220,6 +280,7 @@ async fn torment_replicas(
     place: &Place,
     plan: &Plan,
     reach: &Reach,
+    database: &Mutex<Option<&mut Server>>,
     mut pace: Pace,
 ) -> Faults {
     let mut faults = Faults::default();
@@ -230,6 +291,7 @@ async fn torment_replicas(
         if pace.random.bool() {
             replica.signal(Signal::KILL);
             replica.ended().await;
+            let _up = database.lock().await;
             *replica = start_replica(place, &links[number], plan).await;
             reach.moved(number, replica.address);
             faults.count("replica killed");

@@ -6,6 +6,7 @@
 //! memcached is cut, held or slow while the others' go on. All that the clients saw goes into a history, and `checker`
 //! looks for a read in it that is older than it may be.
 //!
+//! With `ASIDE_TEST_DATABASE=postgres` the database is a PostgreSQL, which is killed, stopped, and made to end connections.
 //! `ASIDE_SOAK_SECONDS` makes it last longer (`bench/soak`), `ASIDE_SOAK_SEED` repeats the choices of a run.
 
 // Tells the lints that the functions beside the tests are of the tests.

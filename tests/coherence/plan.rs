@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) writer_rest: Duration,
     /// Between two faults of a memcached, in milliseconds; `None` if it is left alone.
     pub(crate) memcached_ms: Option<Range<u64>>,
+    /// Between two faults of the database, if it is a server.
+    pub(crate) database_ms: Range<u64>,
     /// Between two faults of the replicas.
     pub(crate) replicas_ms: Range<u64>,
     /// Between two faults of links.
@@ -46,6 +48,7 @@ impl Plan {
             cold_write_one_in: 50,
             writer_rest: Duration::ZERO,
             memcached_ms: Some(20..1500),
+            database_ms: 500..3000,
             replicas_ms: 20..1500,
             links_ms: 20..6000,
             link_faults: LinkFaults::Single,
@@ -62,6 +65,7 @@ impl Plan {
             cold_write_one_in: 2,
             writer_rest: Duration::from_millis(300),
             memcached_ms: None,
+            database_ms: 3000..15_000,
             replicas_ms: 3000..15_000,
             links_ms: 20..500,
             link_faults: LinkFaults::Crossed,

@@ -10,7 +10,7 @@ use support::{
     servers::{new_database, shared_postgres},
 };
 
-use crate::home::{connect, serve};
+use crate::home::{connect, serve, server};
 
 /// Writes to the log as a trigger or another process would.
 async fn note(connection: &mut PgConnection, key: &'static str) {
@@ -86,4 +86,53 @@ async fn what_a_dead_writer_has_left_over_is_delivered_by_another() {
     })
     .await;
     assert_eq!(new, "Ada");
+}
+
+/// A crash, or another server in its place, may take back what was recorded of the log: what is missing then is delivered
+/// once more, wherever this process was.
+#[tokio::test]
+async fn what_is_missing_again_after_a_crash_is_delivered_again() {
+    let (mut server, memcached) = (server().await, Memcached::start().await);
+    let address = memcached.address().to_string();
+    let aside = serve(&server.url(), &["--memcached", &address, "--slow-query", "0s"]).await;
+    let left = "SELECT count(*) FROM changes WHERE missing <> 0";
+    let none_is_left = async |url: &str| {
+        let mut other = connect(url).await;
+        eventually("all is forgotten", async || {
+            let left: i64 = sqlx::query_scalar(left).fetch_one(&mut other).await.unwrap();
+            (left == 0).then_some(())
+        })
+        .await;
+    };
+    for id in 1..=3 {
+        aside.rename(id, "Ada").await;
+    }
+    none_is_left(&server.url()).await;
+    // Long enough for sweeps to have passed by what they found.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    server.crash();
+    server.restart().await;
+    connect(&server.url()).await.execute("UPDATE changes SET missing = 1").await.unwrap();
+    none_is_left(&server.url()).await;
+}
+
+#[tokio::test]
+async fn what_commits_late_is_delivered_though_later_changes_were() {
+    let (server, memcached) = (shared_postgres().await, Memcached::start().await);
+    let url = server.url_of(&new_database(&server, "template0").await);
+    let address = memcached.address().to_string();
+    let aside = serve(&url, &["--memcached", &address, "--slow-query", "0s"]).await;
+    let old = aside.name(1).await;
+    let mut other = connect(&url).await;
+    let mut slow = other.begin().await.unwrap();
+    slow.execute("INSERT INTO changes (key, missing) VALUES ('user:1', 1)").await.unwrap();
+    slow.execute("UPDATE users SET name = 'Late' WHERE id = 1").await.unwrap();
+    for id in 2..=4 {
+        aside.rename(id, "Ada").await;
+        // Enough for a sweep to pass by what it has found.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    assert_eq!(aside.name(1).await, old);
+    slow.commit().await.unwrap();
+    eventually("it is delivered", async || (aside.name(1).await == "Late").then_some(())).await;
 }

@@ -5,7 +5,9 @@
 
 mod away;
 mod deadline;
+mod faults;
 mod home;
 mod log;
 mod refused;
+mod secured;
 mod users;

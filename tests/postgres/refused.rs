@@ -63,3 +63,16 @@ async fn a_role_without_the_right_to_create_tables_is_told_so() {
     let line = refusal(&url.replace("postgres@", &format!("reader_of_{name}@"))).await;
     assert!(line.contains("permission denied"), "{line}");
 }
+
+#[tokio::test]
+async fn migrations_that_this_program_does_not_know_are_refused() {
+    for change in [
+        "UPDATE aside_migrations SET checksum = 'x' WHERE version = 1",
+        "UPDATE aside_migrations SET version = 9999 WHERE version = 2",
+    ] {
+        let place = Place::seeded_on_server().await;
+        place.execute(change).await;
+        let line = refusal(&place.url()).await;
+        assert!(line.contains("another version"), "{line}");
+    }
+}
