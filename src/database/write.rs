@@ -35,9 +35,15 @@ impl Database {
         }
     }
 
-    /// Commits what was written, and with it what it appended to the log.
+    /// Commits what was written, and with it what it appended to the log. To a file that is gone nothing is written, and
+    /// what was while it went is not acknowledged.
     pub(crate) async fn commit(&self, writing: Writing) -> Result<(), Unwritten> {
+        self.is_kept().await?;
         writing.commit().await?;
+        self.is_kept().await
+    }
+
+    async fn is_kept(&self) -> Result<(), Unwritten> {
         match &self.home {
             Some(home) if !home.is_kept().await => {
                 Err(Unwritten::Unavailable("the database file is gone".to_owned()))
