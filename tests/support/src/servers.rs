@@ -202,6 +202,8 @@ fn spawn(kind: Kind, directory: &Path, port: u16) -> Child {
             // Whether the disk has it is not what is tested, the server is never cut off from power.
             command.args(["-D"]).arg(directory.join("data")).args(["-p", &port, "-c", "fsync=off"]);
             command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+            // Several services are on it at once.
+            command.args(["-c", "max_connections=250"]);
             command
         }
         Kind::Redis => {
