@@ -5,7 +5,8 @@
 //! by any process that reaches the server:
 //!
 //! - a server that is put (back) into service is first told what it has missed ([`Log`] as a [`Backlog`](crate::cache::Backlog));
-//! - one that is in service is told by a sweep, each second, whatever the others are;
+//! - one that is in service is told by a sweep, soon after a change and each second while anything is missed, whatever
+//!   the others are;
 //! - a process's own memory is told by following the log.
 
 mod follow;

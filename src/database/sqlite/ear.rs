@@ -18,7 +18,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(25);
 /// The longest: what a change may go unnoticed for of which the system does not tell.
 const POLL_PAUSE: Duration = Duration::from_millis(200);
 
-/// How the name of the write-ahead log ends.
+/// The end of the write-ahead log's name, after that of the file.
 const LOG: &str = "-wal";
 
 /// A connection that is told that others have committed, and the version that it has seen.
@@ -70,14 +70,16 @@ impl Ear {
     }
 }
 
-/// Gives a hint whenever the write-ahead log is written. Its folder is watched: it comes and goes.
+/// Gives a hint whenever the write-ahead log is written. Its folder is watched: it comes and goes, and the queue may have
+/// another beside it.
 fn watch(pool: &SqlitePool, hint: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let options = pool.connect_options();
     let file = options.get_filename().canonicalize()?;
+    let mut log = file.file_name().unwrap_or_default().to_owned();
+    log.push(LOG);
+    let is_log = move |event: &Event| event.paths.iter().any(|it| it.file_name() == Some(&log));
     let told = move |event: notify::Result<Event>| {
-        let is_log =
-            |event: &Event| event.paths.iter().any(|path| path.to_string_lossy().ends_with(LOG));
-        if event.as_ref().map_or(true, is_log) {
+        if event.as_ref().map_or(true, &is_log) {
             hint.notify_one();
         }
     };
