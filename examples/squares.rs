@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aside::{
-    cache::{Directives, Failure, Get, Key, LoadError, Memory, Origin, Policy, Source, stack},
+    cache::{Directives, Failure, Get, Key, LoadEnd, Memory, Origin, Policy, Source, stack},
     metrics::Metrics,
 };
 use bytes::Bytes;
@@ -20,9 +20,10 @@ impl Source for Squares {
         Key::numbered("square", *id)
     }
 
-    async fn load(&self, id: i64, _deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+    async fn load(&self, id: i64, _deadline: Instant) -> LoadEnd {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        Ok(id.checked_mul(id).map(|square| format!(r#"{{"square":{square}}}"#).into()))
+        let square = id.checked_mul(id);
+        Ok(square.map(|it| Bytes::from(format!(r#"{{"square":{it}}}"#))).into())
     }
 }
 

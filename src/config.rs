@@ -1,6 +1,6 @@
 //! The settings: flags, environment variables, defaults, and what each takes.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 
@@ -82,6 +82,10 @@ pub struct StackSettings {
         value_name = "URL"
     )]
     pub database: String,
+
+    /// File that declares resources of your own; without it aside.toml in the working directory, if there is one
+    #[arg(long, env = "ASIDE_RESOURCES", value_name = "FILE")]
+    pub resources: Option<PathBuf>,
 
     /// The cache.
     #[command(flatten)]
@@ -228,13 +232,13 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
 const LEASE_MIN: Duration = Duration::from_secs(3);
 
 /// Most connections to the database, each of which is a thread.
-const QUERIES_MAX: u64 = 256;
+pub(crate) const QUERIES_MAX: u64 = 256;
 
 /// Most connections of one address: more than there can be.
 const PER_ADDRESS_MAX: u64 = 1_000_000;
 
 /// Most loads that may wait; each is a request that holds its connection.
-const WAITING_MAX: u64 = 100_000;
+pub(crate) const WAITING_MAX: u64 = 100_000;
 
 /// The address that a service listens on.
 ///
@@ -261,7 +265,11 @@ pub(crate) fn life(text: &str) -> Result<Duration, String> {
     seconds(text, Duration::ZERO, LIFE_MAX, "0s to 30d")
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+/// A deadline, from a millisecond to an hour.
+///
+/// # Errors
+/// A text that says what it takes.
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     duration(text, Duration::from_millis(1), TIMEOUT_MAX, "1ms to 1h")
 }
 

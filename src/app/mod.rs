@@ -1,5 +1,6 @@
 //! The composition root: makes everything, in order, and serves until told to stop.
 
+mod configured;
 mod queue;
 mod stacks;
 
@@ -18,8 +19,9 @@ use axum::Router;
 use tokio::time::timeout;
 
 pub use self::{
+    configured::{Configured, declared},
     queue::{queue, timing},
-    stacks::{Stacks, definitions, servers},
+    stacks::{Stacks, definitions, policy, servers},
 };
 use crate::{
     cache::InFlight,
@@ -86,8 +88,11 @@ impl App {
         let queue = queue(&settings.queue.address, &settings.stacks.database)?;
         let metrics = Metrics::default();
         let stacks = Stacks::open(&settings.stacks, &metrics).await?;
-        let Stacks { resources, database, delivery, servers, memory, in_flight } = stacks;
+        let Stacks { resources, database, delivery, servers, memory, in_flight, relays } = stacks;
         let memcached = servers.as_ref().map(|(memcached, _)| memcached.clone());
+        for relay in relays {
+            tokio::spawn(relay.run());
+        }
         let draining = Arc::new(AtomicBool::new(false));
         let worker = queue::start(settings, &queue, &resources, &metrics);
         let connections = metrics.edge.clone();

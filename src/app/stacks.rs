@@ -2,17 +2,17 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use super::StartError;
+use super::{Configured, StartError, declared};
 use crate::{
     cache::{Fallback, InFlight, Memory, Origin, Policy, Servers, forget, stack_counted},
     config::StackSettings,
     database::Database,
-    delivery::{Delivery, Log},
+    delivery::{Delivery, Log, Relay},
     memcached::{Address, Inspector, Memcached},
     metrics::Metrics,
-    resources::{Definition, Resource, Resources},
-    sources::calculation,
-    users,
+    resources::{AnySource, Definition, Numbered, Resource, Resources},
+    sources::calculation::{self, Calculations},
+    users::{self, UserSource},
 };
 
 /// The word of `--memcached` for no server at all.
@@ -28,9 +28,15 @@ const FALLBACK_BYTES_MAX: u64 = 16 << 20;
 /// heard of sooner, but only while the database can be read.
 const FALLBACK_LIFE_MAX: Duration = Duration::from_secs(5);
 
-/// Everything that is served through the cache: a source is added by a line here.
+/// What is served through the cache without a file that says so: a source is added by a line here, and one in `sources`.
 pub fn definitions(policy: Policy) -> Vec<Definition> {
     vec![users::definition(policy), calculation::definition()]
+}
+
+/// The sources of those, in their order.
+fn sources(database: &Database) -> [AnySource; 2] {
+    let users = UserSource::new(database.clone());
+    [AnySource::new(Numbered(users)), AnySource::new(Numbered(Calculations))]
 }
 
 /// Every resource with its stack, the database, and the servers of the cache.
@@ -47,6 +53,8 @@ pub struct Stacks {
     pub memory: Memory,
     /// The loads of all stacks that are under way.
     pub in_flight: InFlight,
+    /// What others' triggers note, to be relayed for as long as this process serves.
+    pub relays: Vec<Relay>,
 }
 
 impl Stacks {
@@ -56,11 +64,15 @@ impl Stacks {
     /// # Errors
     /// [`StartError`]; its text is one line that names the setting or the path.
     pub async fn open(settings: &StackSettings, metrics: &Metrics) -> Result<Self, StartError> {
-        let definitions = definitions(policy(settings)?);
+        let policy = policy(settings)?;
+        let declared = declared(settings.resources.as_deref(), &policy)?;
         warn_of_slow_queries(settings);
         let mut servers = servers(&settings.servers.memcached)?;
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
+        let configured = Configured::open(declared, settings).await?;
+        let own = definitions(policy).into_iter().zip(sources(&database));
+        let all: Vec<_> = own.chain(configured.resources.iter().cloned()).collect();
         let names: Vec<_> = servers.iter().map(Address::to_string).collect();
         let serving = database.serve(&names, settings.adopt_servers).await;
         let serving = serving.map_err(|error| StartError::Setting(error.to_string()))?;
@@ -74,8 +86,9 @@ impl Stacks {
         } else {
             Memory::new(FALLBACK_BYTES_MAX, FALLBACK_LIFE_MAX, Origin::Fallback)
         };
-        let spaces = definitions.iter().map(|definition| definition.space).collect();
-        let log = Log::open(database.clone(), serving, memory.clone(), spaces).await;
+        let definitions: Vec<_> = all.iter().map(|(definition, _)| definition.clone()).collect();
+        let is_key = Box::new(move |text: &str| definitions.iter().any(|it| it.has_key(text)));
+        let log = Log::open(database.clone(), serving, memory.clone(), is_key).await;
         let (log, notes) = log.map_err(|error| StartError::Log(error.to_string()))?;
         let log = Arc::new(log);
         let in_flight = InFlight::default();
@@ -86,32 +99,36 @@ impl Stacks {
             memcached.known().await;
         }
         let store = Fallback::new(memcached.clone(), memory.clone());
-        let resources = served(definitions, &store, &database, metrics, &in_flight);
+        let resources = served(all, &store, metrics, &in_flight);
         let told = memcached.clone().map(|memcached| Arc::new(memcached) as Arc<dyn Servers>);
         let delivery = Delivery::start(log, notes, forget(store), told);
         let servers = memcached.map(|memcached| (memcached, Inspector::new(&servers, timeout)));
-        Ok(Self { resources, database, delivery, servers, memory, in_flight })
+        let relays = configured.relays(&delivery).await;
+        Ok(Self { resources, database, delivery, servers, memory, in_flight, relays })
     }
 }
 
 /// Puts a stack in front of each source.
 fn served(
-    definitions: Vec<Definition>,
+    declared: Vec<(Definition, AnySource)>,
     store: &Fallback<Memcached>,
-    database: &Database,
     metrics: &Metrics,
     in_flight: &InFlight,
 ) -> Resources {
-    let serve = |definition: Definition| {
-        let (source, metrics) = ((definition.open)(database), metrics.cache(definition.name));
+    let serve = |(definition, source): (Definition, AnySource)| {
+        let metrics = metrics.cache(&definition.name);
         let cache =
             stack_counted(source.clone(), store.clone(), &definition.policy, &metrics, in_flight);
         Resource { definition, source, cache, metrics }
     };
-    definitions.into_iter().map(serve).collect()
+    declared.into_iter().map(serve).collect()
 }
 
-fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
+/// The policy of what has none of its own.
+///
+/// # Errors
+/// [`StartError::Setting`]: some of the settings do not go together.
+pub fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
     let policy = Policy {
         ttl: settings.ttl,
         stale_while_revalidate: settings.stale_while_revalidate,

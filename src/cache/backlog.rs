@@ -70,6 +70,6 @@ pub trait Backlog: Send + Sync + 'static {
     /// Takes note that `place` is about to be used again: what stood in for it is not needed any more.
     fn caught_up(&self, place: u16);
 
-    /// The first parts of the keys of all entries of the cache, such as `user`.
-    fn spaces(&self) -> &[&'static str];
+    /// True if an entry of the cache may have the key `text`; sessions and other programs' items have none of those.
+    fn has_key(&self, text: &str) -> bool;
 }

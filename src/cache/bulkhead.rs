@@ -9,7 +9,7 @@ use tokio::{
 };
 use tower::{Layer, service_fn};
 
-use super::{LoadEnd, LoadError, Policy, Source, load::Loads, pace::Pace};
+use super::{Found, LoadEnd, LoadError, Policy, Source, load::Loads, pace::Pace};
 use crate::metrics::{CacheMetrics, LoadResult};
 
 /// Bounds the loads of a source. See the module's first line.
@@ -61,12 +61,14 @@ impl Room {
     async fn load<S: Source>(self: Arc<Self>, source: Arc<S>, id: S::Id) -> LoadEnd {
         let result = self.attempt(source, id).await;
         self.metrics.loads.count(match &result {
-            Ok(Some(_)) => LoadResult::Found,
-            Ok(None) => LoadResult::Absent,
+            Ok(Found { body: Some(_), .. }) => LoadResult::Found,
+            Ok(Found { body: None, .. }) => LoadResult::Absent,
             Err(LoadError::Timeout) => LoadResult::Timeout,
             Err(LoadError::Overloaded) => LoadResult::Overloaded,
             Err(LoadError::Unavailable(_)) => LoadResult::Unavailable,
-            Err(LoadError::Failed(_)) => LoadResult::Failed,
+            Err(LoadError::Failed(_) | LoadError::Faulty(_) | LoadError::Unusable(_)) => {
+                LoadResult::Failed
+            }
             Err(LoadError::Panicked) => LoadResult::Panicked,
         });
         result

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Policy, Value, policy::seconds};
+use super::{Found, Keep, Policy, Value, policy::seconds};
 
 /// Version of what Aside stores. An entry of any other version is a miss.
 pub const SCHEMA: u8 = 1;
@@ -49,7 +49,7 @@ impl Flags {
 /// A stored value that was found sound, with its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The JSON body; `None` says that there is no such thing.
+    /// The body; `None` says that there is no such thing.
     pub body: Option<Bytes>,
     /// Seconds since it was stored.
     pub age_s: u32,
@@ -58,17 +58,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads what a look found. `None` if it is of another schema or no JSON object: a miss.
-    ///
-    /// Only the first and the last byte are looked at: a hit is never parsed.
+    /// Reads what a look found. `None` if it is of another schema: a miss. A hit is never parsed.
     pub fn read(found: &Value, policy: &Policy) -> Option<Self> {
         let flags = Flags::unpack(found.flags);
-        let sound = match (flags.negative, &found.body[..]) {
-            (true, body) => body == NEGATIVE_BODY,
-            (false, [b'{', .., b'}']) => true,
-            (false, _) => false,
-        };
-        if flags.schema != SCHEMA || !sound {
+        let sound = !flags.negative || found.body == NEGATIVE_BODY;
+        if flags.schema != SCHEMA || !sound || found.body.is_empty() {
             return None;
         }
         Some(Self {
@@ -79,16 +73,23 @@ impl Entry {
     }
 }
 
-/// The value that is stored of a load's answer; `None` if the policy keeps nothing of the kind.
-pub(crate) fn value(body: Option<&Bytes>, policy: &Policy) -> Option<Value> {
-    let (body, lifetime_s) = match body {
-        Some(body) => (body.clone(), policy.jittered_ttl_s() + policy.kept_stale_s()),
-        None => match seconds(policy.negative_ttl) {
-            0 => return None,
-            ttl_s => (Bytes::from_static(NEGATIVE_BODY), ttl_s),
-        },
+/// The value that is stored of what a load has found; `None` if the policy or the source keeps nothing of the kind, or it
+/// is empty, as a placeholder is.
+pub(crate) fn value(found: &Found, policy: &Policy) -> Option<Value> {
+    let at_most_s = match found.keep {
+        Keep::AsPolicy => u32::MAX,
+        Keep::AtMost(longest) => seconds(longest),
+        Keep::Unshared => 0,
     };
-    let negative = body == NEGATIVE_BODY;
+    let (body, fresh_s, kept_s) = match &found.body {
+        Some(body) => (body.clone(), policy.jittered_ttl_s(), policy.kept_stale_s()),
+        None => (Bytes::from_static(NEGATIVE_BODY), seconds(policy.negative_ttl), 0),
+    };
+    let fresh_s = fresh_s.min(at_most_s);
+    if fresh_s == 0 || body.is_empty() {
+        return None;
+    }
+    let (negative, lifetime_s) = (found.body.is_none(), fresh_s + kept_s);
     let flags = Flags { schema: SCHEMA, negative, lifetime_s }.pack();
     Some(Value { body, flags, left_s: lifetime_s })
 }
@@ -130,15 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn another_schema_and_what_is_no_json_object_are_misses() {
+    fn another_schema_and_what_no_load_has_stored_are_misses() {
         let foreign = Flags { schema: SCHEMA + 1, negative: false, lifetime_s: 60 };
         let policy = Policy::default();
         for unsound in [
             found(r#"{"id":1}"#, foreign, 60),
             Value { body: Bytes::from_static(b"{}"), flags: 0, left_s: 60 },
-            found("hello", flags(false, 60), 60),
             found("", flags(false, 60), 60),
-            found("{", flags(false, 60), 60),
             found(r#"{"id":1}"#, flags(true, 60), 60),
         ] {
             assert_eq!(Entry::read(&unsound, &policy), None, "{unsound:?}");
@@ -148,13 +147,29 @@ mod tests {
     #[test]
     fn a_stored_value_reads_back_as_the_load_gave_it() {
         let policy = Policy::default();
-        for body in [Some(Bytes::from_static(br#"{"id":1}"#)), None] {
-            let value = value(body.as_ref(), &policy).unwrap();
+        let bodies = [br#"{"id":1}"#.as_slice(), b"null", b"[]", b"<p>"].map(Bytes::from_static);
+        for body in bodies.map(Some).into_iter().chain([None]) {
+            let value = value(&body.clone().into(), &policy).unwrap();
             let entry = Entry::read(&value, &policy).unwrap();
             assert_eq!((entry.body, entry.age_s), (body, 0));
             assert!(entry.fresh_s > 0);
         }
         let forgetful = Policy { negative_ttl: Duration::ZERO, ..policy };
-        assert_eq!(super::value(None, &forgetful), None);
+        assert_eq!(value(&None.into(), &forgetful), None);
+        assert_eq!(
+            value(&Some(Bytes::new()).into(), &forgetful),
+            None,
+            "it would be a placeholder"
+        );
+    }
+
+    #[test]
+    fn a_source_shortens_a_life_and_never_lengthens_it() {
+        let (body, policy) = (Some(Bytes::from_static(b"{}")), Policy::default());
+        let lifetime_s = |keep| Some(value(&Found { body: body.clone(), keep }, &policy)?.left_s);
+        let at_most = |millis| lifetime_s(Keep::AtMost(Duration::from_millis(millis)));
+        assert_eq!(at_most(10_000), Some(310));
+        assert_eq!((at_most(999), lifetime_s(Keep::Unshared)), (None, None));
+        assert!(at_most(1_000_000).unwrap() <= 360);
     }
 }

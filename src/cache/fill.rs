@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 use tower::{Layer, Service, service_fn};
 
 use super::{
-    Detail, Entry, Filled, Key, Lease, LoadEnd, LoadError, Look, Policy, Store, Token, Value,
+    Detail, Entry, Filled, Found, Keep, Key, Lease, LoadEnd, LoadError, Look, Policy, Store, Token,
+    Value,
     backoff::Backoff,
     entry,
     load::{Claim, Fills, Load, Loaded, Loads, Role},
@@ -96,8 +96,8 @@ impl<T: Store> Filler<T> {
                     // Even with the token: "no such thing" is fresh, however soon it is gone.
                     if let Some(Entry { body, age_s, fresh_s: 0.. }) = entry {
                         let detail = Detail::of(&lease);
-                        let loaded = Loaded { body, age_s, collapsed: true, stored: None, detail };
-                        return Break(loaded);
+                        let (collapsed, is_shared, stored) = (true, true, None);
+                        return Break(Loaded { body, age_s, collapsed, is_shared, stored, detail });
                     }
                     (Claim { lease, role: Role::Refresh(found) }, token)
                 }
@@ -123,27 +123,29 @@ impl<T: Store> Filler<T> {
         result: LoadEnd,
     ) -> Result<Loaded, LoadError> {
         match result {
-            Ok(body) => {
+            Ok(found) => {
                 self.backoff.succeeded(key);
                 let (stored, detail) = match &claim {
-                    Some(claim) => self.fill(key, &claim.lease, body.as_ref()).await,
+                    Some(claim) => self.fill(key, &claim.lease, &found).await,
                     None => (false, None),
                 };
-                Ok(Loaded { body, age_s: 0, collapsed: false, stored: Some(stored), detail })
+                let (collapsed, stored) = (false, Some(stored));
+                let is_shared = found.keep != Keep::Unshared;
+                Ok(Loaded { body: found.body, age_s: 0, collapsed, is_shared, stored, detail })
             }
             Err(error) => {
                 // One line a load, however many wait for it. Those that were not begun are only counted.
                 if !matches!(error, LoadError::Overloaded) {
                     tracing::warn!(%key, %error, "a load failed");
                 }
-                self.abandon(key, claim).await;
+                self.abandon(key, claim, error.is_outage()).await;
                 Err(error)
             }
         }
     }
 
-    async fn fill(&self, key: &Key, lease: &Lease, body: Option<&Bytes>) -> (bool, Option<Detail>) {
-        let Some(value) = entry::value(body, &self.policy) else {
+    async fn fill(&self, key: &Key, lease: &Lease, found: &Found) -> (bool, Option<Detail>) {
+        let Some(value) = entry::value(found, &self.policy) else {
             // Nothing of the kind is kept, but nobody shall wait for it either.
             self.store.release(key, lease);
             return (false, None);
@@ -166,14 +168,18 @@ impl<T: Store> Filler<T> {
 
     /// Gives back what a load that failed has held. If the store does not take it back, the lease
     /// lapses by itself, and those who wait for it take over at their deadline.
-    async fn abandon(&self, key: &Key, claim: Option<Claim>) {
+    async fn abandon(&self, key: &Key, claim: Option<Claim>, is_outage: bool) {
         match claim {
             Some(Claim { lease, role: Role::Hold }) => self.store.release(key, &lease),
             // memcached never takes a refresh token back, so the entry is stored anew, with the life
             // that it had left.
             Some(Claim { lease, role: Role::Refresh(stale) }) => {
                 // Only where there is an entry to be served meanwhile: what is absent is always tried.
-                self.backoff.failed(key);
+                if is_outage {
+                    self.backoff.failed(key);
+                } else {
+                    self.backoff.succeeded(key);
+                }
                 let gone_s = seconds(lease.asked_at.elapsed());
                 let left_s = stale.left_s.saturating_sub(gone_s).max(1);
                 let _ = self.store.fill(key, &lease, Value { left_s, ..stale }).await;

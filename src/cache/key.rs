@@ -2,8 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
+use sha2::{Digest, Sha256};
+
 /// Longest key, in bytes, that memcached takes (`KEY_MAX_LENGTH` in its protocol.txt).
 pub const KEY_BYTES_MAX: usize = 250;
+
+/// Stands before the hash of a key that was too long, and in no other.
+const CUT: &str = "#";
+
+/// Hexadecimal digits of SHA-256.
+const HASH_DIGITS: usize = 64;
 
 /// A cache key: 1 to 250 bytes of printable ASCII without a space, so that it can neither end a
 /// command line nor begin another.
@@ -38,6 +46,19 @@ impl Key {
         debug_assert!(space.len() < 180 && space.bytes().all(|byte| byte.is_ascii_graphic()));
         let hash = hash.iter().map(|byte| format!("{byte:02x}"));
         Self([space, ":", &hash.collect::<String>()].concat().into())
+    }
+
+    /// The key `text`, which must have printable ASCII characters only and no [`CUT`] among them. One that is longer than
+    /// memcached takes ends in that and the SHA-256 of the rest: no two texts have the same key.
+    pub fn cut(text: &str) -> Self {
+        debug_assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
+        if text.len() <= KEY_BYTES_MAX {
+            return Self(text.into());
+        }
+        let (begin, rest) = text.split_at(KEY_BYTES_MAX - HASH_DIGITS - CUT.len());
+        let hash =
+            Sha256::digest(rest).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Self([begin, CUT, &hash].concat().into())
     }
 
     /// The key as text.
@@ -75,6 +96,18 @@ mod tests {
     fn a_numbered_key_is_the_space_and_the_number() {
         assert_eq!(Key::numbered("user", 42).as_str(), "user:42");
         assert_eq!(Key::new("user:42").unwrap(), Key::numbered("user", 42));
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_ends_in_the_hash_of_the_rest() {
+        let (short, long) = ("k".repeat(250), "k".repeat(251));
+        assert_eq!(Key::cut(&short).as_str(), short);
+        let key = Key::cut(&long);
+        // Of the last 66.
+        let hash = "22085341d5a989219a60cfcc4c8dadc23f0aa77be1f4d3f90175258f32749d6d";
+        assert_eq!(key.as_str().len(), 250);
+        assert_eq!(key.as_str(), format!("{}#{hash}", "k".repeat(185)));
+        assert_ne!(key, Key::cut(&"k".repeat(252)));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use tower::util::BoxCloneSyncService;
 
-use super::{Detail, Key, Lease, LoadError, Value};
+use super::{Detail, Found, Key, Lease, LoadError, Value};
 
 /// A bounded number of loads at once: the source behind its bulkhead. Always ready, as a load waits inside its future.
-pub(super) type Loads<I> = BoxCloneSyncService<I, Option<Bytes>, LoadError>;
+pub(super) type Loads<I> = BoxCloneSyncService<I, Found, LoadError>;
 
 /// Loads whose results are stored, each for one caller or for several. Always ready, as [`Loads`] are.
 pub(super) type Fills<I> = BoxCloneSyncService<Load<I>, Loaded, LoadError>;
@@ -47,12 +47,14 @@ pub(super) enum Role {
 /// The result of a load.
 #[derive(Clone, Debug)]
 pub(super) struct Loaded {
-    /// The JSON body; `None` says that there is no such thing.
+    /// The body; `None` says that there is no such thing.
     pub(super) body: Option<Bytes>,
     /// Seconds since the source gave it.
     pub(super) age_s: u32,
     /// Another caller's load, in this process or another.
     pub(super) collapsed: bool,
+    /// False if nobody but the caller who began it may have it.
+    pub(super) is_shared: bool,
     /// True if it is stored; `None` if that is for another to know.
     pub(super) stored: Option<bool>,
     /// The reason why it is not stored.

@@ -139,7 +139,7 @@ impl<Src: Source, T: Store> Lookup<Src, T> {
         let account = Account { detail, load: Some(gone), ..account };
         match (result, stand_in) {
             // The source's, or that of another load of the same.
-            (Ok(Loaded { body, age_s, collapsed, stored, detail: of_load }), _) => {
+            (Ok(Loaded { body, age_s, collapsed, stored, detail: of_load, .. }), _) => {
                 let served = Served::Forwarded { why, collapsed, stored };
                 let detail = match detail {
                     // That it may be old matters more than why it was not stored.
@@ -149,14 +149,14 @@ impl<Src: Source, T: Store> Lookup<Src, T> {
                 Ok(Answer { body, age_s, account: Account { served, detail, ..account } })
             }
             // The source failed, and the stale entry of the look stands in. It has grown older meanwhile.
-            (Err(_), Some(Entry { body, age_s, fresh_s })) => {
+            (Err(error), Some(Entry { body, age_s, fresh_s })) if error.is_outage() => {
                 let gone_s = seconds(gone);
                 let served = Served::StaleIfError { ttl_s: fresh_s - i64::from(gone_s) };
                 let age_s = age_s.saturating_add(gone_s);
                 Ok(Answer { body, age_s, account: Account { served, ..account } })
             }
-            // The source failed, and there is nothing else.
-            (Err(error), None) => Err(not_loaded(error, why, account)),
+            // The source failed, and there is nothing else that may stand in.
+            (Err(error), _) => Err(not_loaded(error, why, account)),
         }
     }
 }

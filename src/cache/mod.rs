@@ -17,7 +17,7 @@
 //! use std::time::Duration;
 //!
 //! use aside::{
-//!     cache::{Directives, Get, Key, LoadError, Memory, Origin, Policy, Source, stack},
+//!     cache::{Directives, Get, Key, LoadEnd, Memory, Origin, Policy, Source, stack},
 //!     metrics::{Metrics, Outcome},
 //! };
 //! use bytes::Bytes;
@@ -34,9 +34,10 @@
 //!         Key::numbered("square", *id)
 //!     }
 //!
-//!     async fn load(&self, id: i64, _deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+//!     async fn load(&self, id: i64, _deadline: Instant) -> LoadEnd {
 //!         tokio::time::sleep(Duration::from_secs(1)).await;
-//!         Ok(id.checked_mul(id).map(|square| format!(r#"{{"square":{square}}}"#).into()))
+//!         let square = id.checked_mul(id);
+//!         Ok(square.map(|it| Bytes::from(format!(r#"{{"square":{it}}}"#))).into())
 //!     }
 //! }
 //!
@@ -89,7 +90,7 @@ pub use self::{
     places::{PLACES_MAX, Places},
     policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
     single_flight::InFlight,
-    source::{LoadEnd, LoadError, Source},
+    source::{Found, Keep, LoadEnd, LoadError, Source},
     store::{Ask, Filled, Lease, Look, Origin, Store, StoreError, Token, Value},
 };
 use self::{

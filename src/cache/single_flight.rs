@@ -10,6 +10,8 @@
 //!
 //! A caller that did see c1 looked before the write was acknowledged, and may have the old row.
 //!
+//! What a source gives to one caller only is not shared: those who have waited for it load for themselves.
+//!
 //! A caller who holds the lease always begins a flight of its own. If it joined one that only waits for the
 //! lease's holder, that flight would wait for its own joiner. Begun apart, the load fills, and the flight that
 //! waits sees the value at its next look.
@@ -85,7 +87,7 @@ struct Flight {
 
 impl Flights {
     /// Joins the flight of this version or begins one. It flies whether or not the future is polled.
-    fn join<I>(
+    fn join<I: Send + 'static>(
         self: &Arc<Self>,
         fill: &Fills<I>,
         load: Load<I>,
@@ -96,8 +98,15 @@ impl Flights {
         if let Some(flight) = flights.get(&version)
             && flight.takes(&claim)
         {
-            let answer = flight.answer.clone();
-            return answer.map(|loaded| Ok(Loaded { collapsed: true, ..loaded? })).boxed();
+            let (answer, mut fill) = (flight.answer.clone(), fill.clone());
+            let own = Load { claim: None, ..load };
+            return async move {
+                match answer.await {
+                    Ok(Loaded { is_shared: false, .. }) => fill.call(own).await,
+                    loaded => Ok(Loaded { collapsed: true, ..loaded? }),
+                }
+            }
+            .boxed();
         }
         self.in_flight.0.send_modify(|flights| *flights += 1);
         let landing = Landing { flights: self.clone(), version: version.clone() };
@@ -159,6 +168,9 @@ mod tests {
     use super::*;
     use crate::cache::{Lease, Value};
 
+    /// The id of what nobody may share.
+    const UNSHARED: i64 = 2;
+
     /// A fill that counts its loads; one that waits for another's begins late.
     fn fill(loads: Arc<AtomicUsize>) -> Fills<i64> {
         Fills::new(service_fn(move |load: Load<i64>| {
@@ -169,8 +181,9 @@ mod tests {
                 }
                 loads.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                let body = Some(Bytes::from_static(b"{}"));
-                Ok(Loaded { body, age_s: 0, collapsed: false, stored: Some(true), detail: None })
+                let (body, is_shared) = (Some(Bytes::from_static(b"{}")), load.id != UNSHARED);
+                let (collapsed, stored) = (false, Some(true));
+                Ok(Loaded { body, age_s: 0, collapsed, is_shared, stored, detail: None })
             }
         }))
     }
@@ -200,6 +213,17 @@ mod tests {
             assert_eq!(loads.load(Ordering::Relaxed) - before, 1);
             waits.await.unwrap();
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_what_may_not_be_shared_loads_it_anew() {
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut flights = SingleFlightLayer::default().layer(fill(loads.clone()));
+        let connected_at = Instant::now();
+        let call = |_| flights.call(Load { id: UNSHARED, ..load(Role::Replace, connected_at) });
+        let answers = futures_util::future::join_all([1, 2, 3].map(call)).await;
+        assert!(answers.iter().all(|it| !it.as_ref().unwrap().collapsed));
+        assert_eq!(loads.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,14 +1,17 @@
 //! The command line: one binary, `serve` unless told otherwise. One file a subcommand.
 
 mod cache;
+mod check;
 mod command;
 mod demo;
 mod healthcheck;
+mod init;
 mod jobs;
 mod manual;
 mod serve;
 mod service;
 mod signals;
+mod triggers;
 mod usage;
 
 use std::process::ExitCode;
@@ -19,12 +22,15 @@ use tokio::runtime::Builder;
 
 use self::{
     cache::CacheCommand,
+    check::Check,
     command::{Failed, Result, block_on},
     demo::DemoCommand,
     healthcheck::healthcheck,
+    init::Init,
     jobs::Jobs,
     serve::serve,
     service::Service,
+    triggers::TriggersCommand,
     usage::refused,
 };
 use crate::config::Settings;
@@ -48,6 +54,12 @@ enum Command {
     Serve(Box<Settings>),
     /// Ask a running service whether it is alive; exit status 0 if it is
     Healthcheck(Service),
+    /// Print a resource for a table of your own, to begin with
+    Init(Init),
+    /// Read the file of resources, prepare every query, and show what would be served; exit status 1 if it can't be
+    Check(Check),
+    /// Print, install or take out the triggers by which a database notes what its changes outdate
+    Triggers(TriggersCommand),
     /// A small client of the memcached servers
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -85,6 +97,9 @@ impl Cli {
             Command::Healthcheck(service) => {
                 block_on(Builder::new_current_thread(), healthcheck(&service))
             }
+            Command::Init(init) => init.run(),
+            Command::Check(check) => check.run(),
+            Command::Triggers(command) => command.run(),
             Command::Cache(command) => command.run(),
             Command::Jobs(jobs) => jobs.run(),
             Command::Demo(command) => command.run(),

@@ -6,7 +6,7 @@ use super::{
     Database, Outdated, Unwritten,
     statement::{Row, Sql, Value, Writing, in_time, rows},
 };
-use crate::cache::{Change, Key};
+use crate::cache::{Change, Key, Places};
 
 /// A change of the same key that is not forgotten everywhere yet is superseded: the log holds at most one of those for
 /// each key.
@@ -14,8 +14,43 @@ const APPEND: &str = "UPDATE changes SET missing = 0 WHERE key = $1 AND missing 
     INSERT INTO changes (key, missing) SELECT $1, coalesce(sum(1 << place), 0) FROM servers
     RETURNING position, (SELECT list FROM serving)";
 
-/// The same for PostgreSQL, in one round trip with the statement that makes the entry of `key` outdated. Those who listen
-/// are told, if they may be asleep: `postgres::Ear` says when.
+/// Tells those who listen, if they may be asleep: `postgres::Ear` says when.
+macro_rules! told {
+    () => {
+        "(SELECT pg_notify('aside', '')::text WHERE NOT EXISTS (
+            SELECT FROM (SELECT at FROM changes ORDER BY position DESC LIMIT 1) AS last
+            WHERE clock_timestamp() - at BETWEEN interval '0' AND interval '1 s'))"
+    };
+}
+
+/// The same of many keys in a JSON array, each with the bits of the places of this list that may still have it.
+const SUPERSEDE_ALL: Sql = Sql::both(
+    "UPDATE changes SET missing = 0 WHERE missing <> 0
+     AND key IN (SELECT value ->> 0 FROM json_each($1))",
+);
+const APPEND_ALL: Sql = Sql {
+    sqlite: "INSERT INTO changes (key, missing)
+        SELECT value ->> 0, CASE WHEN list = $2 THEN value ->> 1
+            ELSE (SELECT coalesce(sum(1 << place), 0) FROM servers) END
+        FROM json_each($1), serving
+        RETURNING position, (SELECT list FROM serving), key",
+    postgres: concat!(
+        "WITH keys AS (SELECT value ->> 0 AS key, CASE WHEN list = $2 THEN (value ->> 1)::bigint
+                ELSE (SELECT coalesce(bit_or(1::bigint << place::int), 0) FROM servers) END AS missing
+                FROM json_array_elements($1::json), serving),
+            superseded AS (
+                UPDATE changes SET missing = 0 FROM keys
+                WHERE changes.key = keys.key AND changes.missing <> 0),
+            appended AS (
+                INSERT INTO changes (key, missing) SELECT key, missing FROM keys
+                RETURNING position, key)
+        SELECT position, list, key, ",
+        told!(),
+        " FROM appended, serving"
+    ),
+};
+
+/// The same for PostgreSQL, in one round trip with the statement that makes the entry of `key` outdated.
 fn appending(written: &str, key: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
         "WITH written AS ({written}),
@@ -25,10 +60,8 @@ fn appending(written: &str, key: &str) -> AssertSqlSafe<String> {
                 INSERT INTO changes (key, missing)
                 SELECT {key}, (SELECT coalesce(bit_or(1::bigint << place::int), 0) FROM servers)
                 FROM written RETURNING position)
-        SELECT written.*, position, list, (SELECT pg_notify('aside', '')::text WHERE NOT EXISTS (
-            SELECT FROM (SELECT at FROM changes ORDER BY position DESC LIMIT 1) AS last
-            WHERE clock_timestamp() - at BETWEEN interval '0' AND interval '1 s'))
-        FROM written, appended, serving"
+        SELECT written.*, position, list, {told} FROM written, appended, serving",
+        told = told!()
     ))
 }
 
@@ -43,24 +76,15 @@ impl Writing {
     ) -> sqlx::Result<(Row, Outdated)> {
         if let Self::Sqlite(_) = self {
             let row = self.row(sql, values).await?;
-            let outdated = self.append(Key::numbered(space, row.get(0)?)).await?;
-            return Ok((row, outdated));
+            let key = Key::numbered(space, row.get(0)?);
+            let appended = self.one(APPEND, &[key.as_str().into()]).await?;
+            return Ok((row, Outdated::read(&appended, 0, key)?));
         }
         let text = appending(sql.postgres, &format!("'{space}:' || written.id"));
         let row = self.one(text, values).await?;
         let (key, position) = (Key::numbered(space, row.get(0)?), row.len() - 3);
         let outdated = Outdated::read(&row, position, key)?;
         Ok((row, outdated))
-    }
-
-    /// Appends to the log by itself that `key` is outdated everywhere.
-    async fn append(&mut self, key: Key) -> sqlx::Result<Outdated> {
-        let values = [key.as_str().into()];
-        let row = match self {
-            Self::Sqlite(_) => self.one(APPEND, &values).await?,
-            Self::Postgres(_) => self.one(appending("SELECT", "$1"), &values).await?,
-        };
-        Outdated::read(&row, 0, key)
     }
 
     async fn one(&mut self, text: impl SqlSafeStr, values: &[Value]) -> sqlx::Result<Row> {
@@ -83,14 +107,30 @@ impl Outdated {
 }
 
 impl Database {
-    /// Appends to the log, without a write, that the entry of `key` is outdated.
+    /// Appends to the log that the entries of these keys, each of which is there once, are outdated, and which places of
+    /// `list` may still have them: where another list is in force, all of them.
     ///
     /// # Errors
     /// If the database can't be written.
-    pub async fn outdate(&self, key: Key) -> Result<Outdated, Unwritten> {
+    pub async fn outdate(
+        &self,
+        list: i64,
+        keys: &[(Key, Places)],
+    ) -> Result<Vec<Outdated>, Unwritten> {
         let mut writing = self.begin().await?;
-        let outdated = writing.append(key).await?;
+        let keys: Vec<_> = keys.iter().map(|(key, left)| (key.as_str(), left.bits())).collect();
+        let keys = serde_json::json!(keys).to_string();
+        let values = [keys.as_str().into(), list.into()];
+        if self.is_in_order() {
+            writing.rows(SUPERSEDE_ALL, &values[..1]).await?;
+        }
+        let rows = writing.rows(APPEND_ALL, &values).await?;
         self.commit(writing).await?;
-        Ok(outdated)
+        let outdated = |row: &Row| {
+            let key = Key::new(&row.get::<String>(2)?)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?;
+            Outdated::read(row, 0, key)
+        };
+        Ok(rows.iter().map(outdated).collect::<sqlx::Result<_>>()?)
     }
 }

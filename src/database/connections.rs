@@ -61,10 +61,11 @@ impl Database {
         values: &[Value],
         deadline: Instant,
     ) -> Result<Option<Row>, LoadError> {
-        match &self.loads {
+        let found = match &self.loads {
             Pool::Sqlite(pool) => sqlite::load(pool, sql.sqlite, values, deadline).await,
             Pool::Postgres(pool) => postgres::load(pool, sql.postgres, values, deadline).await,
-        }
+        };
+        found.map(|mut rows| rows.pop())
     }
 
     /// True if `query` finds a row for `id`, or can't be asked.

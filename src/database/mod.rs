@@ -7,6 +7,7 @@ mod append;
 mod changes;
 mod connections;
 mod error;
+mod foreign;
 mod lent;
 mod postgres;
 mod ready;
@@ -24,6 +25,10 @@ pub use self::{
     changes::{Extent, Outdated},
     connections::Database,
     error::{OpenError, OpenFailure},
+    foreign::{
+        ColumnKind, Foreign, Found, Inbox, Noted, Noting, ParameterType, SEEN_MAX, TableColumn,
+        Triggers,
+    },
     ready::NotReady,
     servers::{Serving, ServingError},
     under_way::UnderWay,
@@ -34,5 +39,5 @@ pub(crate) use self::{
     error::is_locked,
     postgres::is_url as is_postgres,
     sqlite::{FileIdentity, is_same_file, options_of, while_locked, writer_pool},
-    statement::{Row, Sql, Writing},
+    statement::{Row, Sql, Value, Writing},
 };

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sqlx::{
-    Decode, Encode, Executor, IntoArguments, PgConnection, PgPool, Postgres, SqlSafeStr, Sqlite,
-    SqlitePool, Transaction, Type, postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Decode, Encode, Executor, IntoArguments, PgConnection, PgPool, Postgres,
+    SqlSafeStr, Sqlite, SqlitePool, Transaction, Type, postgres::PgRow, sqlite::SqliteRow,
 };
 use tokio::time::timeout;
 
@@ -173,11 +173,11 @@ impl Writing {
 }
 
 /// What the first and only statement on a connection of `pool` finds.
-async fn only(pool: &PgPool, text: &'static str, values: &[Value]) -> sqlx::Result<Vec<Row>> {
+pub(super) async fn only(pool: &PgPool, text: &str, values: &[Value]) -> sqlx::Result<Vec<Row>> {
     let mut others = others(pool);
     loop {
         let mut lent = Lent::of(pool).await?;
-        match rows(lent.connection()?, text, values, Row::Postgres).await {
+        match rows(lent.connection()?, AssertSqlSafe(text), values, Row::Postgres).await {
             Err(error) if is_lost(&error) && others.next().is_some() => lent.close(),
             found => {
                 lent.give_back();

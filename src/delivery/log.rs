@@ -14,12 +14,16 @@ use crate::{
     database::{Database, Serving, Watch},
 };
 
+/// Tells of a text whether an entry of the cache may have it for its key.
+type IsKey = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// The log, and this process's part in its delivery.
 pub struct Log {
     pub(super) database: Database,
     pub(super) memory: Memory,
     serving: Serving,
-    spaces: Vec<&'static str>,
+    /// Tells of a key whether an entry of the cache may have it.
+    is_key: IsKey,
     notes: Sender<Note>,
     /// By place, the change up to which a server has forgotten all that it may hold.
     forgotten_to: [AtomicI64; PLACES_MAX as usize],
@@ -36,8 +40,8 @@ pub struct Notes {
 }
 
 impl Log {
-    /// The log of `database` for a process that serves as `serving` says, with entries of `spaces`, some of them in
-    /// its own `memory`, which is empty yet; and the notes that are to be recorded in it.
+    /// The log of `database` for a process that serves as `serving` says, with entries under what `is_key`, some of them
+    /// in its own `memory`, which is empty yet; and the notes that are to be recorded in it.
     ///
     /// # Errors
     /// If the database can't be read.
@@ -45,7 +49,7 @@ impl Log {
         database: Database,
         serving: Serving,
         memory: Memory,
-        spaces: Vec<&'static str>,
+        is_key: IsKey,
     ) -> sqlx::Result<(Self, Notes)> {
         let watch = database.watch().await?;
         let (notes, noted) = channel(WAITING_MAX);
@@ -53,7 +57,7 @@ impl Log {
             database,
             memory,
             serving,
-            spaces,
+            is_key,
             notes,
             forgotten_to: [const { AtomicI64::new(0) }; PLACES_MAX as usize],
             is_superseded: AtomicBool::new(false),
@@ -169,7 +173,7 @@ impl Backlog for Log {
         self.memory.clear();
     }
 
-    fn spaces(&self) -> &[&'static str] {
-        &self.spaces
+    fn has_key(&self, text: &str) -> bool {
+        (self.is_key)(text)
     }
 }

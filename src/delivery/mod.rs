@@ -8,26 +8,36 @@
 //! - one that is in service is told by a sweep, soon after a change and each second while anything is missed, whatever
 //!   the others are;
 //! - a process's own memory is told by following the log.
+//!
+//! What others have written to tables of their own is noted by triggers there, and comes to the log by a [`Relay`].
 
 mod follow;
 mod log;
 mod note;
 mod record;
+mod relay;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-pub use self::log::{Log, Notes};
 use self::note::Note;
+pub use self::{
+    log::{Log, Notes},
+    relay::{KeyOf, Relay},
+};
 use crate::{
     cache::{Forget, Key, Places, Servers},
     database::{NotReady, Outdated, Unwritten},
 };
+
+/// Keys that are forgotten at once: enough to fill round trips, and few beside the lookups.
+const FORGOTTEN_AT_ONCE: usize = 256;
 
 /// Carries out what changes ask for. Clones share the tasks beside it, which end with the last of them.
 #[derive(Clone)]
@@ -91,14 +101,40 @@ impl Delivery {
     ) -> Result<bool, Unwritten> {
         let delivery = self.clone();
         let task = tokio::spawn(async move {
-            if delivery.forget.clone().oneshot(key.clone()).await.is_ok() || !may_be.await {
+            let left = delivery.left(&[key]).await;
+            if left.iter().all(|(_, left)| left.is_empty()) || !may_be.await {
                 return Ok(true);
             }
-            // The server may be back by now; if not, a sweep or its return finds the change.
-            let outdated = delivery.log.database.outdate(key).await?;
-            Ok(delivery.carry_out(outdated).await)
+            // A sweep, or its return, finds the change.
+            delivery.log.database.outdate(delivery.log.list(), &left).await?;
+            Ok(false)
         });
         task.await.unwrap_or_else(|_| Err(Unwritten::Failed("it panicked".to_owned())))
+    }
+
+    /// Forgets the entries of `keys`, and tells what may still have them.
+    async fn left(&self, keys: &[Key]) -> Vec<(Key, Places)> {
+        let forget = async |key: Key| match self.forget.clone().oneshot(key.clone()).await {
+            Ok(()) => (key, Places::NONE),
+            Err(left) => (key, left),
+        };
+        let forgetting = stream::iter(keys.to_vec()).map(forget);
+        forgetting.buffer_unordered(FORGOTTEN_AT_ONCE).collect().await
+    }
+
+    /// Forgets the entries of `keys`, as far as that can be done now.
+    pub async fn forget_now(&self, keys: &[Key]) {
+        self.left(keys).await;
+    }
+
+    /// Forgets the entries of `keys`, each of which is there once, that others have outdated before. What can't be forgotten
+    /// now will be.
+    ///
+    /// # Errors
+    /// If that can't be noted, so that it is to be tried again.
+    pub async fn outdate(&self, keys: &[Key]) -> Result<(), Unwritten> {
+        let left = self.left(keys).await;
+        self.log.database.outdate(self.log.list(), &left).await.map(|_| ())
     }
 
     /// Counts the changes that some server has not forgotten yet.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
 
-use super::{Log, note::Note};
+use super::{FORGOTTEN_AT_ONCE, Log, note::Note};
 use crate::{
     cache::{Change, Places, Servers},
     database::{Extent, UnderWay},
@@ -20,9 +20,6 @@ const CALM_PAUSE: Duration = Duration::from_secs(10);
 
 /// Time for a writer to forget by itself what it has committed. Past it, a change that was heard of is swept.
 const WRITER_GRACE: Duration = Duration::from_millis(60);
-
-/// Keys that a sweep forgets at once: enough to fill round trips, and few beside the lookups.
-const FORGOTTEN_AT_ONCE: usize = 256;
 
 /// Changes that a server may have missed. One that has missed more is emptied when it is back, and the log keeps
 /// nothing for it any more.

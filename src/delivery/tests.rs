@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Delivery, Log};
 use crate::{
-    cache::{Ask, Change, Key, Look, Memory, Origin, Store, Value, forget},
+    cache::{Ask, Change, Key, Look, Memory, Origin, Places, Store, Value, forget},
     database::{Database, Outdated},
 };
 
@@ -31,7 +31,7 @@ impl Process {
     async fn start(database: Database) -> Self {
         let memory = Memory::new(1 << 20, Duration::MAX, Origin::Fallback);
         let serving = database.serve(&["a:1".to_owned()], false).await.unwrap();
-        let opened = Log::open(database, serving, memory.clone(), vec!["user"]).await;
+        let opened = Log::open(database, serving, memory.clone(), Box::new(|_: &str| true)).await;
         let (log, notes) = opened.unwrap();
         let delivery = Delivery::start(Arc::new(log), notes, forget(memory.clone()), None);
         Self { memory, delivery }
@@ -73,7 +73,7 @@ async fn a_memory_forgets_what_another_process_writes() {
                 process.keep(id).await;
             }
         }
-        theirs.outdate(Key::numbered("user", 1)).await.unwrap();
+        theirs.outdate(0, &[(Key::numbered("user", 1), Places::NONE)]).await.unwrap();
         process.forgets(1).await;
         assert!(process.has(2).await, "round {round}");
     }

@@ -22,12 +22,12 @@ macro_rules! problems {
         $($case:ident $(($value:ty))? = $status:ident, $sentence:literal;)+
     }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+        #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
         pub(super) enum $name { $(#[error($sentence)] $case $(($value))?),+ }
 
         impl $name {
             /// The status of the answer.
-            pub(super) fn status(self) -> axum::http::StatusCode {
+            pub(super) fn status(&self) -> axum::http::StatusCode {
                 match self { $(Self::$case { .. } => axum::http::StatusCode::$status),+ }
             }
         }

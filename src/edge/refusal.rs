@@ -13,6 +13,7 @@ use super::problem::{NO_STORE, details, problems};
 
 problems! {
     /// The reason for which the edge refuses a request.
+    #[derive(Copy)]
     Refusal {
         BareLineFeed = BAD_REQUEST, "A line ends in LF without CR.";
         FoldedLine = BAD_REQUEST, "A header field is folded over two lines.";

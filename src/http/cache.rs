@@ -13,7 +13,7 @@ use super::{Result, Shared, headers::of_write, problem::Problem};
 use crate::{
     cache::{Key, Source},
     operator::Unfinished,
-    resources::{Resource, last_number},
+    resources::{Arguments, Resource},
 };
 
 /// Explains the entry of one thing without touching it.
@@ -46,8 +46,13 @@ pub(super) async fn forget(
     Ok(response)
 }
 
-fn key(resource: &Resource, uri: &Uri) -> Result<(i64, Key)> {
-    last_number(uri.path()).map(|id| (id, resource.source.key(&id))).ok_or(Problem::InvalidId)
+/// The thing that the path names after `/cache/{resource}`, and its key.
+fn key(resource: &Resource, uri: &Uri) -> Result<(Arguments, Key)> {
+    let rest = uri.path().splitn(4, '/').nth(3).unwrap_or_default();
+    let rest = uri.query().map_or_else(|| rest.to_owned(), |query| format!("{rest}?{query}"));
+    let id = resource.definition.signature.read_rest(&rest).map_err(Problem::Misread)?;
+    let key = resource.source.key(&id);
+    Ok((id, key))
 }
 
 /// Forgets all entries.

@@ -11,22 +11,24 @@ use tower::ServiceExt;
 
 use super::{
     Result,
-    headers::{JSON, account, directives, etag},
+    headers::{account, directives, etag},
     preconditions::{Expected, is_unchanged},
     problem::Problem,
 };
 use crate::{
     cache::{Answer, Failure, Get},
-    resources::{Resource, last_number},
+    resources::Resource,
 };
 
 /// Headers of an answer, `Date` and `Content-Length` included; room for them is made at once.
 const HEADERS: usize = 12;
 
-/// Answers `request`, a `GET` or a `HEAD`, from the cache of `resource`.
-pub(super) async fn answer(resource: &Resource, request: Request) -> Result {
+/// Answers `request`, a `GET` or a `HEAD`, from the cache of `resource`. What is found is of the type `media`.
+pub(super) async fn answer(resource: &Resource, media: &HeaderValue, request: Request) -> Result {
     let begun_at = Instant::now();
-    let id = last_number(request.uri().path()).ok_or(Problem::InvalidId)?;
+    let uri = request.uri();
+    let read = resource.definition.signature.read(uri.path(), uri.query());
+    let id = read.map_err(Problem::Misread)?;
     let expected = Expected::of_read(request.headers())?;
     let get = Get { id, directives: directives(request.headers()) };
     let (mut response, of_cache) = match resource.cache.clone().oneshot(get).await {
@@ -40,7 +42,7 @@ pub(super) async fn answer(resource: &Resource, request: Request) -> Result {
                 let mut response = Response::new(Body::from(body));
                 let headers = response.headers_mut();
                 headers.reserve(HEADERS);
-                headers.insert(header::CONTENT_TYPE, JSON);
+                headers.insert(header::CONTENT_TYPE, media.clone());
                 response
             };
             let headers = response.headers_mut();
@@ -49,7 +51,8 @@ pub(super) async fn answer(resource: &Resource, request: Request) -> Result {
             (response, account)
         }
         Ok(Answer { body: None, age_s, account }) => {
-            let problem = resource.definition.absent.map_or(Problem::NoSuchPath, Problem::Absent);
+            let absent = resource.definition.absent.clone();
+            let problem = absent.map_or(Problem::NoSuchPath, Problem::Absent);
             (([(header::AGE, HeaderValue::from(age_s))], problem).into_response(), account)
         }
         Err(Failure { error, account }) => (Problem::from(&error).into_response(), account),

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Result, Shared, body::Input, problem::Problem};
 use crate::{
@@ -19,8 +20,8 @@ const IDS_MAX: usize = 10_000;
 pub(super) struct WarmUps {
     /// The name of their resource; [`UNNAMED`], if it is not there.
     resource: Option<String>,
-    /// Their ids, each from 1.
-    ids: Vec<i64>,
+    /// What names each: the value of its parameter, or a list of those of all.
+    ids: Vec<Value>,
 }
 
 /// The number of jobs that were put on the queue.
@@ -36,15 +37,20 @@ pub(super) async fn warm_up(
     Input(WarmUps { resource, ids }): Input<WarmUps>,
 ) -> Result<(StatusCode, Json<Queued>)> {
     let resource = resource.as_deref().unwrap_or(UNNAMED);
-    let is_known = named(&context.resources, resource).is_some();
-    let rules = [
-        (is_known, "resource takes the name of a resource."),
-        ((1..=IDS_MAX).contains(&ids.len()), "ids takes 1 to 10000 ids."),
-        (ids.iter().all(|id| *id > 0), "Each of ids is at least 1."),
-    ];
-    if let Some((_, broken)) = rules.iter().find(|(holds, _)| !holds) {
-        return Err(Problem::InvalidField(broken));
+    let named = named(&context.resources, resource);
+    let named = named.ok_or(Problem::InvalidField("resource takes the name of a resource."))?;
+    if !(1..=IDS_MAX).contains(&ids.len()) {
+        return Err(Problem::InvalidField("ids takes 1 to 10000 ids."));
     }
+    let signature = &named.definition.signature;
+    let rest = |id: &Value| Some(signature.write_rest(&signature.of_json(id)?));
+    let ids: Option<Vec<_>> = ids.iter().map(rest).collect();
+    let ids = ids.ok_or_else(|| match signature.is_numbered() {
+        true => Problem::InvalidField("Each of ids is at least 1."),
+        false => Problem::InvalidField(
+            "Each of ids is the value of the parameter, or a list of those of all.",
+        ),
+    })?;
     context.queue.push(resource, &ids).await?;
     Ok((StatusCode::ACCEPTED, Json(Queued { queued: ids.len() })))
 }

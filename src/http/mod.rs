@@ -19,7 +19,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use axum::{
     Extension, Router,
     extract::State,
-    http::{HeaderName, StatusCode, header::CACHE_CONTROL},
+    http::{HeaderName, HeaderValue, StatusCode, header::CACHE_CONTROL},
     middleware,
     response::Response,
     routing::{delete, get, post, put},
@@ -90,6 +90,7 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .route("/jobs", get(jobs::show))
         .route("/jobs/warm-ups", post(jobs::warm_up))
         .merge(controls(&context.resources))
+        .merge(reads(&context.resources, true))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
     // No entry is compressed: a hit is sent as it is stored. Nor is an answer with a secret of its reader's in it.
     let about_itself = Router::new()
@@ -97,7 +98,7 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .route("/stats", get(service::stats))
         .route("/openapi.json", get(async |request| document.show(request).await))
         .route_layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)));
-    reads(&context.resources)
+    reads(&context.resources, false)
         .route("/healthz", get("ok\n"))
         .route("/readyz", get(service::readyz))
         .route("/favicon.ico", get((StatusCode::NO_CONTENT, FOR_A_DAY)))
@@ -120,13 +121,16 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
 /// Routes whose handlers take the context.
 type Routes = Router<Arc<Context>>;
 
-/// The route of each resource.
-fn reads(resources: &Resources) -> Routes {
-    resources.iter().cloned().fold(Router::new(), |router, resource| {
+/// The route of each resource that is protected, or of each that is not.
+fn reads(resources: &Resources, is_protected: bool) -> Routes {
+    let served = resources.iter().filter(|it| it.definition.is_protected == is_protected);
+    served.cloned().fold(Router::new(), |router, resource| {
+        let (path, media) = (resource.definition.signature.route(), &resource.definition.media);
+        let media = HeaderValue::from_str(media).unwrap_or(headers::JSON);
         // Each request takes a clone of it.
-        let (path, resource) = (resource.definition.path, Arc::new(resource));
-        let show = async move |request| cached::answer(&resource, request).await;
-        router.route(path, get(show))
+        let served = Arc::new((resource, media));
+        let show = async move |request| cached::answer(&served.0, &served.1, request).await;
+        router.route(&path, get(show))
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing of a request is repeated and nothing of the inside is told; what happened is in the log.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use axum::{
     http::{
@@ -21,8 +21,7 @@ use crate::{
 problems! {
     /// An error as a client meets it.
     Problem {
-        InvalidId = BAD_REQUEST,
-            "An id is a decimal number from 1 to 9223372036854775807 without sign or leading zeros.";
+        Misread(Arc<str>) = BAD_REQUEST, "{0}";
         RepeatedCookie = BAD_REQUEST,
             "There is more than one session cookie, and none of them is preferred.";
         InvalidPrecondition = BAD_REQUEST,
@@ -35,7 +34,7 @@ problems! {
             "Without an API token this answers only requests whose Host is localhost or a loopback address; \
              --host (ASIDE_HOST) names further ones.";
         NoSuchPath = NOT_FOUND, "There is nothing at this path.";
-        Absent(&'static str) = NOT_FOUND, "{0}";
+        Absent(Arc<str>) = NOT_FOUND, "{0}";
         NoSuchUser = NOT_FOUND, "There is no user with this id.";
         NoSuchSession = NOT_FOUND, "There is no such session; it may have ended.";
         MethodNotAllowed = METHOD_NOT_ALLOWED, "The Allow header names the methods of this path.";
@@ -55,7 +54,7 @@ problems! {
         SessionsUnavailable = SERVICE_UNAVAILABLE,
             "memcached, which keeps the sessions, can't be used at the moment; they may be there still.";
         Overloaded = SERVICE_UNAVAILABLE, "Too many queries are waiting already.";
-        SourceUnavailable = SERVICE_UNAVAILABLE, "The database can't be reached at the moment.";
+        SourceUnavailable = SERVICE_UNAVAILABLE, "The source can't be reached at the moment.";
         NotWritable = SERVICE_UNAVAILABLE, "The database can't be written at the moment.";
         CacheUnavailable = SERVICE_UNAVAILABLE,
             "The memcached servers of this key can't be reached at the moment.";
@@ -66,9 +65,10 @@ problems! {
         QueueUnavailable = SERVICE_UNAVAILABLE, "The queue can't be reached at the moment.";
         Draining = SERVICE_UNAVAILABLE, "The service is shutting down.";
         DatabaseNotReady(NotReady) = SERVICE_UNAVAILABLE, "The {0}.";
+        Faulty = BAD_GATEWAY, "The service that was asked gave no answer that is of use.";
         NotCached = GATEWAY_TIMEOUT,
             "only-if-cached was asked for, and the cache has no suitable answer.";
-        SourceTimeout = GATEWAY_TIMEOUT, "The database did not answer within the deadline.";
+        SourceTimeout = GATEWAY_TIMEOUT, "The source did not answer within the deadline.";
     }
 }
 
@@ -85,6 +85,7 @@ impl From<&GetError> for Problem {
             GetError::Load(LoadError::Overloaded) => Self::Overloaded,
             GetError::Load(LoadError::Unavailable(_)) => Self::SourceUnavailable,
             GetError::Load(LoadError::Timeout) => Self::SourceTimeout,
+            GetError::Load(LoadError::Faulty(_) | LoadError::Unusable(_)) => Self::Faulty,
             GetError::Load(LoadError::Failed(_) | LoadError::Panicked) => Self::Internal,
         }
     }

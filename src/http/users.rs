@@ -97,7 +97,7 @@ async fn answer(
 
 /// The id of the user that a write is for, and a test for the versions of it that the write is meant for.
 fn target(request: &Parts) -> Result<(i64, impl Fn(&User) -> bool + Send + use<>)> {
-    let id = last_number(request.uri.path()).ok_or(Problem::InvalidId)?;
+    let id = last_number(request.uri.path()).map_err(Problem::Misread)?;
     let expected = Expected::of_write(&request.headers)?;
     let is_expected =
         move |user: &User| serde_json::to_vec(user).is_ok_and(|body| expected.allows(&etag(&body)));

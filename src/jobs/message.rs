@@ -2,18 +2,20 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The resource of a warm-up that names none.
 pub const UNNAMED: &str = "users";
 
-/// A thing that is to be loaded into the cache. It is written `calculations/42`; a number alone is one of [`UNNAMED`].
+/// A thing that is to be loaded into the cache. It is written `calculations/42`, as in the path where its entry is
+/// explained; a number alone is one of [`UNNAMED`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// The name of its resource.
     pub resource: String,
-    /// Its id, from 1.
-    pub id: i64,
+    /// The rest of that path: the values of its parameters. A number is shown as one.
+    #[serde(serialize_with = "shown")]
+    pub id: String,
 }
 
 impl Target {
@@ -21,8 +23,15 @@ impl Target {
     pub(super) fn read(message: &[u8]) -> Option<Self> {
         let text = str::from_utf8(message).ok()?;
         let (resource, id) = text.split_once('/').unwrap_or((UNNAMED, text));
-        let id = id.parse().ok().filter(|id| *id > 0)?;
-        (!resource.is_empty()).then(|| Self { resource: resource.to_owned(), id })
+        let is_sound = !resource.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
+        is_sound.then(|| Self { resource: resource.to_owned(), id: id.to_owned() })
+    }
+}
+
+fn shown<S: Serializer>(id: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match id.parse::<i64>() {
+        Ok(number) => serializer.serialize_i64(number),
+        Err(_) => serializer.serialize_str(id),
     }
 }
 
@@ -38,28 +47,19 @@ mod tests {
 
     #[test]
     fn a_message_names_one_thing_and_nothing_else() {
-        let target = |resource: &str, id| Some(Target { resource: resource.to_owned(), id });
-        assert_eq!(Target::read(b"42"), target("users", 42), "as they were once");
-        for (text, id) in [("users/42", 42), ("users/9223372036854775807", i64::MAX)] {
-            assert_eq!(Target::read(text.as_bytes()), target("users", id));
-            assert_eq!(target("users", id).unwrap().to_string(), text);
-        }
-        assert_eq!(Target::read(b"calculations/1"), target("calculations", 1));
-        for bytes in [
-            b"".as_slice(),
-            b"0",
-            b"-1",
-            b"1.5",
-            b"\"1\"",
-            b"{}",
-            b"/1",
-            b"users/",
-            b"users/0",
-            b"users/1/2",
-            b"9223372036854775808",
-            b"\xff\x00",
-            b"1 2",
+        let target = |resource: &str, id: &str| {
+            Some(Target { resource: resource.to_owned(), id: id.to_owned() })
+        };
+        assert_eq!(Target::read(b"42"), target("users", "42"), "as they were once");
+        for (text, resource, id) in [
+            ("users/42", "users", "42"),
+            ("product/A%201/de?limit=3", "product", "A%201/de?limit=3"),
+            ("status/", "status", ""),
         ] {
+            assert_eq!(Target::read(text.as_bytes()), target(resource, id));
+            assert_eq!(target(resource, id).unwrap().to_string(), text);
+        }
+        for bytes in [b"/1".as_slice(), b"\xff\x00", b"1 2", b"users/1\n"] {
             assert_eq!(Target::read(bytes), None, "{bytes:?}");
         }
     }

@@ -72,14 +72,15 @@ impl Queue {
         &self.place
     }
 
-    /// Puts the things of `resource` with these ids on the queue, in their order, all or none. When this returns they
+    /// Puts the things of `resource` that these name on the queue, in their order, all or none. When this returns they
     /// are stored as safely as the storage does it: an SQLite file is synchronised to the disk.
     ///
     /// # Errors
     /// [`QueueError`]. After a deadline or a lost connection to PostgreSQL or Redis, or in a file that was
     /// moved away meanwhile, they may have been stored nevertheless.
-    pub async fn push(&self, resource: &str, ids: &[i64]) -> Result<(), QueueError> {
-        let message = |id: &i64| Target { resource: resource.to_owned(), id: *id }.to_string();
+    pub async fn push(&self, resource: &str, ids: &[impl ToString]) -> Result<(), QueueError> {
+        let target = |id: String| Target { resource: resource.to_owned(), id };
+        let message = |id: &_| target(ToString::to_string(id)).to_string();
         let push = self.storage.push(ids.iter().map(message).collect(), self.limits.waiting_max);
         self.told(Finder::Request, push).await
     }

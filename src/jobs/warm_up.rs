@@ -84,10 +84,13 @@ impl WarmUp {
         let Some(resource) = named(&self.resources, resource) else {
             return dead("there is no such resource");
         };
+        let Ok(id) = resource.definition.signature.read_rest(id) else {
+            return dead("the message names nothing that can be loaded");
+        };
         if number > ATTEMPTS_MAX {
             return dead("each worker that tried it has died");
         }
-        let get = Get { id: *id, directives: Directives::default() };
+        let get = Get { id, directives: Directives::default() };
         match resource.cache.clone().oneshot(get).await {
             Ok(answer) => Outcome::Warmed { found: answer.body.is_some() },
             Err(failure) if number < ATTEMPTS_MAX => Outcome::Failed(failure.error.to_string()),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use async_memcached::{Client, Error, ErrorKind, KeyMetadata, Status};
+use percent_encoding::percent_decode;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
@@ -30,8 +31,8 @@ const BUSY_MAX: u32 = 100;
 /// Pause between two of them.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// The colon between space and number, as memcached escapes it in a listing; older versions do not.
-const COLONS: [&str; 2] = ["%3A", ":"];
+/// Tells of a key whether it is one of the cache's own.
+type Ours<'a> = &'a (dyn Fn(&str) -> bool + Sync);
 
 /// Entries that a server has forgotten, and why they may not be all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +44,13 @@ pub struct Emptied {
 }
 
 impl Questions<'_> {
-    /// Forgets all keys of `spaces` that the server lists.
-    pub(super) async fn empty(&self, spaces: &[&'static str]) -> Emptied {
+    /// Forgets all keys that are `ours` and that the server lists.
+    pub(super) async fn empty(&self, ours: Ours<'_>) -> Emptied {
         let mut emptied = Emptied::default();
         let begun_at = Instant::now();
         for listed_at in [begun_at, begun_at + SETTLING] {
             sleep_until(listed_at).await;
-            if let Err(failure) = self.forget_listed(spaces, &mut emptied.forgotten).await {
+            if let Err(failure) = self.forget_listed(ours, &mut emptied.forgotten).await {
                 return Emptied { failure: Some(failure), ..emptied };
             }
         }
@@ -61,8 +62,8 @@ impl Questions<'_> {
     ///
     /// # Errors
     /// One line that says why it can't be done.
-    pub(super) async fn empty_or_flush(&self, spaces: &[&'static str]) -> Result<(), String> {
-        match self.empty(spaces).await.failure {
+    pub(super) async fn empty_or_flush(&self, ours: Ours<'_>) -> Result<(), String> {
+        match self.empty(ours).await.failure {
             None => Ok(()),
             Some(InspectError::NotListed) => {
                 let flushing = async { self.connect().await?.flush_all().await };
@@ -76,18 +77,14 @@ impl Questions<'_> {
     }
 
     /// Lists, and forgets what is listed, until nothing is.
-    async fn forget_listed(
-        &self,
-        spaces: &[&'static str],
-        forgotten: &mut u64,
-    ) -> Result<(), InspectError> {
+    async fn forget_listed(&self, ours: Ours<'_>, forgotten: &mut u64) -> Result<(), InspectError> {
         let connecting = within(self.limit, Changes::to(self.address, self.limit)).await?;
         let mut changes = connecting.map_err(|_| InspectError::Unreachable)?;
         let mut client = within(self.limit, self.connect()).await??;
         for _ in 0..LISTINGS_MAX {
             let before = *forgotten;
             let mut further_attempts = 1..BUSY_MAX;
-            while !self.list(spaces, &mut client, &mut changes, forgotten).await? {
+            while !self.list(ours, &mut client, &mut changes, forgotten).await? {
                 further_attempts.next().ok_or(InspectError::NoAnswer)?;
                 sleep(BUSY_PAUSE).await;
             }
@@ -101,7 +98,7 @@ impl Questions<'_> {
     /// Lists once, and forgets step by step what is listed; `false` if the server is busy with another listing.
     async fn list(
         &self,
-        spaces: &[&'static str],
+        ours: Ours<'_>,
         client: &mut Client,
         changes: &mut Changes,
         forgotten: &mut u64,
@@ -111,7 +108,7 @@ impl Questions<'_> {
         while !is_last {
             // The deadline is that of each item, as there may be any number of them.
             match within(self.limit, items.next()).await? {
-                Some(Ok(KeyMetadata { key, .. })) => keys.extend(ours(&key, spaces)),
+                Some(Ok(KeyMetadata { key, .. })) => keys.extend(key_of(&key, ours)),
                 Some(Err(error)) if is_busy(&error) => return Ok(false),
                 // A refusal is one line in place of the first item.
                 Some(Err(Error::Protocol(_))) if is_first => return Err(InspectError::NotListed),
@@ -133,16 +130,11 @@ fn is_busy(error: &Error) -> bool {
     matches!(error, Error::Protocol(Status::Error(ErrorKind::Generic(line))) if line.starts_with("BUSY"))
 }
 
-/// The key that `listed` stands for, if it is a number in one of `spaces`, spelt as Aside spells it.
-fn ours(listed: &[u8], spaces: &[&'static str]) -> Option<Key> {
-    let listed = std::str::from_utf8(listed).ok()?;
-    spaces.iter().find_map(|space| {
-        let rest = listed.strip_prefix(space)?;
-        let digits = COLONS.iter().find_map(|colon| rest.strip_prefix(colon))?;
-        let number: i64 = digits.parse().ok()?;
-        let key = Key::numbered(space, number);
-        key.as_str().ends_with(&format!(":{digits}")).then_some(key)
-    })
+/// The key that `listed` stands for, if it is ours. memcached escapes what is not unreserved; older versions do not.
+fn key_of(listed: &[u8], ours: Ours<'_>) -> Option<Key> {
+    let decoded = percent_decode(listed).decode_utf8().ok()?;
+    let listed = str::from_utf8(listed).ok()?;
+    [&decoded, listed].into_iter().find(|text| ours(text)).and_then(|text| Key::new(text).ok())
 }
 
 #[cfg(test)]
@@ -150,23 +142,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_canonical_number_in_one_of_the_spaces_is_ours() {
-        let spaces = ["user", "calculation"];
+    fn a_key_is_found_however_it_is_listed() {
+        let ours = |text: &str| text == "user:42" || text.starts_with("product:");
         for (listed, key) in [
             ("user%3A42", Some("user:42")),
             ("user:42", Some("user:42")),
-            ("calculation%3A1", Some("calculation:1")),
-            ("user%3A042", None),
-            ("user%3A%2B1", None),
-            ("user%3A+1", None),
-            ("user%3A", None),
-            ("users%3A1", None),
-            ("user%3A1%3A2", None),
+            ("product%3AGr%25C3%25BCn", Some("product:Gr%C3%BCn")),
             ("session%3A1", None),
-            ("user", None),
+            ("user%3A042", None),
+            ("product%3Aa%20b", None),
         ] {
-            let ours = ours(listed.as_bytes(), &spaces);
-            assert_eq!(ours.as_ref().map(Key::as_str), key, "{listed}");
+            let found = key_of(listed.as_bytes(), &ours);
+            assert_eq!(found.as_ref().map(Key::as_str), key, "{listed}");
         }
     }
 }

@@ -102,7 +102,7 @@ impl Memcached {
     /// Forgets every entry of the cache on each server, in the order of the servers. Sessions stay.
     pub async fn empty_all(&self) -> Vec<(&Address, Emptied)> {
         let emptied = self.servers.iter().map(async |Server { peer, .. }| {
-            (&peer.address, peer.questions().empty(peer.spaces()).await)
+            (&peer.address, peer.questions().empty(&|text| peer.has_key(text)).await)
         });
         join_all(emptied).await
     }
@@ -238,7 +238,7 @@ impl Servers for Memcached {
     fn empty(&self, place: u16) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
             let Server { peer, .. } = self.at(place).map_err(|_| "there is no such server")?;
-            peer.questions().empty_or_flush(peer.spaces()).await
+            peer.questions().empty_or_flush(&|text| peer.has_key(text)).await
         })
     }
 

@@ -37,9 +37,9 @@ impl Peer {
         Questions { address: &self.address, limit: self.operation_timeout * QUESTION_TIMEOUTS }
     }
 
-    /// The first parts of the keys of all entries of the cache.
-    pub(crate) fn spaces(&self) -> &[&'static str] {
-        self.backlog.as_ref().map_or(&[], |backlog| backlog.spaces())
+    /// True if an entry of the cache may have the key `text`.
+    pub(crate) fn has_key(&self, text: &str) -> bool {
+        self.backlog.as_ref().is_some_and(|backlog| backlog.has_key(text))
     }
 
     /// Lets the server forget all that was written while it was away. What is written meanwhile says `pending`, and
@@ -51,7 +51,7 @@ impl Peer {
             let missed = backlog.missed(self.place, after).await;
             match missed.map_err(WireError::Backlog)? {
                 Missed::TooMuch { up_to } => {
-                    let emptied = self.questions().empty_or_flush(self.spaces()).await;
+                    let emptied = self.questions().empty_or_flush(&|text| self.has_key(text)).await;
                     emptied.map_err(WireError::Backlog)?;
                     backlog.emptied(self.place, up_to);
                     after = Some(up_to);

@@ -22,8 +22,8 @@ pub use self::{
     labels::{FillResult, JobResult, LoadResult, Outcome},
 };
 
-/// Labels of a series, each a name and a value of a closed set.
-type Labels<const N: usize> = [(&'static str, &'static str); N];
+/// Labels of a series, each a name and a value of a closed set: that of the resources, or one of the code's.
+type Labels<const N: usize> = [(&'static str, String); N];
 
 /// The label of a memcached server, which the setting names.
 type ServerLabel = [(&'static str, String); 1];
@@ -113,10 +113,10 @@ impl Default for Metrics {
 
 impl Metrics {
     /// The instruments of the stack in front of one source. All series exist from the start, at zero.
-    pub fn cache(&self, source: &'static str) -> CacheMetrics {
-        let of_source = [("source", source)];
-        let counter = |family: &Family<Labels<2>, Counter>, name, word| {
-            family.get_or_create_owned(&[("source", source), (name, word)])
+    pub fn cache(&self, source: &str) -> CacheMetrics {
+        let of_source = [("source", source.to_owned())];
+        let counter = |family: &Family<Labels<2>, Counter>, name, word: &str| {
+            family.get_or_create_owned(&[("source", source.to_owned()), (name, word.to_owned())])
         };
         let get = |case: Outcome| counter(&self.gets, "outcome", case.word());
         let load = |case: LoadResult| counter(&self.loads, "result", case.word());
@@ -133,7 +133,8 @@ impl Metrics {
 
     /// The attempts at the jobs that this process works, by their end. All series exist from now on, at zero.
     pub fn jobs(&self) -> Counts<JobResult> {
-        let counter = |case: JobResult| self.jobs.get_or_create_owned(&[("result", case.word())]);
+        let counter =
+            |case: JobResult| self.jobs.get_or_create_owned(&[("result", case.word().to_owned())]);
         Counts::new(JobResult::ALL, counter)
     }
 

@@ -32,7 +32,7 @@ pub struct Stats {
     /// The ledger of all resources together.
     service: Ledger,
     /// The ledger of each resource, by its name.
-    sources: BTreeMap<&'static str, Ledger>,
+    sources: BTreeMap<String, Ledger>,
     /// A sentence for people: what to make of it.
     verdict: String,
     /// The figures of each memcached server.
@@ -64,7 +64,8 @@ impl Operator {
         let all: Vec<_> = resources.iter().map(|resource| &resource.metrics).collect();
         let service = Ledger::of(&all);
         let sources =
-            resources.iter().map(|it| (it.definition.name, Ledger::of(&[&it.metrics]))).collect();
+            resources.iter().map(|it| (it.definition.name.to_string(), Ledger::of(&[&it.metrics])));
+        let sources = sources.collect();
         let verdict = Evidence::of_service(&service, &memcached).verdict();
         Stats { service, sources, verdict, memcached }
     }

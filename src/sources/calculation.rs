@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     cache::{Key, LoadEnd, LoadError, Policy, Source},
-    resources::{AnySource, Definition},
+    resources::Definition,
 };
 
 /// The time that the calculation takes.
@@ -41,7 +42,7 @@ impl Source for Calculations {
         // Twice the largest i64 is no i64.
         let calculation = Calculation { input: n, result: i128::from(n) * 2 };
         // Two numbers always serialise.
-        Ok(Some(serde_json::to_vec(&calculation).unwrap_or_default().into()))
+        Ok(Some(Bytes::from(serde_json::to_vec(&calculation).unwrap_or_default())).into())
     }
 }
 
@@ -55,14 +56,7 @@ pub fn definition() -> Definition {
         load_timeout: Duration::from_secs(15),
         ..Policy::default()
     };
-    Definition {
-        name: "calculations",
-        path: "/calculations/{n}",
-        space: SPACE,
-        absent: None,
-        policy,
-        open: |_| AnySource::new(Calculations),
-    }
+    Definition::numbered("calculations", SPACE, "/calculations/{n}", "Calculation", policy)
 }
 
 #[cfg(test)]

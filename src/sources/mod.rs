@@ -1,3 +1,5 @@
-//! The slow backends that are not somebody's own rows: one file each.
+//! The slow backends that are not our own rows: one folder or file each.
 
 pub mod calculation;
+pub mod origin;
+pub mod query;

@@ -15,11 +15,7 @@ pub use self::{
     source::UserSource,
     write::{Users, Written},
 };
-use crate::{
-    cache::Policy,
-    database::Row,
-    resources::{AnySource, Definition},
-};
+use crate::{cache::Policy, database::Row, resources::Definition};
 
 /// The name of the resource.
 pub const NAME: &str = "users";
@@ -58,11 +54,7 @@ impl User {
 /// The users as a resource.
 pub fn definition(policy: Policy) -> Definition {
     Definition {
-        name: NAME,
-        path: "/users/{id}",
-        space: SPACE,
-        absent: Some("There is no user with this id."),
-        policy,
-        open: |database| AnySource::new(UserSource::new(database.clone())),
+        absent: Some("There is no user with this id.".into()),
+        ..Definition::numbered(NAME, SPACE, "/users/{id}", "User", policy)
     }
 }

@@ -1,6 +1,7 @@
 //! The users as a source of the cache: a query made slow inside SQLite, so that it holds its connection as a real
 //! slow query does.
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{SPACE, User};
@@ -53,7 +54,8 @@ impl Source for UserSource {
         let row = self.database.load(QUERY, &values, deadline).await?;
         let user = row.as_ref().map(User::read).transpose()?;
         // Strings and a number always serialise.
-        Ok(user.map(|user| serde_json::to_vec(&user).unwrap_or_default().into()))
+        let body = user.map(|user| Bytes::from(serde_json::to_vec(&user).unwrap_or_default()));
+        Ok(body.into())
     }
 
     async fn may_have(&self, id: &i64) -> bool {

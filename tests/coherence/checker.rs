@@ -10,6 +10,9 @@
 //!   that is made up for once any replica has reached it for [`DELIVERY_MAX`], whatever the others are, or when it
 //!   loses all that it has.
 //!
+//! What somebody else commits, of whom no replica knows, must be seen once all have been well for [`HEARD_MAX`], or as what
+//! is pending.
+//!
 //! A write that was not acknowledged, because it was refused or its replica was killed, may have been made
 //! or not: no read must see it, and any read may. It can't be made after its writer was told so, or after
 //! the connection broke: the process had ended by then, and so had its lock on the database.
@@ -97,7 +100,11 @@ impl History {
             return acknowledged_at;
         }
         let servers = (0..self.servers).map(|server| self.forgotten_at(server, acknowledged_at));
-        servers.max().expect("no write is pending where there is no memcached")
+        let delivered_at = servers.max().expect("no write is pending where there is no memcached");
+        if write.said == Said::Committed {
+            return delivered_at.min(calm(acknowledged_at, HEARD_MAX, self.outages.iter()));
+        }
+        delivered_at
     }
 
     /// From when on `replica` must have heard of `write`, so that what it keeps itself is no older.
@@ -218,7 +225,8 @@ impl Report {
     /// True if there were hits to be stale and writes to make them so.
     pub(crate) fn proves_something(&self) -> bool {
         let hits = self.reads.get("HIT").copied().unwrap_or_default();
-        hits > 100 && self.writes.get("Forgotten").is_some_and(|writes| *writes > 30)
+        let writes = |said| self.writes.get(said).copied().unwrap_or_default();
+        hits > 100 && writes("Forgotten") + writes("Committed") > 30
     }
 }
 
@@ -376,6 +384,17 @@ mod tests {
         let mut history = second(Said::Forgotten);
         history.writes.push(write(3, 300, 400, Said::Pending));
         assert_eq!(judged(history, read(1, 401, false)), (1, 0, 0));
+    }
+
+    #[test]
+    fn what_somebody_else_commits_must_be_seen_once_all_have_been_well() {
+        assert_eq!(judged(second(Said::Committed), read(1, 450, false)), (0, 0, 1));
+        assert_eq!(judged(second(Said::Committed), read(1, 451, false)), (1, 0, 0));
+        for any in [outage(0, 0, span(300, 2000)), outage(0, None, span(300, 2000))] {
+            let away = || History { outages: vec![any], ..second(Said::Committed) };
+            assert_eq!(judged(away(), read(1, 2250, false)), (0, 0, 1), "{any:?}");
+            assert_eq!(judged(away(), read(1, 2251, false)), (1, 0, 0), "{any:?}");
+        }
     }
 
     #[test]

@@ -12,8 +12,12 @@ use std::{
 use fastrand::Rng;
 use reqwest::Client;
 use serde_json::json;
-use support::answer::Answer;
-use tokio::{sync::Mutex, task::JoinSet, time::sleep};
+use support::{answer::Answer, aside::Place};
+use tokio::{
+    sync::Mutex,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::{
     cluster::Cluster,
@@ -51,6 +55,8 @@ pub(crate) struct Reach {
     client: Client,
     clock: Clock,
     replicas: Arc<[RwLock<SocketAddr>]>,
+    /// Where writers write by themselves, if they do.
+    foreign: Option<Place>,
 }
 
 /// The last version of each user that a writer has tried. A writer holds the lock until it is told what
@@ -122,9 +128,13 @@ async fn rest_after(failed: bool) {
 }
 
 impl Reach {
-    pub(crate) fn new(clock: Clock, replicas: impl Iterator<Item = SocketAddr>) -> Self {
+    pub(crate) fn new(
+        clock: Clock,
+        replicas: impl Iterator<Item = SocketAddr>,
+        foreign: Option<Place>,
+    ) -> Self {
         let client = Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build().unwrap();
-        Self { client, clock, replicas: replicas.map(RwLock::new).collect() }
+        Self { client, clock, replicas: replicas.map(RwLock::new).collect(), foreign }
     }
 
     /// A process has taken the place of one that was killed.
@@ -133,7 +143,8 @@ impl Reach {
     }
 
     fn url(&self, key: i64, replica: usize) -> String {
-        format!("http://{}/users/{key}", self.replicas[replica].read().unwrap())
+        let resource = if self.foreign.is_some() { "things" } else { "users" };
+        format!("http://{}/{resource}/{key}", self.replicas[replica].read().unwrap())
     }
 
     pub(crate) async fn read(&self, key: i64, replica: usize, no_cache: bool) -> Read {
@@ -154,6 +165,9 @@ impl Reach {
         *last = version;
         let url = self.url(key, random.usize(..self.replicas.len()));
         let name = format!("User {key} version {version}");
+        if let Some(place) = &self.foreign {
+            return self.commit(place, key, version, &name).await;
+        }
         let request = if random.bool() {
             self.client.patch(url).json(&json!({ "name": name }))
         } else {
@@ -164,6 +178,21 @@ impl Reach {
         let answer = Answer::to(request).await;
         let span = Span { begun_at, ended_at: self.clock.now() };
         Write { key, version, span, said: answer.map_or(Said::Nothing, |answer| said(&answer)) }
+    }
+}
+
+impl Reach {
+    /// Writes as somebody does who knows of no cache.
+    async fn commit(&self, place: &Place, key: i64, version: u64, name: &str) -> Write {
+        let write = format!(
+            "INSERT INTO things VALUES ({key}, '{name}')
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name"
+        );
+        let begun_at = self.clock.now();
+        let written = timeout(ANSWER_TIMEOUT, place.try_execute(write)).await;
+        let span = Span { begun_at, ended_at: self.clock.now() };
+        let said = if matches!(written, Ok(Ok(()))) { Said::Committed } else { Said::Nothing };
+        Write { key, version, span, said }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Three replicas over one database and a memcached or several, each replica with links of its own to them.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use aside::database::Database;
 use support::{
-    aside::{Aside, Place, on_postgres},
+    aside::{Aside, Place, command, on_postgres},
     eventually,
     link::Links,
     memcached::Memcached,
@@ -21,6 +21,21 @@ const REPLICAS: usize = 3;
 
 /// The number of keys that are left to be forgotten.
 const LEFT: &str = "SELECT count(*) FROM changes WHERE missing <> 0";
+
+/// What triggers have noted and nobody has taken care of yet.
+const NOTED: &str = "SELECT count(*) FROM aside_outdated";
+
+/// A table of somebody else's, in the same database.
+const THINGS: &str = "CREATE TABLE things (id integer PRIMARY KEY, name text)";
+
+/// The resource that it is.
+const THING: &str = r#"
+[resource.thing]
+path = "/things/{id}"
+parameters = { id = "integer" }
+query = "SELECT id, name FROM things WHERE id = :id"
+changed_by = [{ table = "things", columns = { id = "id" } }]
+"#;
 
 /// The processes.
 pub(crate) struct Cluster {
@@ -46,6 +61,12 @@ impl Cluster {
             }
             None => Place::in_file().await,
         };
+        if plan.is_foreign {
+            place.execute(THINGS).await;
+            fs::write(place.file("aside.toml"), THING).unwrap();
+            let install = command(&place, &["triggers", "--install"]).status().await.unwrap();
+            assert!(install.success());
+        }
         let (mut memcached, mut replicas) = (vec![], vec![]);
         for _ in 0..plan.servers {
             memcached.push(Memcached::start().await);
@@ -55,7 +76,8 @@ impl Cluster {
             replicas.push(start_replica(&place, links, &plan).await);
         }
         let clock = Clock::start();
-        let reach = Reach::new(clock, replicas.iter().map(|replica| replica.address));
+        let foreign = plan.is_foreign.then(|| place.clone());
+        let reach = Reach::new(clock, replicas.iter().map(|replica| replica.address), foreign);
         Self { clock, reach, place, postgres, plan, memcached, links, replicas }
     }
 
@@ -64,6 +86,10 @@ impl Cluster {
     pub(crate) async fn last_reads(&self) -> Vec<Read> {
         eventually("all is forgotten", async || (self.place.number(LEFT).await == 0).then_some(()))
             .await;
+        if self.plan.is_foreign {
+            let noted = async || (self.place.number(NOTED).await == 0).then_some(());
+            eventually("all is noted", noted).await;
+        }
         for replica in &self.replicas {
             eventually("in service", async || {
                 let states = replica.states().await;
@@ -89,5 +115,9 @@ pub(crate) async fn start_replica(place: &Place, links: &Links, plan: &Plan) -> 
         ["--query-timeout", "1s"],
         ["--ttl", plan.ttl],
     ];
-    Aside::run(place, links.command(place, arguments.as_flattened())).await
+    let mut command = links.command(place, arguments.as_flattened());
+    if plan.is_foreign {
+        command.arg("--resources").arg(place.file("aside.toml"));
+    }
+    Aside::run(place, command).await
 }

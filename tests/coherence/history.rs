@@ -71,6 +71,8 @@ pub(crate) enum Said {
     Forgotten,
     /// It is made, and the cache will be told.
     Pending,
+    /// It is made, by somebody who knows of no cache.
+    Committed,
     /// It is refused, but for all that is known of the database it may have been made.
     Refused(u16),
     /// Nothing: the replica was killed. It may have been made.
@@ -82,7 +84,7 @@ pub(crate) const FALLBACK: &str = "fallback";
 
 impl Said {
     pub(crate) fn is_acknowledgement(self) -> bool {
-        matches!(self, Self::Forgotten | Self::Pending)
+        matches!(self, Self::Forgotten | Self::Pending | Self::Committed)
     }
 }
 

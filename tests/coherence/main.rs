@@ -6,6 +6,8 @@
 //! memcached is cut, held or slow while the others' go on. All that the clients saw goes into a history, and `checker`
 //! looks for a read in it that is older than it may be.
 //!
+//! Another history is that of a table whose writers know nothing of a cache, and of triggers that note what they do.
+//!
 //! With `ASIDE_TEST_DATABASE=postgres` the database is a PostgreSQL, which is killed, stopped, and made to end connections.
 //! `ASIDE_SOAK_SECONDS` makes it last longer (`bench/soak`), `ASIDE_SOAK_SEED` repeats the choices of a run.
 
@@ -51,6 +53,11 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn nor_is_it_when_no_replica_reaches_both_memcached() {
         run(Plan::crossed()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_somebody_else_commits_is_seen_a_quarter_of_a_second_later() {
+        run(Plan::foreign()).await;
     }
 
     /// Runs `plan` until it has proved something: on a busy machine one run may be too short for that.

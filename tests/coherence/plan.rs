@@ -6,6 +6,8 @@ use std::{ops::Range, time::Duration};
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) servers: usize,
+    /// True if a table of somebody else's is read, who writes it by SQL.
+    pub(crate) is_foreign: bool,
     /// The setting `--ttl`.
     pub(crate) ttl: &'static str,
     /// Users that are read and written. The first [`HOT_KEYS`](Self::HOT_KEYS) of them are hot.
@@ -43,6 +45,7 @@ impl Plan {
     pub(crate) fn everything(servers: usize) -> Self {
         Self {
             servers,
+            is_foreign: false,
             ttl: "2s",
             keys: 30,
             cold_write_one_in: 50,
@@ -55,11 +58,29 @@ impl Plan {
         }
     }
 
+    /// Somebody else writes, who knows of no cache. Entries live for long, and there is a calm between two faults.
+    pub(crate) fn foreign() -> Self {
+        Self {
+            servers: 1,
+            is_foreign: true,
+            ttl: "60s",
+            keys: 30,
+            cold_write_one_in: 10,
+            writer_rest: Duration::from_millis(20),
+            memcached_ms: Some(1000..4000),
+            database_ms: 1000..4000,
+            replicas_ms: 1000..4000,
+            links_ms: 2000..8000,
+            link_faults: LinkFaults::Single,
+        }
+    }
+
     /// Links are crossed, and seldom a replica goes wrong. Entries live for long, and each user is written seldom, so
     /// that one which is not forgotten is seen for long.
     pub(crate) fn crossed() -> Self {
         Self {
             servers: 2,
+            is_foreign: false,
             ttl: "60s",
             keys: 100,
             cold_write_one_in: 2,

@@ -11,10 +11,10 @@ use std::{
 };
 
 use aside::{
-    cache::{Key, LoadError, Memory, Origin, Policy, Source, stack},
+    cache::{Found, Key, LoadEnd, LoadError, Memory, Origin, Policy, Source, stack},
     jobs::{Attempt, JobCounts, Outcome, Queue, Timing, WarmUp, Worker},
     metrics::Metrics,
-    resources::{AnySource, Definition, Resource},
+    resources::{AnySource, Definition, Numbered, Resource},
 };
 use bytes::Bytes;
 use support::eventually;
@@ -57,12 +57,12 @@ impl Source for Users {
         Key::numbered("user", *id)
     }
 
-    async fn load(&self, id: i64, _: Instant) -> Result<Option<Bytes>, LoadError> {
+    async fn load(&self, id: i64, _: Instant) -> LoadEnd {
         let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
         self.most_at_once.fetch_max(running, Ordering::Relaxed);
         let loaded = self.loaded(id).await;
         self.running.fetch_sub(1, Ordering::Relaxed);
-        loaded
+        loaded.map(Found::from)
     }
 }
 
@@ -108,16 +108,9 @@ impl Consumer {
             met: AtomicBool::new(false),
         };
         let metrics = metrics.cache("users");
-        let source = AnySource::new(users);
+        let source = AnySource::new(Numbered(users));
         let cache = stack(source.clone(), store, &policy, &metrics);
-        let definition = Definition {
-            name: "users",
-            path: "/users/{id}",
-            space: "user",
-            absent: None,
-            policy,
-            open: |_| unreachable!("it is open already"),
-        };
+        let definition = Definition::numbered("users", "user", "/users/{id}", "User", policy);
         let users = Resource { definition, source, cache, metrics };
         let attempts = Arc::<Mutex<Vec<(Attempt, Instant)>>>::default();
         let seen = attempts.clone();
@@ -148,7 +141,8 @@ impl Consumer {
     /// The users that it has warmed, in order.
     pub(crate) fn warmed(&self) -> Vec<i64> {
         let warmed = |attempt: &Attempt| {
-            matches!(attempt.outcome, Outcome::Warmed { .. }).then_some(attempt.target.as_ref()?.id)
+            matches!(attempt.outcome, Outcome::Warmed { .. })
+                .then_some(attempt.target.as_ref()?.id.parse().ok()?)
         };
         self.attempts().iter().filter_map(warmed).collect()
     }

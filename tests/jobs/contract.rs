@@ -101,10 +101,11 @@ async fn a_job_that_keeps_failing_ends_where_it_can_be_seen_and_the_others_go_on
     assert_eq!((counts.waiting, counts.running, counts.retrying), (0, 0, 0));
     let report = queue.report().await.unwrap();
     let [dead] = &report.last_dead[..] else { panic!("{report:?}") };
-    assert_eq!((dead.target.as_ref().map(|it| it.id), dead.attempts), (Some(2), ATTEMPTS_MAX));
+    assert_eq!((dead.target.as_ref().map(|it| &*it.id), dead.attempts), (Some("2"), ATTEMPTS_MAX));
     assert_eq!(dead.error, "the source failed: no such table");
     let tries = consumer.attempts();
-    let tries = tries.iter().filter(|attempt| attempt.target.as_ref().is_some_and(|it| it.id == 2));
+    let tries =
+        tries.iter().filter(|attempt| attempt.target.as_ref().is_some_and(|it| it.id == "2"));
     assert!(tries.map(|attempt| attempt.number).eq(1..=ATTEMPTS_MAX));
     // It does not come back.
     queue.push("users", &[6]).await.unwrap();

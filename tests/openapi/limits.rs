@@ -32,7 +32,7 @@ async fn the_documented_limits_of_a_body_are_the_limits() {
     let ids = limit("WarmUps", "properties/ids/maxItems");
     warm_up(ids, 202).await;
     warm_up(ids + 1, 422).await;
-    assert_eq!(limit("WarmUps", "properties/ids/items/minimum"), 1);
+    assert_eq!(limit("WarmUps", "then/properties/ids/items/minimum"), 1);
 
     let change = async |email: String, status| {
         let answer = aside.send_json(Method::PATCH, "/users/1", &json!({ "email": email })).await;

@@ -32,8 +32,7 @@ pub(super) async fn print(servers: &ServerSettings, key: &Key, policy: Policy) -
 /// How long the entries of the key's resource are kept after their fresh life; those of none as `policy` has it.
 fn kept_stale_s(key: &Key, policy: Policy) -> u32 {
     let definitions = app::definitions(policy.clone());
-    let space = key.as_str().split(':').next();
-    let resource = definitions.iter().find(|resource| Some(resource.space) == space);
+    let resource = definitions.iter().find(|resource| resource.has_key(key.as_str()));
     resource.map_or(&policy, |resource| &resource.policy).kept_stale_s()
 }
 

@@ -6,7 +6,7 @@ mod migration;
 use std::time::Duration;
 
 use sqlx::{
-    ConnectOptions, Executor, PgPool,
+    ConnectOptions, Executor, PgPool, SqlSafeStr,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -28,6 +28,9 @@ const WRITERS: u32 = 8;
 /// Connections that read the log of changes: for the process's own memory, for the sweeps, and for a server that
 /// comes back. More of those wait for each other.
 const LOG_READERS: u32 = 3;
+
+/// Connections to somebody else's database by which what its triggers have noted is taken.
+const FOREIGN_WRITERS: u32 = 2;
 
 /// The longest wait for a connection, which may have to be made.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
@@ -106,13 +109,25 @@ fn pool(connections: u32) -> PgPoolOptions {
     })
 }
 
-/// The row that a query of a load finds. The server cancels it at `deadline`.
+/// Opens somebody else's database, to read from it, and to write what triggers ask for. Nothing in it is created.
+pub(super) fn open_foreign(url: &str, loads_max: usize) -> Result<(Pool, Pool), OpenError> {
+    let failed = |reason| OpenError { path: "postgres://…".into(), reason };
+    let options: PgConnectOptions = url.parse().map_err(|_| failed(OpenFailure::NotAUrl))?;
+    let options = options.application_name("aside").options(SETTINGS).disable_statement_logging();
+    let loads_max = u32::try_from(loads_max.max(1)).unwrap_or(u32::MAX);
+    let reading = options.clone().options([("default_transaction_read_only", "on")]);
+    let loads = pool(loads_max).connect_lazy_with(reading);
+    let writer = pool(FOREIGN_WRITERS).connect_lazy_with(options);
+    Ok((Pool::Postgres(loads), Pool::Postgres(writer)))
+}
+
+/// The rows that a query of a load finds. The server cancels it at `deadline`.
 pub(super) async fn load(
     pool: &PgPool,
-    text: &'static str,
+    text: impl SqlSafeStr,
     values: &[Value],
     deadline: Instant,
-) -> Result<Option<Row>, LoadError> {
+) -> Result<Vec<Row>, LoadError> {
     let left_ms = deadline.saturating_duration_since(Instant::now()).as_millis();
     let bound = format!("SET statement_timeout = {}", left_ms.clamp(1, MILLISECONDS_MAX));
     let lent = timeout_at(deadline, Lent::after(pool, &bound)).await;
@@ -121,7 +136,7 @@ pub(super) async fn load(
     tokio::select! {
         found = found => {
             lent.give_back();
-            Ok(found?.pop())
+            Ok(found?)
         }
         () = sleep_until(deadline + CANCEL_GRACE) => {
             lent.close();

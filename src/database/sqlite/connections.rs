@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection, SqlitePool,
+    Connection, SqlSafeStr, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
 };
 use tokio::time::{Instant, timeout_at};
@@ -24,6 +24,9 @@ use crate::{
 /// unavailable. With no more loads at once than connections, a load waits only while one is being
 /// made, so that only a machine that stands still meets this.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest wait of a load for a writer who does without a write-ahead log, and holds readers up while it commits.
+const READ_WAIT: Duration = Duration::from_secs(1);
 
 /// Instructions of SQLite's virtual machine between two looks at the clock: fewer than a slice of slowness takes.
 const INSTRUCTIONS_PER_LOOK: i32 = 10;
@@ -59,21 +62,40 @@ pub(in crate::database) async fn open(
     Ok((Pools { loads, writer, log, probe }, home, slowness.slices))
 }
 
-/// The row that a query of a load finds. It is interrupted at `deadline`, and this returns only when SQLite has let go of
+/// Opens somebody else's file, which must be there, to read from it, and to write what triggers ask for. Nothing in it is
+/// changed otherwise, its journal least of all.
+pub(in crate::database) async fn open_foreign(
+    url: &str,
+    loads_max: usize,
+) -> Result<(Pool, Pool), OpenError> {
+    let options = options_of(url)?;
+    let path: Arc<Path> = options.get_filename().into();
+    let failed = |reason| OpenError::new(&path, reason);
+    if !path.exists() {
+        return Err(failed(OpenFailure::Other("there is no such file".to_owned())));
+    }
+    let reading = options.clone().pragma("query_only", "ON").busy_timeout(READ_WAIT);
+    let loads = connect(loads_max, &reading).await.map_err(|error| failed(error.into()))?;
+    // One writes, and by one it is heard that others have.
+    let writer = writer_pool(2, WRITE_WAIT).connect_lazy_with(options.busy_timeout(WRITE_WAIT));
+    Ok((Pool::Sqlite(loads), Pool::Sqlite(writer)))
+}
+
+/// The rows that a query of a load finds. It is interrupted at `deadline`, and this returns only when SQLite has let go of
 /// it. If it is dropped, the query still ends at `deadline`, and its connection is free after that.
 pub(in crate::database) async fn load(
     pool: &SqlitePool,
-    text: &'static str,
+    text: impl SqlSafeStr,
     values: &[Value],
     deadline: Instant,
-) -> Result<Option<Row>, LoadError> {
+) -> Result<Vec<Row>, LoadError> {
     let acquired = timeout_at(deadline, pool.acquire()).await;
     let mut connection = acquired.map_err(|_| LoadError::Timeout)??;
     // The pool takes the handler off again when the connection comes back.
     let mut handle = connection.lock_handle().await?;
     handle.set_progress_handler(INSTRUCTIONS_PER_LOOK, move || Instant::now() < deadline);
     drop(handle);
-    Ok(rows(&mut *connection, text, values, Row::Sqlite).await?.pop())
+    Ok(rows(&mut *connection, text, values, Row::Sqlite).await?)
 }
 
 /// Begins a transaction that is a writer from its first statement: one that began as a reader and then wrote would fail

@@ -20,7 +20,7 @@ pub(crate) use self::{
     url::options_of,
 };
 pub(super) use self::{
-    connections::{begin, load, open},
+    connections::{begin, load, open, open_foreign},
     ear::Ear,
     file::Home,
 };

@@ -91,8 +91,9 @@ async fn who_lost_the_connection_is_awake_and_takes_nothing_for_known() {
     let news = eventually("the news", async || watch.news().await.ok()?);
     assert!(news.await.keys.is_none());
     let changed = eventually("the change is made", async || {
-        database.outdate(crate::cache::Key::numbered("user", 1)).await.ok()
+        let key = crate::cache::Key::numbered("user", 1);
+        database.outdate(0, &[(key, crate::cache::Places::NONE)]).await.ok()
     });
-    let key = changed.await.change.key;
+    let key = changed.await[0].change.key.clone();
     assert_eq!(watch.news().await.unwrap().unwrap().keys.unwrap(), [key]);
 }

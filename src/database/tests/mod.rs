@@ -22,7 +22,7 @@ use super::{
     Database, Outdated,
     statement::{Pool, Sql},
 };
-use crate::cache::Key;
+use crate::cache::{Key, Places};
 
 /// A place for a database of one test. It goes with the value.
 pub(crate) struct Place {
@@ -98,7 +98,9 @@ impl Place {
 
 /// A change of the entry of one user.
 async fn change(database: &Database, id: i64) -> Outdated {
-    database.outdate(Key::numbered("user", id)).await.unwrap()
+    // Of another list than any: all places may have it.
+    let keys = [(Key::numbered("user", id), Places::NONE)];
+    database.outdate(-1, &keys).await.unwrap().remove(0)
 }
 
 /// Far enough that reaching it is a failure of the test.

@@ -63,7 +63,7 @@ pub(super) async fn create(State(context): Shared, Input(login): Input<Login>) -
 /// Refuses where there is no such user, by a plain read through the cache.
 async fn is_on_record(context: &Context, id: i64) -> Result<()> {
     let users = named(&context.resources, users::NAME).ok_or(Problem::NoSuchUser)?;
-    let get = Get { id, directives: Directives::default() };
+    let get = Get { id: id.into(), directives: Directives::default() };
     let answer = users.cache.clone().oneshot(get).await;
     let answer = answer.map_err(|failure| Problem::from(&failure.error))?;
     answer.body.map(|_| ()).ok_or(Problem::NoSuchUser)
@@ -92,8 +92,9 @@ pub(super) async fn delete(State(context): Shared, uri: Uri, headers: HeaderMap)
         if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NoSuchSession) }
     };
     let ended = ended.await;
+    let is_over = matches!(ended, Ok(_) | Err(Problem::NoSuchSession));
     let mut response = ended.into_response();
-    if uri.path() == CURRENT && matches!(ended, Ok(_) | Err(Problem::NoSuchSession)) {
+    if uri.path() == CURRENT && is_over {
         cookie::clear(response.headers_mut(), &context);
     }
     response

@@ -15,7 +15,7 @@ use crate::{
 async fn a_user_is_loaded_as_the_json_that_clients_see() {
     let place = Place::new();
     let users = fast(&place).await;
-    let body = users.load(42, far()).await.unwrap().unwrap();
+    let body = users.load(42, far()).await.unwrap().body.unwrap();
     let text = std::str::from_utf8(&body).unwrap();
     let user: User = serde_json::from_slice(&body).unwrap();
     let User { id, name, email, created_at, updated_at } = &user;
@@ -27,7 +27,7 @@ async fn a_user_is_loaded_as_the_json_that_clients_see() {
     );
     assert_eq!((*id, users.key(&42).as_str()), (42, "user:42"));
     for unknown in [0, -1, 10_001, i64::MAX, i64::MIN] {
-        assert_eq!(users.load(unknown, far()).await.unwrap(), None);
+        assert_eq!(users.load(unknown, far()).await.unwrap().body, None);
     }
 }
 
@@ -38,7 +38,7 @@ async fn an_unknown_id_takes_as_long_as_a_known_one() {
     let users = UserSource::new(place.open(slow_query, 1).await);
     for (id, known) in [(1, true), (10_001, false)] {
         let started = Instant::now();
-        assert_eq!(users.load(id, far()).await.unwrap().is_some(), known);
+        assert_eq!(users.load(id, far()).await.unwrap().body.is_some(), known);
         assert!(started.elapsed() >= slow_query, "{id} took {:?}", started.elapsed());
     }
 }

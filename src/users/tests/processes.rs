@@ -54,7 +54,7 @@ async fn many_processes_may_open_one_new_file_at_once() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let users = fast(&place).await;
-    assert!(users.load(10_000, far()).await.unwrap().is_some());
+    assert!(users.load(10_000, far()).await.unwrap().body.is_some());
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_file_that_another_process_has_locked_is_read_all_the_same() {
     assert!(
         place.connect().await.execute("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE").await.is_err()
     );
-    assert!(users.load(1, far()).await.unwrap().is_some());
+    assert!(users.load(1, far()).await.unwrap().body.is_some());
     assert_eq!(users.database.ready().await, Ok(()));
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());

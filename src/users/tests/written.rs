@@ -18,14 +18,15 @@ fn named(name: &str) -> ProfileChange {
 async fn users(database: &Database) -> Users {
     let memory = Memory::new(1 << 20, Duration::MAX, Origin::Memory);
     let serving = database.serve(&[], false).await.unwrap();
-    let opened = Log::open(database.clone(), serving, memory.clone(), vec!["user"]).await;
+    let opened =
+        Log::open(database.clone(), serving, memory.clone(), Box::new(|_: &str| true)).await;
     let (log, notes) = opened.unwrap();
     let delivery = Delivery::start(Arc::new(log), notes, forget(memory), None);
     Users::new(database.clone(), delivery)
 }
 
 async fn user(database: &Database, id: i64) -> User {
-    let body = UserSource::new(database.clone()).load(id, far()).await.unwrap().unwrap();
+    let body = UserSource::new(database.clone()).load(id, far()).await.unwrap().body.unwrap();
     serde_json::from_slice(&body).unwrap()
 }
 

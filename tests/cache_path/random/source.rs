@@ -8,8 +8,7 @@ use std::{
     },
 };
 
-use aside::cache::{Key, LoadError, Source};
-use bytes::Bytes;
+use aside::cache::{Key, LoadEnd, LoadError, Source};
 use tokio::time::Instant;
 
 use super::{
@@ -43,7 +42,7 @@ impl Source for SlowRows {
         rows::key(*id)
     }
 
-    async fn load(&self, id: i64, deadline: Instant) -> Result<Option<Bytes>, LoadError> {
+    async fn load(&self, id: i64, deadline: Instant) -> LoadEnd {
         let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
         let _running = Running(&self.running);
         if running > self.loads_max {
@@ -51,7 +50,7 @@ impl Source for SlowRows {
         }
         if self.calm.load(Ordering::Relaxed) {
             pause(1).await;
-            return Ok(self.rows.read(id));
+            return Ok(self.rows.read(id).into());
         }
         pause(fastrand::u64(0..20)).await;
         if chance(self.weather.bad_loads_percent) {
@@ -68,6 +67,6 @@ impl Source for SlowRows {
         let body = self.rows.read(id);
         let slow = chance(self.weather.slow_loads_percent);
         pause(fastrand::u64(0..if slow { 200 } else { 20 })).await;
-        Ok(body)
+        Ok(body.into())
     }
 }

@@ -131,16 +131,23 @@ impl Place {
 
     /// Runs `statement` as another program would.
     pub async fn execute(&self, statement: impl Into<String>) {
+        self.try_execute(statement).await.unwrap();
+    }
+
+    /// The same while the database may be away.
+    pub async fn try_execute(&self, statement: impl Into<String>) -> sqlx::Result<()> {
         let statement = sqlx::raw_sql(AssertSqlSafe(statement.into()));
         if self.postgres.is_some() {
-            let mut connection = self.connect_to_server().await;
-            statement.execute(&mut connection).await.unwrap();
-            connection.close().await.unwrap();
+            let mut connection = PgConnection::connect(&self.url()).await?;
+            statement.execute(&mut connection).await?;
+            // What is committed is committed.
+            let _ = connection.close().await;
         } else {
             let mut connection = self.connect().await;
-            statement.execute(&mut connection).await.unwrap();
-            connection.close().await.unwrap();
+            statement.execute(&mut connection).await?;
+            let _ = connection.close().await;
         }
+        Ok(())
     }
 
     /// The one number that `query` gives.

@@ -145,7 +145,7 @@ impl Backlog for MissedBefore {
 
     fn caught_up(&self, _: u16) {}
 
-    fn spaces(&self) -> &[&'static str] {
-        &[]
+    fn has_key(&self, _: &str) -> bool {
+        false
     }
 }

@@ -1,6 +1,6 @@
 //! A source that the test drives by hand: it learns of each load and answers it when it likes.
 
-use aside::cache::{Key, LoadError, Source};
+use aside::cache::{Found, Key, LoadEnd, LoadError, Source};
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -52,9 +52,9 @@ impl Source for ByHand {
         Key::numbered("thing", *id)
     }
 
-    async fn load(&self, _: i64, _: Instant) -> Loaded {
+    async fn load(&self, _: i64, _: Instant) -> LoadEnd {
         let (answer, answered) = oneshot::channel();
         let _ = self.asked.send(Asked { answer });
-        answered.await.expect("the test dropped the load: this is its panic")
+        answered.await.expect("the test dropped the load: this is its panic").map(Found::from)
     }
 }

@@ -1,0 +1,75 @@
+//! `aside check`: reads the file of resources, prepares every query, and shows what would be served.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use humantime::format_duration;
+use tokio::runtime::Builder;
+
+use super::command::{Failed, Result, block_on, print};
+use crate::{
+    app::{self, Configured},
+    config::StackSettings,
+    operator::aligned,
+    resources::Definition,
+};
+
+/// The file, and the settings that it is read with.
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    /// File that is checked; without it that of --resources
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Box<StackSettings>,
+}
+
+impl Check {
+    pub(super) fn run(&self) -> Result {
+        block_on(Builder::new_current_thread(), async {
+            let path = self.file.as_deref().or(self.settings.resources.as_deref());
+            let configured = open(&self.settings, path).await?;
+            let mut missing = Vec::new();
+            for triggers in configured.triggers.values() {
+                let of_one = triggers.missing().await.map_err(Failed::Failure)?;
+                missing.extend(of_one.into_iter().map(|noting| noting.resource.clone()));
+            }
+            let noted: Vec<_> =
+                configured.triggers.values().flat_map(|it| it.resources()).collect();
+            let row = |definition: &Definition| {
+                let name = &*definition.name;
+                let changed_by = match (noted.contains(&name), missing.iter().any(|it| it == name))
+                {
+                    (true, true) => "triggers to be installed",
+                    (true, false) => "triggers installed",
+                    _ => "-",
+                };
+                vec![
+                    name.to_owned(),
+                    definition.signature.path().to_owned(),
+                    definition.media.to_string(),
+                    format!("ttl {}", format_duration(definition.policy.ttl)),
+                    format!("changed_by {changed_by}"),
+                ]
+            };
+            let rows: Vec<_> =
+                configured.resources.iter().map(|(definition, _)| row(definition)).collect();
+            if rows.is_empty() {
+                return Err(Failed::Failure(
+                    "no resources are declared: there is no aside.toml here".to_owned(),
+                ));
+            }
+            print(aligned(&rows))
+        })
+    }
+}
+
+/// What the file declares, opened.
+pub(super) async fn open(
+    settings: &StackSettings,
+    path: Option<&std::path::Path>,
+) -> Result<Configured> {
+    let policy = app::policy(settings).map_err(Failed::refused)?;
+    let failed = |fault: crate::resources::file::Fault| Failed::Failure(fault.to_string());
+    let declared = app::declared(path, &policy).map_err(failed)?;
+    Configured::open(declared, settings).await.map_err(failed)
+}

@@ -1,0 +1,159 @@
+//! What the triggers of somebody else's database have noted and nobody has taken care of yet.
+//!
+//! A trigger adds a row in the transaction of the change, and every process sees it. To take care of rows for all, a process
+//! takes them for a moment: one that dies with them leaves them to the others. They are removed only when they have been taken
+//! care of, so that what comes of them may be done twice, and is never lost.
+
+use super::{Foreign, said};
+use crate::database::{
+    postgres, sqlite,
+    statement::{Pool, Sql, Value},
+    under_way::{UnderWay, under_way},
+};
+
+/// Rows that are seen at once. More of them are a bulk, whose work is shared.
+pub const SEEN_MAX: u32 = 100;
+
+/// Rows that are taken at once.
+const TAKEN_MAX: u32 = 1_000;
+
+/// Milliseconds for which rows are whose who has taken them.
+const TAKEN_MS: u32 = 100;
+
+/// The first rows, a JSON array of arrays; and if those who note do without telling, as somebody has promised to look; and
+/// what is under way.
+const LOOK: Sql = Sql {
+    sqlite: "SELECT json_group_array(json_array(id, resource, arguments)) FROM
+        (SELECT id, resource, arguments FROM aside_outdated ORDER BY id LIMIT $1)",
+    postgres: concat!(
+        "SELECT (SELECT coalesce(json_agg(json_build_array(id, resource, arguments)), '[]')::text FROM
+                (SELECT id, resource, arguments FROM aside_outdated ORDER BY id LIMIT $1) AS seen),
+            EXISTS (SELECT FROM aside_listening WHERE until > clock_timestamp()), ",
+        under_way!()
+    ),
+};
+
+/// Promises to look for longer than others stay awake for without news. Not more than once a second.
+const PROMISE: &str = "UPDATE aside_listening SET until = clock_timestamp() + interval '2 s'
+    WHERE until < clock_timestamp() + interval '1 s'";
+
+/// A change that a trigger has noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// The number of the row.
+    pub id: i64,
+    /// The resource whose entry it outdates.
+    pub resource: String,
+    /// The values of its parameters, a JSON array.
+    pub arguments: String,
+}
+
+/// What a database's triggers have noted.
+pub struct Inbox {
+    foreign: Foreign,
+    ear: Ear,
+}
+
+enum Ear {
+    Sqlite(sqlite::Ear),
+    Postgres(postgres::Ear),
+}
+
+impl Inbox {
+    /// What the triggers of `foreign` have noted.
+    pub fn of(foreign: Foreign) -> Self {
+        let ear = match &foreign.0.writer {
+            Pool::Sqlite(pool) => Ear::Sqlite(sqlite::Ear::at(pool)),
+            Pool::Postgres(pool) => Ear::Postgres(postgres::Ear::at(pool)),
+        };
+        Self { foreign, ear }
+    }
+
+    /// Waits until there may be something.
+    pub async fn due(&mut self) {
+        match &mut self.ear {
+            Ear::Sqlite(ear) => ear.due().await,
+            Ear::Postgres(ear) => ear.due().await,
+        }
+    }
+
+    /// The first of what is there, whoever has taken it: one more than [`SEEN_MAX`], if there are more.
+    ///
+    /// # Errors
+    /// In the database's words: it can't be read, or no triggers are installed.
+    pub async fn look(&mut self) -> Result<Vec<Noted>, String> {
+        let seen = self.try_look().await.map_err(|error| said(&error))?;
+        let seen: Vec<(i64, String, String)> =
+            serde_json::from_str(&seen).map_err(|error| error.to_string())?;
+        let noted = |(id, resource, arguments)| Noted { id, resource, arguments };
+        Ok(seen.into_iter().map(noted).collect())
+    }
+
+    async fn try_look(&mut self) -> sqlx::Result<String> {
+        let values = [Value::from(i64::from(SEEN_MAX + 1))];
+        match &mut self.ear {
+            Ear::Sqlite(ear) => {
+                // What is left when somebody has died with it is no new commit.
+                ear.is_new().await?;
+                let found = self.foreign.read(LOOK.sqlite, &values).await?.pop();
+                found.ok_or(sqlx::Error::RowNotFound)?.get(0)
+            }
+            Ear::Postgres(ear) => {
+                let row = ear.look(LOOK, &values).await?;
+                let (seen, is_promised): (String, bool) = (row.get(0)?, row.get(1)?);
+                let has_any = seen != "[]";
+                ear.found(has_any || is_promised, UnderWay::read(&row, 2)?);
+                ear.is_another();
+                if has_any {
+                    self.foreign.write(PROMISE, &[]).await?;
+                }
+                Ok(seen)
+            }
+        }
+    }
+
+    /// Takes some of what is there, for a moment.
+    ///
+    /// # Errors
+    /// In the database's words.
+    pub async fn take(&self) -> Result<Vec<Noted>, String> {
+        let text = if self.foreign.is_postgres() {
+            format!(
+                "UPDATE aside_outdated SET taken = clock_timestamp() WHERE id IN (
+                    SELECT id FROM aside_outdated WHERE taken IS NULL OR clock_timestamp() - taken
+                        NOT BETWEEN interval '0' AND interval '{TAKEN_MS} ms'
+                    ORDER BY id LIMIT {TAKEN_MAX} FOR UPDATE SKIP LOCKED)
+                 RETURNING id, resource, arguments"
+            )
+        } else {
+            let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
+            format!(
+                "UPDATE aside_outdated SET taken = {now} WHERE id IN (
+                    SELECT id FROM aside_outdated
+                    WHERE taken IS NULL OR {now} - taken NOT BETWEEN 0 AND {TAKEN_MS}
+                    ORDER BY id LIMIT {TAKEN_MAX})
+                 RETURNING id, resource, arguments"
+            )
+        };
+        let noted = |row: &super::Row| {
+            Ok(Noted { id: row.get(0)?, resource: row.get(1)?, arguments: row.get(2)? })
+        };
+        let rows = self.foreign.write(&text, &[]).await;
+        rows.and_then(|rows| rows.iter().map(noted).collect()).map_err(|error| said(&error))
+    }
+
+    /// Removes what has been taken care of.
+    ///
+    /// # Errors
+    /// In the database's words; it is then taken once more.
+    pub async fn remove(&self, ids: Vec<i64>) -> Result<(), String> {
+        let remove = Sql {
+            sqlite: "DELETE FROM aside_outdated WHERE id IN (SELECT value FROM json_each($1))",
+            postgres: "DELETE FROM aside_outdated
+                WHERE id = ANY (translate($1, '[]', '{}')::bigint[])",
+        };
+        let text = if self.foreign.is_postgres() { remove.postgres } else { remove.sqlite };
+        let ids = Value::from(serde_json::json!(ids).to_string().as_str());
+        self.foreign.write(text, &[ids]).await.map(|_| ()).map_err(|error| said(&error))
+    }
+}

@@ -1,0 +1,111 @@
+//! Relays what the triggers of somebody else's database have noted: the entries are forgotten everywhere, and then the notes
+//! are removed. Whoever dies between the two leaves them to the next.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use super::Delivery;
+use crate::{
+    cache::Key,
+    database::{Inbox, Noted, SEEN_MAX},
+};
+
+/// Pause after it could not be read, or could not be relayed; doubled each time.
+const RETRY_FIRST: Duration = Duration::from_millis(10);
+
+/// The longest pause.
+const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// Failures in a row of which the log is told: a connection that is lost is made anew, and no news.
+const FAILURES_TOLD: u32 = 4;
+
+/// Tells the key of an entry by its resource and by the values of its parameters, a JSON array; `None` if there can be none.
+pub type KeyOf = Arc<dyn Fn(&str, &str) -> Option<Key> + Send + Sync>;
+
+/// What one database's triggers note, on its way to the log.
+pub struct Relay {
+    name: String,
+    inbox: Inbox,
+    key_of: KeyOf,
+    delivery: Delivery,
+    /// In a row.
+    failures: u32,
+}
+
+impl Relay {
+    /// The relay of what is in `inbox`, that of the database `name`.
+    pub fn new(name: String, inbox: Inbox, key_of: KeyOf, delivery: Delivery) -> Self {
+        Self { name, inbox, key_of, delivery, failures: 0 }
+    }
+
+    /// Relays all that is there now.
+    pub async fn drain(&mut self) {
+        let drained = self.try_drain().await;
+        self.note(drained.err());
+    }
+
+    /// Relays for ever.
+    pub async fn run(mut self) {
+        loop {
+            self.inbox.due().await;
+            self.drain().await;
+            if let Some(doublings) = self.failures.checked_sub(1) {
+                sleep(RETRY_FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(RETRY_MAX))
+                    .await;
+            }
+        }
+    }
+
+    async fn try_drain(&mut self) -> Result<(), String> {
+        loop {
+            let seen = self.inbox.look().await?;
+            if seen.is_empty() {
+                return Ok(());
+            }
+            // Each process at once, in its own memory as well: whoever takes care of it may be slow.
+            if seen.len() <= SEEN_MAX as usize {
+                self.delivery.forget_now(&self.keys(&seen)).await;
+            }
+            let taken = self.inbox.take().await?;
+            if taken.is_empty() {
+                return Ok(());
+            }
+            let keys = self.keys(&taken);
+            self.delivery.outdate(&keys).await.map_err(|error| error.to_string())?;
+            self.inbox.remove(taken.iter().map(|it| it.id).collect()).await?;
+            let (database, keys) = (&self.name, keys.len());
+            tracing::debug!(database, keys, "forgot what others have changed");
+        }
+    }
+
+    /// The keys of the entries that are outdated, each once.
+    fn keys(&self, noted: &[Noted]) -> Vec<Key> {
+        let key = |Noted { resource, arguments, .. }: &Noted| (self.key_of)(resource, arguments);
+        let keys: HashSet<Key> = noted.iter().filter_map(key).collect();
+        keys.into_iter().collect()
+    }
+
+    /// One line when it keeps failing, and one when it works again.
+    fn note(&mut self, error: Option<String>) {
+        let database = &self.name;
+        match error {
+            Some(error) => {
+                self.failures = self.failures.saturating_add(1);
+                if self.failures == FAILURES_TOLD {
+                    tracing::warn!(
+                        database,
+                        error,
+                        "what its triggers note can't be read: entries live until they lapse"
+                    );
+                }
+            }
+            None => {
+                if self.failures >= FAILURES_TOLD {
+                    tracing::info!(database, "what its triggers note is read again");
+                }
+                self.failures = 0;
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What is wrong with the file, and where.
+
+use std::{fmt, ops::Range, sync::Arc};
+
+/// A line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    file: Arc<str>,
+    line: usize,
+}
+
+/// What is wrong with the file: one line that says where, what was read, and what it takes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {why}")]
+pub struct Fault {
+    at: At,
+    why: String,
+}
+
+impl At {
+    /// Refuses what stands here.
+    pub fn fault(&self, why: impl fmt::Display) -> Fault {
+        Fault { at: self.clone(), why: why.to_string().replace(char::is_control, " ") }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// The text of the file, as far as places in it are concerned.
+pub(super) struct Places<'a> {
+    name: Arc<str>,
+    text: &'a str,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn of(name: &str, text: &'a str) -> Self {
+        Self { name: name.into(), text }
+    }
+
+    /// The line in which these bytes begin.
+    pub(super) fn at(&self, span: Range<usize>) -> At {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        At { file: self.name.clone(), line: before.matches('\n').count() + 1 }
+    }
+}
