@@ -17,10 +17,19 @@ from processes import END_SECONDS_MAX, Failure, Processes, end, free_ports, resi
 WARM_SECONDS_MAX = 60
 STARTS = 5
 
+# The same users, as somebody declares them who knows nothing of them.
+RESOURCE = """
+[resource.person]
+path = "/people/{id}"
+parameters = { id = "integer" }
+query = "SELECT id, name, email, created_at, updated_at FROM users WHERE id = :id"
+"""
+
 
 @dataclass
 class Bench:
     aside_binary: str
+    beside: str
     rounds: int
     seconds_each: int
     folder: Path
@@ -28,16 +37,21 @@ class Bench:
 
     def run(self) -> None:
         self.memcached_port, nginx_port, self.aside_port = free_ports(3)
+        (self.folder / "aside.toml").write_text(RESOURCE)
         started = self.processes.start_memcached(self.memcached_port)
         wait_for_port(started, self.memcached_port)
         memcached = Memcached(self.memcached_port, started.pid)
-        nginx = self.processes.start_nginx(nginx_port, self.memcached_port)
-        wait_for_port(nginx, nginx_port)
         aside = self.start_aside()
         wait_for_port(aside, self.aside_port)
 
         cache = Service("Aside", f"http://127.0.0.1:{self.aside_port}", aside.pid, memcached)
-        services = [cache, Service("nginx", f"http://127.0.0.1:{nginx_port}", nginx.pid, memcached)]
+        if self.beside == "nginx":
+            nginx = self.processes.start_nginx(nginx_port, self.memcached_port)
+            wait_for_port(nginx, nginx_port)
+            other = Service("nginx", f"http://127.0.0.1:{nginx_port}", nginx.pid, memcached)
+        else:
+            other = Service("resource", cache.url, aside.pid, memcached, path="/people/")
+        services = [cache, other]
         self.warm(*services)
         for service in services:
             service.load(seconds=1)  # Not counted: it opens the connections to memcached.
@@ -48,8 +62,8 @@ class Bench:
                 runs.append(report.Run(round_number, service.name, **service.load(self.seconds_each)))
             services.reverse()
         resident = resident_kibibytes(aside.pid)
-        report.print_tables(runs)
-        report.print_facts(runs, resident, cache.served, self.start_times(aside))
+        report.print_tables(runs, other.name)
+        report.print_facts(runs, other.name, resident, cache.served, self.start_times(aside))
 
     def start_aside(self) -> subprocess.Popen:
         # The entries stay fresh for the whole of the run, or hits would turn into refreshes.
@@ -59,12 +73,13 @@ class Bench:
             "--listen", f"127.0.0.1:{self.aside_port}",
             "--database", f"sqlite://{self.folder}/aside.db",
             "--memcached", f"127.0.0.1:{self.memcached_port}",
+            "--resources", f"{self.folder}/aside.toml",
             "--slow-query", "1ms",
             "--ttl", f"{minutes}m",
         )  # fmt: skip
 
-    def warm(self, aside: Service, nginx: Service) -> None:
-        """Asks Aside for every user until it has each from the cache, and compares what nginx says about them."""
+    def warm(self, aside: Service, other: Service) -> None:
+        """Asks Aside for every user until it has each from the cache, and compares what the other says about them."""
         deadline = time.monotonic() + WARM_SECONDS_MAX
         hits = 0
         while hits < USERS:
@@ -72,8 +87,8 @@ class Bench:
                 raise Failure(f"only {hits} of {USERS} users are hits after {WARM_SECONDS_MAX} s")
             bodies, headers = aside.all_users(self.folder)
             hits = sum(line.strip().lower() == "x-cache: hit" for line in headers.splitlines())
-        if nginx.all_users(self.folder)[0] != bodies:
-            raise Failure("Aside and nginx do not say the same about the same users")
+        if other.all_users(self.folder)[0] != bodies:
+            raise Failure(f"Aside and {other.name} do not say the same about the same users")
 
     def start_times(self, aside: subprocess.Popen) -> list[float]:
         """Milliseconds from the start of the program to its first answer about a user, on the existing database."""
@@ -101,12 +116,13 @@ def main() -> int:
     # An end from outside takes the same way out as an error, past the processes that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     rounds, seconds_each = int(os.environ["ROUNDS"]), int(os.environ["SECONDS_EACH"])
+    beside = os.environ["BESIDE"]
     binary = os.path.abspath(os.environ["ASIDE_BIN"])
     with tempfile.TemporaryDirectory(prefix="aside-bench-") as name:
         folder = Path(name)
         try:
             with Processes(folder) as processes:
-                Bench(binary, rounds, seconds_each, folder, processes).run()
+                Bench(binary, beside, rounds, seconds_each, folder, processes).run()
         except Failure as failure:
             print(f"bench: {failure}", file=sys.stderr)
             for log in ("aside.log", "nginx.log", "error.log", "memcached.log"):

@@ -36,13 +36,14 @@ class Service:
     url: str
     process: int
     memcached: Memcached
+    path: str = "/users/"
     served: int = 0  # Answers under load, in all runs, the one that does not count included.
 
     def all_users(self, folder: Path) -> tuple[bytes, str]:
         """The bodies of all users, one after the other, and the headers that came with them."""
         headers = folder / "headers"
         command = ["curl", "--silent", "--show-error", "--fail", "--fail-early", "--dump-header", str(headers)]
-        answer = subprocess.run([*command, f"{self.url}/users/[1-{USERS}]"], capture_output=True, check=False)
+        answer = subprocess.run([*command, f"{self.url}{self.path}[1-{USERS}]"], capture_output=True, check=False)
         if answer.returncode != 0:
             raise Failure(f"{self.name}: {answer.stderr.decode().strip()}")
         return answer.stdout, headers.read_text()
@@ -72,7 +73,7 @@ class Service:
     def wrk(self, seconds: int) -> dict:
         """What users.lua says at the end of the run."""
         script = str(Path(__file__).with_name("users.lua"))
-        command = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, self.url]
+        command = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, self.url, "--", self.path]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode != 0 or not answer.stdout:
             raise Failure(f"wrk: {answer.stderr.strip()}")

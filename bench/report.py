@@ -24,22 +24,22 @@ class Run:
 FIGURES = ["requests_per_second", "p50_ms", "p99_ms", "cpu_us", "memcached_us"]
 
 
-def print_tables(runs: list[Run]) -> None:
+def print_tables(runs: list[Run], beside: str) -> None:
     print("| round | service | requests/s | p50, ms | p99, ms | CPU, µs/request | of which memcached |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for run in runs:
         print_row(str(run.round_number), run.service, [getattr(run, figure) for figure in FIGURES])
-    for service in ("Aside", "nginx"):
+    for service in ("Aside", beside):
         of_service = [run for run in runs if run.service == service]
         medians = [median(getattr(run, figure) for run in of_service) for figure in FIGURES]
         print_row("**median**", service, medians)
 
-    print("\n| round | requests/s, Aside ÷ nginx | p50 | p99 | CPU/request |")
+    print(f"\n| round | requests/s, Aside ÷ {beside} | p50 | p99 | CPU/request |")
     print("| --- | ---: | ---: | ---: | ---: |")
     ratios = []
     for number in sorted({run.round_number for run in runs}):
         pair = {run.service: run for run in runs if run.round_number == number}
-        ratios.append([getattr(pair["Aside"], f) / getattr(pair["nginx"], f) for f in FIGURES[:4]])
+        ratios.append([getattr(pair["Aside"], f) / getattr(pair[beside], f) for f in FIGURES[:4]])
         print_ratios(str(number), ratios[-1])
     print_ratios("**median**", [median(column) for column in zip(*ratios, strict=True)])
 
@@ -53,11 +53,13 @@ def print_ratios(first: str, ratios: list[float]) -> None:
     print(f"| {first} | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |")
 
 
-def print_facts(runs: list[Run], resident_kibibytes: int, hits: int, start_times_ms: list[float]) -> None:
+def print_facts(
+    runs: list[Run], beside: str, resident_kibibytes: int, hits: int, start_times_ms: list[float]
+) -> None:
     def total(service: str, count: str) -> int:
         return sum(getattr(run, count) for run in runs if run.service == service)
 
-    lookups = " and ".join(f"{total(s, 'lookups') / total(s, 'requests'):.2f} ({s})" for s in ("Aside", "nginx"))
+    lookups = " and ".join(f"{total(s, 'lookups') / total(s, 'requests'):.2f} ({s})" for s in ("Aside", beside))
     starts = ", ".join(f"{time:.1f}" for time in start_times_ms)
     print(f"\n- Machine: {os.cpu_count()} cores, shared by the services, memcached and wrk.")
     print(f"- Versions: {version('nginx', '-v')}; {version('memcached', '-V')}; {version('wrk', '-v')}.")

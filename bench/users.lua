@@ -1,4 +1,4 @@
--- Asks for the warm users in turn, each thread from a place of its own, and reports the run as one line of JSON.
+-- Asks for the warm users in turn, under the path that is given, each thread from a place of its own, and reports the run as one line of JSON.
 local USERS = 1000
 
 local threads = 0
@@ -8,9 +8,9 @@ function setup(thread)
 end
 
 local requests, asked = {}, 0
-function init()
+function init(arguments)
    for id = 1, USERS do
-      requests[id] = wrk.format("GET", "/users/" .. id)
+      requests[id] = wrk.format("GET", arguments[1] .. id)
    end
    asked = first
 end

@@ -71,6 +71,10 @@ impl Stacks {
         let database =
             Database::open(&settings.database, settings.slow_query, settings.max_queries).await?;
         let configured = Configured::open(declared, settings).await?;
+        for (definition, _) in &configured.resources {
+            let path = definition.signature.path();
+            tracing::info!(resource = &*definition.name, path, "serves a resource of the file");
+        }
         let own = definitions(policy).into_iter().zip(sources(&database));
         let all: Vec<_> = own.chain(configured.resources.iter().cloned()).collect();
         let names: Vec<_> = servers.iter().map(Address::to_string).collect();

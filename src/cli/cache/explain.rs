@@ -31,7 +31,9 @@ pub(super) async fn print(servers: &ServerSettings, key: &Key, policy: Policy) -
 
 /// How long the entries of the key's resource are kept after their fresh life; those of none as `policy` has it.
 fn kept_stale_s(key: &Key, policy: Policy) -> u32 {
-    let definitions = app::definitions(policy.clone());
+    let mut definitions = app::definitions(policy.clone());
+    let declared = app::declared(None, &policy).into_iter().flat_map(|it| it.resources);
+    definitions.extend(declared.map(|it| it.definition));
     let resource = definitions.iter().find(|resource| resource.has_key(key.as_str()));
     resource.map_or(&policy, |resource| &resource.policy).kept_stale_s()
 }

@@ -4,6 +4,10 @@
 //! takes them for a moment: one that dies with them leaves them to the others. They are removed only when they have been taken
 //! care of, so that what comes of them may be done twice, and is never lost.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{Foreign, said};
 use crate::database::{
     postgres, sqlite,
@@ -34,8 +38,16 @@ const LOOK: Sql = Sql {
 };
 
 /// Promises to look for longer than others stay awake for without news. Not more than once a second.
-const PROMISE: &str = "UPDATE aside_listening SET until = clock_timestamp() + interval '2 s'
+const PROMISE: &str = "UPDATE aside_listening
+    SET alive = clock_timestamp(), until = clock_timestamp() + interval '2 s'
     WHERE until < clock_timestamp() + interval '1 s'";
+
+/// Says that somebody listens, three times as often as triggers go by it.
+const ALIVE: &str = "UPDATE aside_listening SET alive = clock_timestamp()
+    WHERE alive < clock_timestamp() - interval '20 s'";
+
+/// Between two times.
+const ALIVE_PAUSE: Duration = Duration::from_secs(20);
 
 /// A change that a trigger has noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +64,8 @@ pub struct Noted {
 pub struct Inbox {
     foreign: Foreign,
     ear: Ear,
+    /// When it is to be said again that somebody listens.
+    alive_at: Instant,
 }
 
 enum Ear {
@@ -66,7 +80,7 @@ impl Inbox {
             Pool::Sqlite(pool) => Ear::Sqlite(sqlite::Ear::at(pool)),
             Pool::Postgres(pool) => Ear::Postgres(postgres::Ear::at(pool)),
         };
-        Self { foreign, ear }
+        Self { foreign, ear, alive_at: Instant::now() }
     }
 
     /// Waits until there may be something.
@@ -106,6 +120,9 @@ impl Inbox {
                 ear.is_another();
                 if has_any {
                     self.foreign.write(PROMISE, &[]).await?;
+                } else if Instant::now() >= self.alive_at {
+                    self.foreign.write(ALIVE, &[]).await?;
+                    self.alive_at = Instant::now() + ALIVE_PAUSE;
                 }
                 Ok(seen)
             }

@@ -17,7 +17,8 @@ const PREFIX: &str = "aside_on_";
 /// Letters of the resource's name in that of a trigger: PostgreSQL takes names of 63 bytes.
 const RESOURCE_LETTERS: usize = 32;
 
-/// The table that triggers write to, and on PostgreSQL the promise of those who look, by which they need tell nobody. There,
+/// The table that triggers write to, and on PostgreSQL until when somebody has promised to look, and when anybody was there at
+/// all: nobody else need be told. There,
 /// functions find what they name where it is now, and nobody can put a temporary table in its place.
 const TABLES: Sql = Sql {
     sqlite: "CREATE TABLE IF NOT EXISTS aside_outdated (
@@ -28,8 +29,8 @@ CREATE TABLE IF NOT EXISTS aside_outdated (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, resource TEXT NOT NULL, arguments TEXT NOT NULL,
     taken TIMESTAMPTZ);
 CREATE TABLE IF NOT EXISTS aside_listening (
-    only_row BIGINT PRIMARY KEY CHECK (only_row = 1), until TIMESTAMPTZ NOT NULL);
-INSERT INTO aside_listening VALUES (1, '-infinity') ON CONFLICT DO NOTHING;\n",
+    only_row BIGINT PRIMARY KEY CHECK (only_row = 1), until TIMESTAMPTZ NOT NULL, alive TIMESTAMPTZ NOT NULL);
+INSERT INTO aside_listening VALUES (1, '-infinity', '-infinity') ON CONFLICT DO NOTHING;\n",
 };
 
 /// The names of the triggers, and on PostgreSQL of the functions, that are installed.
@@ -227,8 +228,8 @@ fn of_postgres(name: &str, noting: &Noting) -> String {
         "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $aside$
 BEGIN
     {}
-    PERFORM pg_notify('aside', '') WHERE NOT EXISTS (
-        SELECT FROM aside_listening WHERE until > clock_timestamp());
+    PERFORM pg_notify('aside', '') FROM aside_listening
+        WHERE until < clock_timestamp() AND alive > clock_timestamp() - interval '1 min';
     RETURN NULL;
 END $aside$;\n{}{}{}{}",
         branches.join("\n    "),

@@ -1,9 +1,9 @@
 //! Being told by SQLite that others have committed.
 //!
-//! Each commit writes to the write-ahead log, which the system tells of (inotify on Linux). That is a hint, and cheap to wait
-//! for; the truth is `data_version`, which is looked at after each hint and now and then without one.
+//! Each commit writes to the write-ahead log, or to the file and a journal beside it, which the system tells of (inotify on
+//! Linux). That is a hint, and cheap to wait for; the truth is `data_version`, which is looked at after each hint and now and then without one.
 
-use std::{sync::Arc, time::Duration};
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use sqlx::{Sqlite, SqlitePool, pool::PoolConnection};
@@ -15,17 +15,22 @@ use tokio::{
 /// The shortest pause between two looks: what a change may go unnoticed for while others are being made.
 const LOOK_PAUSE: Duration = Duration::from_millis(25);
 
+/// Looks after a hint: the file is written before the commit is done, and others may be slow at that.
+const LOOKS_AFTER_HINT: u8 = 4;
+
 /// The longest: what a change may go unnoticed for of which the system does not tell.
 const POLL_PAUSE: Duration = Duration::from_millis(200);
 
-/// The end of the write-ahead log's name, after that of the file.
-const LOG: &str = "-wal";
+/// What the names of the files end in that a commit may write to, after that of the database.
+const WRITTEN: [&str; 3] = ["", "-wal", "-journal"];
 
 /// A connection that is told that others have committed, and the version that it has seen.
 pub(in crate::database) struct Ear {
     pool: SqlitePool,
     seen: Option<(PoolConnection<Sqlite>, i64)>,
     hint: Arc<Notify>,
+    /// Looks that are due without another hint.
+    looks: u8,
     /// Watches for as long as it is there; `None` where the system does not tell.
     _watcher: Option<RecommendedWatcher>,
 }
@@ -37,13 +42,19 @@ impl Ear {
         let watcher = watch(pool, hint.clone()).inspect_err(|error| {
             tracing::debug!(%error, "the database file can't be watched: it is looked at instead");
         });
-        Self { pool: pool.clone(), seen: None, hint, _watcher: watcher.ok() }
+        Self { pool: pool.clone(), seen: None, hint, looks: 0, _watcher: watcher.ok() }
     }
 
     /// Waits until a look is due.
-    pub(in crate::database) async fn due(&self) {
+    pub(in crate::database) async fn due(&mut self) {
         sleep(LOOK_PAUSE).await;
-        let _ = timeout(POLL_PAUSE - LOOK_PAUSE, self.told()).await;
+        if let Some(left) = self.looks.checked_sub(1) {
+            self.looks = left;
+            return;
+        }
+        if timeout(POLL_PAUSE - LOOK_PAUSE, self.told()).await.is_ok() {
+            self.looks = LOOKS_AFTER_HINT;
+        }
     }
 
     /// Waits until it is told of a change. Cancel-safe.
@@ -70,16 +81,17 @@ impl Ear {
     }
 }
 
-/// Gives a hint whenever the write-ahead log is written. Its folder is watched: it comes and goes, and the queue may have
-/// another beside it.
+/// Gives a hint whenever one of the files is written. Their folder is watched: they come and go, and the queue may have others
+/// beside them.
 fn watch(pool: &SqlitePool, hint: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let options = pool.connect_options();
     let file = options.get_filename().canonicalize()?;
-    let mut log = file.file_name().unwrap_or_default().to_owned();
-    log.push(LOG);
-    let is_log = move |event: &Event| event.paths.iter().any(|it| it.file_name() == Some(&log));
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let written = WRITTEN.map(|end| OsString::from(name.clone() + end));
+    let is_written = move |path: &PathBuf| written.iter().any(|it| path.file_name() == Some(it));
+    let is_ours = move |event: &Event| event.paths.iter().any(&is_written);
     let told = move |event: notify::Result<Event>| {
-        if event.as_ref().map_or(true, &is_log) {
+        if event.as_ref().map_or(true, &is_ours) {
             hint.notify_one();
         }
     };
