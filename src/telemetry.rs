@@ -7,7 +7,7 @@ use std::{
 
 use tracing_subscriber::{
     field::RecordFields,
-    filter::Targets,
+    filter::{LevelFilter, Targets},
     fmt::{
         FormatFields,
         format::{DefaultFields, Writer},
@@ -50,7 +50,10 @@ fn levels() -> Result<Targets, String> {
     let levels = levels.unwrap_or_else(|| LEVELS.into());
     let levels = levels.to_string_lossy();
     let takes = "it takes levels, such as info or warn,aside=debug";
-    levels.parse().map_err(|_| format!("invalid value '{levels}' for {VARIABLE}: {takes}"))
+    let parsed: Result<Targets, _> = levels.parse();
+    // It traces each write to the folder of a database, that of a log beside it as well, without an end.
+    let parsed = parsed.map(|levels| levels.with_target("notify", LevelFilter::INFO));
+    parsed.map_err(|_| format!("invalid value '{levels}' for {VARIABLE}: {takes}"))
 }
 
 /// A terminal has colours, unless its user wants none (<https://no-color.org>).

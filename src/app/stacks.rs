@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{Configured, StartError, declared};
 use crate::{
-    cache::{Fallback, InFlight, Memory, Origin, Policy, Servers, forget, stack_counted},
+    cache::{Fallback, Form, InFlight, Memory, Origin, Policy, Servers, forget, stack_counted},
     config::StackSettings,
     database::Database,
     delivery::{Delivery, Log, Relay},
@@ -134,6 +134,7 @@ fn served(
 /// [`StartError::Setting`]: some of the settings do not go together.
 pub fn policy(settings: &StackSettings) -> Result<Policy, StartError> {
     let policy = Policy {
+        form: Form::Object,
         ttl: settings.ttl,
         stale_while_revalidate: settings.stale_while_revalidate,
         stale_if_error: settings.stale_if_error,

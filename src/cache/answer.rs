@@ -121,6 +121,8 @@ pub enum Detail {
     Superseded,
     /// The store did not take the value.
     NotStored,
+    /// The source gave it to this caller alone.
+    Private,
 }
 
 impl Detail {

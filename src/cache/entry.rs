@@ -58,11 +58,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads what a look found. `None` if it is of another schema: a miss. A hit is never parsed.
+    /// Reads what a look found. `None` if it is of another schema or form: a miss.
     pub fn read(found: &Value, policy: &Policy) -> Option<Self> {
         let flags = Flags::unpack(found.flags);
-        let sound = !flags.negative || found.body == NEGATIVE_BODY;
-        if flags.schema != SCHEMA || !sound || found.body.is_empty() {
+        let sound = if flags.negative {
+            found.body == NEGATIVE_BODY
+        } else {
+            policy.form.fits(&found.body)
+        };
+        if flags.schema != SCHEMA || !sound {
             return None;
         }
         Some(Self {
@@ -99,6 +103,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::cache::Form;
 
     fn found(body: &'static str, flags: Flags, left_s: u32) -> Value {
         Value { body: Bytes::from_static(body.as_bytes()), flags: flags.pack(), left_s }
@@ -131,13 +136,16 @@ mod tests {
     }
 
     #[test]
-    fn another_schema_and_what_no_load_has_stored_are_misses() {
+    fn another_schema_and_another_form_are_misses() {
         let foreign = Flags { schema: SCHEMA + 1, negative: false, lifetime_s: 60 };
         let policy = Policy::default();
         for unsound in [
             found(r#"{"id":1}"#, foreign, 60),
             Value { body: Bytes::from_static(b"{}"), flags: 0, left_s: 60 },
+            found("hello", flags(false, 60), 60),
+            found("[]", flags(false, 60), 60),
             found("", flags(false, 60), 60),
+            found("{", flags(false, 60), 60),
             found(r#"{"id":1}"#, flags(true, 60), 60),
         ] {
             assert_eq!(Entry::read(&unsound, &policy), None, "{unsound:?}");
@@ -146,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_stored_value_reads_back_as_the_load_gave_it() {
-        let policy = Policy::default();
+        let policy = Policy { form: Form::Any, ..Policy::default() };
         let bodies = [br#"{"id":1}"#.as_slice(), b"null", b"[]", b"<p>"].map(Bytes::from_static);
         for body in bodies.map(Some).into_iter().chain([None]) {
             let value = value(&body.clone().into(), &policy).unwrap();

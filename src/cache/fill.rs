@@ -131,6 +131,7 @@ impl<T: Store> Filler<T> {
                 };
                 let (collapsed, stored) = (false, Some(stored));
                 let is_shared = found.keep != Keep::Unshared;
+                let detail = if is_shared { detail } else { Some(Detail::Private) };
                 Ok(Loaded { body: found.body, age_s: 0, collapsed, is_shared, stored, detail })
             }
             Err(error) => {

@@ -48,7 +48,7 @@ impl Key {
         Self([space, ":", &hash.collect::<String>()].concat().into())
     }
 
-    /// The key `text`, which must have printable ASCII characters only and no [`CUT`] among them. One that is longer than
+    /// The key `text`, which must have printable ASCII characters only and no `#` among them. One that is longer than
     /// memcached takes ends in that and the SHA-256 of the rest: no two texts have the same key.
     pub fn cut(text: &str) -> Self {
         debug_assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));

@@ -88,7 +88,7 @@ pub use self::{
     key::{InvalidKey, KEY_BYTES_MAX, Key},
     memory::Memory,
     places::{PLACES_MAX, Places},
-    policy::{LIFE_S_MAX, Policy, TTL_S_MIN},
+    policy::{Form, LIFE_S_MAX, Policy, TTL_S_MIN},
     single_flight::InFlight,
     source::{Found, Keep, LoadEnd, LoadError, Source},
     store::{Ask, Filled, Lease, Look, Origin, Store, StoreError, Token, Value},

@@ -17,9 +17,32 @@ const JITTER_PERCENT: u32 = 10;
 /// Seconds by which a lease outlives the deadline of its load: one for memcached's whole seconds, one to fill.
 const LEASE_SLACK_S: u32 = 2;
 
-/// The limits and lifetimes of one source.
+/// The form of all bodies of a source. What a store has in another form is no entry of its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A JSON object.
+    Object,
+    /// A JSON array.
+    Array,
+    /// Any bytes.
+    Any,
+}
+
+impl Form {
+    /// Looks at the first and the last byte only: a hit is never parsed.
+    pub(super) fn fits(self, body: &[u8]) -> bool {
+        match (self, body) {
+            (Self::Object, [b'{', .., b'}']) | (Self::Array, [b'[', .., b']']) => true,
+            (form, body) => form == Self::Any && !body.is_empty(),
+        }
+    }
+}
+
+/// The form, the limits and the lifetimes of one source.
 #[derive(Clone, Debug)]
 pub struct Policy {
+    /// The form of its bodies.
+    pub form: Form,
     /// The time for which an entry is fresh.
     pub ttl: Duration,
     /// The time after that for which it is served at once while one caller refreshes it.
@@ -39,6 +62,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            form: Form::Object,
             ttl: Duration::from_secs(60),
             stale_while_revalidate: Duration::from_secs(10),
             stale_if_error: Duration::from_secs(300),

@@ -11,7 +11,7 @@ use crate::{
     app::{self, Configured},
     config::StackSettings,
     operator::aligned,
-    resources::Definition,
+    resources::{Definition, file::DeclaredResource},
 };
 
 /// The file, and the settings that it is read with.
@@ -27,10 +27,11 @@ impl Check {
     pub(super) fn run(&self) -> Result {
         block_on(Builder::new_current_thread(), async {
             let path = self.file.as_deref().or(self.settings.resources.as_deref());
-            let configured = open(&self.settings, path).await?;
+            let configured = open(&self.settings, path, |_| true).await?;
             let mut missing = Vec::new();
-            for triggers in configured.triggers.values() {
+            for (name, triggers) in &configured.triggers {
                 let of_one = triggers.missing().await.map_err(Failed::Failure)?;
+                triggers.rights().await.map_err(|why| Failed::Failure(format!("{name}: {why}")))?;
                 missing.extend(of_one.into_iter().map(|noting| noting.resource.clone()));
             }
             let noted: Vec<_> =
@@ -63,13 +64,15 @@ impl Check {
     }
 }
 
-/// What the file declares, opened.
+/// What the file declares and `is_wanted`, opened.
 pub(super) async fn open(
     settings: &StackSettings,
     path: Option<&std::path::Path>,
+    is_wanted: fn(&DeclaredResource) -> bool,
 ) -> Result<Configured> {
     let policy = app::policy(settings).map_err(Failed::refused)?;
     let failed = |fault: crate::resources::file::Fault| Failed::Failure(fault.to_string());
-    let declared = app::declared(path, &policy).map_err(failed)?;
+    let mut declared = app::declared(path, &policy).map_err(failed)?;
+    declared.resources.retain(is_wanted);
     Configured::open(declared, settings).await.map_err(failed)
 }

@@ -40,6 +40,10 @@ impl Init {
                 );
                 return Err(Failed::Failure(why));
             }
+            if key.iter().any(|it| matches!(it.kind, ColumnKind::Bytes | ColumnKind::Json)) {
+                let why = "has JSON or bytes in its primary key, which no parameter takes";
+                return Err(Failed::Failure(format!("the table {:?} {why}", self.table)));
+            }
             print(self.resource(&columns, &key))
         })
     }
@@ -97,7 +101,7 @@ fn kind(column: &TableColumn) -> &'static str {
     match column.kind {
         ColumnKind::Integer => "integer",
         ColumnKind::Uuid => "uuid",
-        ColumnKind::Json | ColumnKind::Other => "text",
+        _ => "text",
     }
 }
 

@@ -25,7 +25,9 @@ pub(super) struct TriggersCommand {
 impl TriggersCommand {
     pub(super) fn run(&self) -> Result {
         block_on(Builder::new_current_thread(), async {
-            let configured = open(&self.settings, self.settings.resources.as_deref()).await?;
+            let configured =
+                open(&self.settings, self.settings.resources.as_deref(), |it| it.is_noted())
+                    .await?;
             if configured.triggers.is_empty() {
                 return Err(Failed::Failure(
                     "no resource has changed_by: there are no triggers".to_owned(),

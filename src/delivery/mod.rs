@@ -32,7 +32,7 @@ pub use self::{
     relay::{KeyOf, Relay},
 };
 use crate::{
-    cache::{Forget, Key, Places, Servers},
+    cache::{Forget, Key, Places, Servers, Store},
     database::{NotReady, Outdated, Unwritten},
 };
 
@@ -101,19 +101,19 @@ impl Delivery {
     ) -> Result<bool, Unwritten> {
         let delivery = self.clone();
         let task = tokio::spawn(async move {
-            let left = delivery.left(&[key]).await;
+            let left = delivery.forget_now(&[key]).await;
             if left.iter().all(|(_, left)| left.is_empty()) || !may_be.await {
                 return Ok(true);
             }
             // A sweep, or its return, finds the change.
-            delivery.log.database.outdate(delivery.log.list(), &left).await?;
+            delivery.outdate(&left).await?;
             Ok(false)
         });
         task.await.unwrap_or_else(|_| Err(Unwritten::Failed("it panicked".to_owned())))
     }
 
-    /// Forgets the entries of `keys`, and tells what may still have them.
-    async fn left(&self, keys: &[Key]) -> Vec<(Key, Places)> {
+    /// Forgets the entries of `keys`, as far as that can be done now, and tells which places may still have them.
+    pub async fn forget_now(&self, keys: &[Key]) -> Vec<(Key, Places)> {
         let forget = async |key: Key| match self.forget.clone().oneshot(key.clone()).await {
             Ok(()) => (key, Places::NONE),
             Err(left) => (key, left),
@@ -122,19 +122,21 @@ impl Delivery {
         forgetting.buffer_unordered(FORGOTTEN_AT_ONCE).collect().await
     }
 
-    /// Forgets the entries of `keys`, as far as that can be done now.
-    pub async fn forget_now(&self, keys: &[Key]) {
-        self.left(keys).await;
+    /// Forgets the entries of `keys` in this process's own memory alone.
+    pub async fn forget_here(&self, keys: &[Key]) {
+        for key in keys {
+            // A memory always does.
+            let _ = self.log.memory.forget(key).await;
+        }
     }
 
-    /// Forgets the entries of `keys`, each of which is there once, that others have outdated before. What can't be forgotten
-    /// now will be.
+    /// Notes that the entries of these keys, each of which is there once, are outdated, for the memories of all processes, and
+    /// for the places that may still have them.
     ///
     /// # Errors
     /// If that can't be noted, so that it is to be tried again.
-    pub async fn outdate(&self, keys: &[Key]) -> Result<(), Unwritten> {
-        let left = self.left(keys).await;
-        self.log.database.outdate(self.log.list(), &left).await.map(|_| ())
+    pub async fn outdate(&self, left: &[(Key, Places)]) -> Result<(), Unwritten> {
+        self.log.database.outdate(self.log.list(), left).await.map(|_| ())
     }
 
     /// Counts the changes that some server has not forgotten yet.

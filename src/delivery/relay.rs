@@ -1,13 +1,17 @@
 //! Relays what the triggers of somebody else's database have noted: the entries are forgotten everywhere, and then the notes
 //! are removed. Whoever dies between the two leaves them to the next.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::sleep;
 
 use super::Delivery;
 use crate::{
-    cache::Key,
+    cache::{Key, Places},
     database::{Inbox, Noted, SEEN_MAX},
 };
 
@@ -63,18 +67,30 @@ impl Relay {
             if seen.is_empty() {
                 return Ok(());
             }
-            // Each process at once, in its own memory as well: whoever takes care of it may be slow.
+            let (mut left, mut last, mut is_forgotten) = (HashMap::new(), i64::MAX, false);
             if seen.len() <= SEEN_MAX as usize {
-                self.delivery.forget_now(&self.keys(&seen)).await;
+                // Each process at once, before anybody has taken it: whoever does may be slow, or reach no server. What is
+                // forgotten at all servers already is not yet in this memory.
+                last = seen.iter().map(|it| it.id).max().unwrap_or(last);
+                let (done, open): (Vec<_>, Vec<_>) =
+                    seen.into_iter().partition(|it| it.is_forgotten);
+                self.delivery.forget_here(&self.keys(&done)).await;
+                left.extend(self.delivery.forget_now(&self.keys(&open)).await);
+                is_forgotten = left.values().all(|left: &Places| left.is_empty());
             }
-            let taken = self.inbox.take().await?;
+            let taken = self.inbox.take(last, is_forgotten).await?;
             if taken.is_empty() {
                 return Ok(());
             }
             let keys = self.keys(&taken);
-            self.delivery.outdate(&keys).await.map_err(|error| error.to_string())?;
+            left.retain(|key, _| keys.contains(key));
+            let new: Vec<_> = keys.into_iter().filter(|key| !left.contains_key(key)).collect();
+            left.extend(self.delivery.forget_now(&new).await);
+            let left: Vec<_> = left.into_iter().collect();
+            self.delivery.outdate(&left).await.map_err(|error| error.to_string())?;
             self.inbox.remove(taken.iter().map(|it| it.id).collect()).await?;
-            let (database, keys) = (&self.name, keys.len());
+            let keys = left.len();
+            let database = &self.name;
             tracing::debug!(database, keys, "forgot what others have changed");
         }
     }

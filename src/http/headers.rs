@@ -5,7 +5,10 @@ use std::{fmt::Write, time::Duration};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use sfv::{ListSerializer, ParameterSerializer, StringRef, TokenRef, key_ref, token_ref};
 
-use crate::cache::{Account, Detail, Directives, Forward, Key, Served};
+use crate::{
+    cache::{Account, Detail, Directives, Forward, Key, Served},
+    edge::NO_STORE,
+};
 
 pub(super) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 pub(super) const X_RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
@@ -36,7 +39,9 @@ pub(super) fn account(headers: &mut HeaderMap, account: &Account, total: Duratio
     text.push_str(", ");
     timing(headers, &mut text, total);
     // A problem has said already that it is not to be kept.
-    headers.entry(header::CACHE_CONTROL).or_insert(CACHE_CONTROL);
+    let is_private = account.detail == Some(Detail::Private);
+    let kept = if is_private { NO_STORE } else { CACHE_CONTROL };
+    headers.entry(header::CACHE_CONTROL).or_insert(kept);
 }
 
 /// Writes the headers of a write: its key is forgotten already, or still to be.
@@ -105,6 +110,7 @@ fn cache_status(text: &mut String, account: &Account) {
         Detail::TooLarge => token_ref("too-large"),
         Detail::Superseded => token_ref("superseded"),
         Detail::NotStored => token_ref("not-stored"),
+        Detail::Private => token_ref("private"),
     });
     finish(member, &account.key, detail);
 }

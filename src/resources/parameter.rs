@@ -74,9 +74,15 @@ impl Kind {
     /// What it takes, in words.
     pub fn takes(self) -> String {
         match self {
-            Self::Integer { min: i64::MIN, max: i64::MAX } => "an integer of 64 bits".to_owned(),
-            Self::Integer { min, max: i64::MAX } => format!("an integer from {min}"),
-            Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::Integer { min: i64::MIN, max: i64::MAX } => {
+                "an integer of 64 bits, without leading zeros".to_owned()
+            }
+            Self::Integer { min, max: i64::MAX } => {
+                format!("an integer from {min}, without leading zeros")
+            }
+            Self::Integer { min, max } => {
+                format!("an integer from {min} to {max}, without leading zeros")
+            }
             Self::Text => "a text of 1 to 200 bytes without control characters".to_owned(),
             Self::Uuid => {
                 "a UUID, lower case, such as 123e4567-e89b-12d3-a456-426614174000".to_owned()

@@ -10,6 +10,10 @@ use support::{
 
 use crate::shop::{PRODUCT, PRODUCTS, Shop};
 
+fn command_of(shop: &Shop, arguments: &[&str]) -> tokio::process::Command {
+    command(&shop.place, arguments)
+}
+
 const ODD: &str = "CREATE TABLE \"Order Lines\" (\"Shop Nr\" integer, \"line\" varchar(20), \"Qty\" integer, PRIMARY KEY (\"line\", \"Shop Nr\"));
     INSERT INTO \"Order Lines\" VALUES (7, 'a b', 3);
     CREATE TABLE users (id integer PRIMARY KEY, name text);
@@ -59,7 +63,11 @@ async fn a_table_is_served_by_what_init_prints() {
     let shop = Shop::in_file(ODD).await;
     let (status, _, complaint) =
         shop.run(&["init", "postgres://u:s3cret@127.0.0.1:1/d", "t"]).await;
-    assert!(status == Some(1) && !complaint.contains("s3cret"), "{complaint}");
+    assert!(status == Some(2) && !complaint.contains("s3cret"), "{complaint}");
+    assert!(
+        complaint.contains("postgres://127.0.0.1:1/d") && complaint.contains("refused"),
+        "{complaint}"
+    );
 }
 
 #[tokio::test]
@@ -112,23 +120,27 @@ async fn check_shows_a_row_a_resource_and_triggers_come_and_go_as_often_as_one_l
 #[tokio::test]
 async fn a_role_that_only_reads_is_enough_for_all_but_what_triggers_note() {
     let shop = Shop::on_server(PRODUCTS).await;
-    shop.declare(PRODUCT);
+    // Nothing is found by its name alone.
+    let product = PRODUCT.replace("FROM products", "FROM public.products");
+    let product = product.replace("\"products\"", "\"public.products\"");
+    shop.declare(&product);
     shop.install().await;
     let role = format!("reader_{}", fastrand::u32(..));
     // What docs/resources.md says.
     shop.execute(&format!(
         "CREATE ROLE {role} LOGIN PASSWORD 's3cret'; GRANT SELECT ON products TO {role};
-         GRANT SELECT, UPDATE, DELETE ON aside_outdated, aside_listening TO {role};
+         GRANT SELECT, UPDATE, DELETE ON aside_outdated TO {role};
+         GRANT SELECT, UPDATE ON aside_listening TO {role}; ALTER ROLE {role} SET search_path = '';
          CREATE ROLE {role}_app LOGIN; GRANT SELECT, UPDATE ON products TO {role}_app"
     ))
     .await;
     let url = shop.url.replace("postgres@", &format!("{role}:s3cret@"));
     fs::write(
         shop.place.file("aside.toml"),
-        format!("[database.shop]\nurl_from = \"SHOP_DATABASE\"\n{PRODUCT}"),
+        format!("[database.shop]\nurl_from = \"SHOP_DATABASE\"\n{product}"),
     )
     .unwrap();
-    let mut command = command(&shop.place, &[]);
+    let mut command = command_of(&shop, &[]);
     command.env("SHOP_DATABASE", &url).env("RUST_LOG", "debug");
     let aside = Aside::run(&shop.place, command).await;
     assert_eq!(aside.get("/products/A-1").await.json()["price"], 450);
@@ -143,6 +155,11 @@ async fn a_role_that_only_reads_is_enough_for_all_but_what_triggers_note() {
     })
     .await;
     assert!(!aside.log().contains("s3cret"), "{}", aside.log());
+    // A right less is told of.
+    shop.execute(&format!("REVOKE DELETE ON aside_outdated FROM {role}")).await;
+    let checked = command_of(&shop, &["check"]).env("SHOP_DATABASE", &url).output().await.unwrap();
+    let complaint = String::from_utf8(checked.stderr).unwrap();
+    assert_eq!(complaint, "error: shop: this role lacks the right to DELETE aside_outdated\n");
     drop(aside);
     shop.execute(&format!("DROP OWNED BY {role}, {role}_app; DROP ROLE {role}, {role}_app")).await;
 }

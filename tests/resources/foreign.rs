@@ -158,11 +158,15 @@ async fn while_memcached_is_away_what_stands_in_hears_of_it_too() {
         let servers = ["--memcached", "127.0.0.1:1", "--memcached-timeout", "50ms"];
         let replicas = [served(&shop, &servers).await, shop.serve(&servers).await];
         for round in 1..=3 {
-            for replica in &replicas {
-                price(replica, "A-1").await;
-            }
-            let kept = replicas[1].get("/products/A-1").await;
-            assert_eq!((kept.x_cache(), &*kept.cache_status()["detail"]), ("HIT", "fallback"));
+            // What is left of the round before may still be forgotten.
+            eventually("both keep it", async || {
+                price(&replicas[0], "A-1").await;
+                price(&replicas[1], "A-1").await;
+                let kept = replicas[1].get("/products/A-1").await;
+                let detail = kept.cache_status().get("detail").cloned();
+                (kept.x_cache() == "HIT" && detail.as_deref() == Some("fallback")).then_some(())
+            })
+            .await;
             shop.execute(&format!("UPDATE products SET price = {round} WHERE sku = 'A-1'")).await;
             let since = Instant::now();
             for replica in &replicas {
@@ -204,8 +208,6 @@ async fn triggers_may_come_later_and_go() {
         assert!(aside.log().contains("run `aside triggers --install`"), "{}", aside.log());
         assert_eq!(price(&aside, "A-1").await, 450);
         shop.install().await;
-        eventually("it is heard", async || aside.log().contains("is read again").then_some(()))
-            .await;
         shop.execute("UPDATE products SET price = 1 WHERE sku = 'A-1'").await;
         eventually("the new price", async || (price(&aside, "A-1").await == 1).then_some(())).await;
         let (status, ..) = shop.run(&["triggers", "--remove"]).await;

@@ -222,6 +222,16 @@ async fn what_is_private_is_nobody_elses_and_what_is_short_lived_lives_shortly()
         let is_private = fields.contains("private") || fields.contains("no-store");
         assert_eq!(bodies.len(), if is_private { 5 } else { 1 }, "{fields}");
         let stored = is_kept.to_string();
+        for answer in &together {
+            let status = answer.cache_status();
+            assert_eq!(
+                status.get("detail").is_some_and(|it| it == "private"),
+                is_private,
+                "{fields}"
+            );
+            let kept = if is_private { "no-store" } else { "no-cache" };
+            assert_eq!(answer.header("cache-control"), kept, "{fields}");
+        }
         let said = together.iter().filter_map(|it| it.cache_status().get("stored").cloned());
         assert!(said.into_iter().all(|it| it == stored), "{fields}");
         assert_eq!(

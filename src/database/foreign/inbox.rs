@@ -18,23 +18,58 @@ use crate::database::{
 /// Rows that are seen at once. More of them are a bulk, whose work is shared.
 pub const SEEN_MAX: u32 = 100;
 
-/// Rows that are taken at once.
+/// Rows that are taken at once, for 100 ms.
 const TAKEN_MAX: u32 = 1_000;
 
-/// Milliseconds for which rows are whose who has taken them.
-const TAKEN_MS: u32 = 100;
+/// True of a row that nobody has taken, or not for long enough. A clock may be set back.
+macro_rules! is_free {
+    (sqlite) => {
+        "(taken IS NULL OR CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - taken NOT BETWEEN 0 AND 100)"
+    };
+    (postgres) => {
+        "(taken IS NULL OR clock_timestamp() - taken NOT BETWEEN interval '0' AND interval '100 ms')"
+    };
+}
 
 /// The first rows, a JSON array of arrays; and if those who note do without telling, as somebody has promised to look; and
 /// what is under way.
 const LOOK: Sql = Sql {
-    sqlite: "SELECT json_group_array(json_array(id, resource, arguments)) FROM
-        (SELECT id, resource, arguments FROM aside_outdated ORDER BY id LIMIT $1)",
+    sqlite: concat!(
+        "SELECT json_group_array(json_array(id, resource, arguments, forgotten)) FROM
+            (SELECT id, resource, arguments, forgotten AND NOT ",
+        is_free!(sqlite),
+        " AS forgotten FROM aside_outdated ORDER BY id LIMIT $1)"
+    ),
     postgres: concat!(
-        "SELECT (SELECT coalesce(json_agg(json_build_array(id, resource, arguments)), '[]')::text FROM
-                (SELECT id, resource, arguments FROM aside_outdated ORDER BY id LIMIT $1) AS seen),
+        "SELECT (SELECT coalesce(json_agg(json_build_array(id, resource, arguments, forgotten)), '[]')::text
+                FROM (SELECT id, resource, arguments, CASE WHEN ",
+        is_free!(postgres),
+        " THEN 0 ELSE forgotten END AS forgotten FROM aside_outdated ORDER BY id LIMIT $1) AS seen),
             EXISTS (SELECT FROM aside_listening WHERE until > clock_timestamp()), ",
         under_way!()
     ),
+};
+
+/// Takes the first rows that are free, and says of them whether their entries are forgotten everywhere.
+const TAKE: Sql = Sql {
+    sqlite: concat!(
+        "UPDATE aside_outdated
+         SET taken = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), forgotten = $3
+         WHERE id IN (SELECT id FROM aside_outdated WHERE id <= $2 AND ",
+        is_free!(sqlite),
+        " ORDER BY id LIMIT $1) RETURNING id, resource, arguments"
+    ),
+    postgres: concat!(
+        "UPDATE aside_outdated SET taken = clock_timestamp(), forgotten = $3
+         WHERE id IN (SELECT id FROM aside_outdated WHERE id <= $2 AND ",
+        is_free!(postgres),
+        " ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id, resource, arguments"
+    ),
+};
+
+const REMOVE: Sql = Sql {
+    sqlite: "DELETE FROM aside_outdated WHERE id IN (SELECT value FROM json_each($1))",
+    postgres: "DELETE FROM aside_outdated WHERE id = ANY (translate($1, '[]', '{}')::bigint[])",
 };
 
 /// Promises to look for longer than others stay awake for without news. Not more than once a second.
@@ -58,6 +93,8 @@ pub struct Noted {
     pub resource: String,
     /// The values of its parameters, a JSON array.
     pub arguments: String,
+    /// True if somebody has taken it who had forgotten the entry at all servers by then.
+    pub is_forgotten: bool,
 }
 
 /// What a database's triggers have noted.
@@ -97,9 +134,12 @@ impl Inbox {
     /// In the database's words: it can't be read, or no triggers are installed.
     pub async fn look(&mut self) -> Result<Vec<Noted>, String> {
         let seen = self.try_look().await.map_err(|error| said(&error))?;
-        let seen: Vec<(i64, String, String)> =
+        let seen: Vec<(i64, String, String, i64)> =
             serde_json::from_str(&seen).map_err(|error| error.to_string())?;
-        let noted = |(id, resource, arguments)| Noted { id, resource, arguments };
+        let noted = |(id, resource, arguments, forgotten)| {
+            let is_forgotten = forgotten != 0;
+            Noted { id, resource, arguments, is_forgotten }
+        };
         Ok(seen.into_iter().map(noted).collect())
     }
 
@@ -129,33 +169,18 @@ impl Inbox {
         }
     }
 
-    /// Takes some of what is there, for a moment.
+    /// Takes some of what is there up to the row `last`, for a moment, and tells others whether its entries are forgotten at all
+    /// servers.
     ///
     /// # Errors
     /// In the database's words.
-    pub async fn take(&self) -> Result<Vec<Noted>, String> {
-        let text = if self.foreign.is_postgres() {
-            format!(
-                "UPDATE aside_outdated SET taken = clock_timestamp() WHERE id IN (
-                    SELECT id FROM aside_outdated WHERE taken IS NULL OR clock_timestamp() - taken
-                        NOT BETWEEN interval '0' AND interval '{TAKEN_MS} ms'
-                    ORDER BY id LIMIT {TAKEN_MAX} FOR UPDATE SKIP LOCKED)
-                 RETURNING id, resource, arguments"
-            )
-        } else {
-            let now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
-            format!(
-                "UPDATE aside_outdated SET taken = {now} WHERE id IN (
-                    SELECT id FROM aside_outdated
-                    WHERE taken IS NULL OR {now} - taken NOT BETWEEN 0 AND {TAKEN_MS}
-                    ORDER BY id LIMIT {TAKEN_MAX})
-                 RETURNING id, resource, arguments"
-            )
-        };
+    pub async fn take(&self, last: i64, is_forgotten: bool) -> Result<Vec<Noted>, String> {
         let noted = |row: &super::Row| {
-            Ok(Noted { id: row.get(0)?, resource: row.get(1)?, arguments: row.get(2)? })
+            let (id, resource, arguments) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Noted { id, resource, arguments, is_forgotten })
         };
-        let rows = self.foreign.write(&text, &[]).await;
+        let values = [i64::from(TAKEN_MAX), last, i64::from(is_forgotten)].map(Value::from);
+        let rows = self.foreign.write(self.foreign.of(TAKE), &values).await;
         rows.and_then(|rows| rows.iter().map(noted).collect()).map_err(|error| said(&error))
     }
 
@@ -164,13 +189,11 @@ impl Inbox {
     /// # Errors
     /// In the database's words; it is then taken once more.
     pub async fn remove(&self, ids: Vec<i64>) -> Result<(), String> {
-        let remove = Sql {
-            sqlite: "DELETE FROM aside_outdated WHERE id IN (SELECT value FROM json_each($1))",
-            postgres: "DELETE FROM aside_outdated
-                WHERE id = ANY (translate($1, '[]', '{}')::bigint[])",
-        };
-        let text = if self.foreign.is_postgres() { remove.postgres } else { remove.sqlite };
         let ids = Value::from(serde_json::json!(ids).to_string().as_str());
-        self.foreign.write(text, &[ids]).await.map(|_| ()).map_err(|error| said(&error))
+        self.foreign
+            .write(self.foreign.of(REMOVE), &[ids])
+            .await
+            .map(|_| ())
+            .map_err(|error| said(&error))
     }
 }

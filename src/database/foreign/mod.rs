@@ -18,7 +18,7 @@ pub use self::{
 use super::{
     error::{OpenError, one_line},
     postgres, sqlite,
-    statement::{Pool, Row, Value, in_time, only, rows},
+    statement::{Pool, Row, Sql, Value, in_time, only, rows},
 };
 use crate::cache::LoadError;
 
@@ -57,10 +57,10 @@ impl Foreign {
     /// At most `loads_max` queries run at a time.
     ///
     /// # Errors
-    /// [`OpenError`]. A PostgreSQL server is asked only by the first query.
+    /// [`OpenError`].
     pub async fn open(url: &str, loads_max: usize) -> Result<Self, OpenError> {
         let (loads, writer) = if postgres::is_url(url) {
-            postgres::open_foreign(url, loads_max)?
+            postgres::open_foreign(url, loads_max).await?
         } else {
             sqlite::open_foreign(url, loads_max).await?
         };
@@ -123,6 +123,11 @@ impl Foreign {
             Pool::Sqlite(pool) => sqlite::load(pool, text, values, deadline).await,
             Pool::Postgres(pool) => postgres::load(pool, text, values, deadline).await,
         }
+    }
+
+    /// A statement in its words.
+    fn of(&self, sql: Sql) -> &'static str {
+        if self.is_postgres() { sql.postgres } else { sql.sqlite }
     }
 
     /// All rows of a statement that only reads.

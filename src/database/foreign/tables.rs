@@ -23,6 +23,8 @@ pub enum ColumnKind {
     Uuid,
     /// JSON.
     Json,
+    /// Bytes.
+    Bytes,
     /// Anything else.
     Other,
 }
@@ -62,6 +64,7 @@ impl Foreign {
             "smallint" | "integer" | "bigint" => ColumnKind::Integer,
             "uuid" => ColumnKind::Uuid,
             "json" | "jsonb" => ColumnKind::Json,
+            "bytea" | "blob" => ColumnKind::Bytes,
             name if !self.is_postgres() && name.contains("int") => ColumnKind::Integer,
             _ => ColumnKind::Other,
         }

@@ -22,12 +22,13 @@ const RESOURCE_LETTERS: usize = 32;
 /// functions find what they name where it is now, and nobody can put a temporary table in its place.
 const TABLES: Sql = Sql {
     sqlite: "CREATE TABLE IF NOT EXISTS aside_outdated (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, arguments TEXT NOT NULL, taken INTEGER);\n",
+    id INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, arguments TEXT NOT NULL, taken INTEGER,
+    forgotten INTEGER NOT NULL DEFAULT 0);\n",
     postgres: "SELECT set_config('search_path', string_agg(quote_ident(name), ', ') || ', pg_temp', TRUE)
     FROM unnest(current_schemas(FALSE)) AS name;
 CREATE TABLE IF NOT EXISTS aside_outdated (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, resource TEXT NOT NULL, arguments TEXT NOT NULL,
-    taken TIMESTAMPTZ);
+    taken TIMESTAMPTZ, forgotten INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS aside_listening (
     only_row BIGINT PRIMARY KEY CHECK (only_row = 1), until TIMESTAMPTZ NOT NULL, alive TIMESTAMPTZ NOT NULL);
 INSERT INTO aside_listening VALUES (1, '-infinity', '-infinity') ON CONFLICT DO NOTHING;\n",
@@ -36,9 +37,15 @@ INSERT INTO aside_listening VALUES (1, '-infinity', '-infinity') ON CONFLICT DO 
 /// The names of the triggers, and on PostgreSQL of the functions, that are installed.
 const INSTALLED: Sql = Sql {
     sqlite: "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'aside!_on!_%' ESCAPE '!'",
-    postgres: "SELECT proname::text FROM pg_proc
-        WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'aside!_on!_%' ESCAPE '!'",
+    postgres: "SELECT proname::text FROM pg_proc JOIN pg_class ON relnamespace = pronamespace
+        WHERE pg_class.oid = to_regclass('aside_outdated') AND proname LIKE 'aside!_on!_%' ESCAPE '!'",
 };
+
+/// The rights that a role lacks by which it would take what triggers note.
+const LACKING: &str = "SELECT kind || ' ' || name FROM (VALUES
+        ('SELECT', 'aside_outdated'), ('UPDATE', 'aside_outdated'), ('DELETE', 'aside_outdated'),
+        ('SELECT', 'aside_listening'), ('UPDATE', 'aside_listening')) AS needed (kind, name)
+    WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), kind)";
 
 /// A table whose changes outdate entries of a resource.
 #[derive(Clone, Debug)]
@@ -72,11 +79,10 @@ impl Triggers {
     /// The statements that install them.
     pub fn statements(&self) -> String {
         let is_postgres = self.foreign.is_postgres();
-        let tables = if is_postgres { TABLES.postgres } else { TABLES.sqlite };
         let each = self.named().map(|(name, noting)| {
             if is_postgres { of_postgres(&name, noting) } else { of_sqlite(&name, noting) }
         });
-        tables.to_owned() + &each.collect::<String>()
+        self.foreign.of(TABLES).to_owned() + &each.collect::<String>()
     }
 
     /// Each with its name, which says whether it is still the one that is wanted.
@@ -123,9 +129,24 @@ impl Triggers {
         Ok(missing.map(|(_, noting)| noting).collect())
     }
 
+    /// Checks that this role can take what they note.
+    ///
+    /// # Errors
+    /// The rights that it lacks, or the database's words.
+    pub async fn rights(&self) -> Result<(), String> {
+        if !self.foreign.is_postgres() {
+            return Ok(());
+        }
+        let rows = self.foreign.read(LACKING, &[]).await.map_err(|error| said(&error))?;
+        let lacking: Result<Vec<String>, _> = rows.iter().map(|row| row.get(0)).collect();
+        match lacking.map_err(|error| said(&error))? {
+            lacking if lacking.is_empty() => Ok(()),
+            lacking => Err(format!("this role lacks the right to {}", lacking.join(", "))),
+        }
+    }
+
     async fn installed(&self) -> Result<Vec<String>, String> {
-        let text = if self.foreign.is_postgres() { INSTALLED.postgres } else { INSTALLED.sqlite };
-        let rows = self.foreign.read(text, &[]).await;
+        let rows = self.foreign.read(self.foreign.of(INSTALLED), &[]).await;
         rows.and_then(|rows| rows.iter().map(|row| row.get(0)).collect())
             .map_err(|error| said(&error))
     }

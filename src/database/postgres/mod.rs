@@ -6,7 +6,7 @@ mod migration;
 use std::time::Duration;
 
 use sqlx::{
-    ConnectOptions, Executor, PgPool, SqlSafeStr,
+    ConnectOptions, Connection, Executor, PgPool, SqlSafeStr,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -59,6 +59,12 @@ const PLANNED_ONCE: [(&str, &str); 3] =
 const CHECK_CLIENT: &str = "SELECT set_config('client_connection_check_interval', '1s', false)
     WHERE current_setting('server_version_num')::int >= 140000";
 
+/// Lets what triggers write to be found, wherever it was installed: after what this role finds by itself.
+const FIND_NOTED: &str = "SELECT set_config('search_path', concat_ws(', ',
+        nullif(current_setting('search_path'), ''), string_agg(quote_ident(nspname), ', ')), FALSE)
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relname = 'aside_outdated' AND relkind = 'r'";
+
 /// The longest that `statement_timeout` takes.
 const MILLISECONDS_MAX: u128 = i32::MAX as u128;
 
@@ -105,20 +111,29 @@ fn pool(connections: u32) -> PgPoolOptions {
     // That one is lost is found out with its first use.
     let pool = pool.test_before_acquire(false);
     pool.after_connect(|connection, _| {
-        Box::pin(async move { connection.execute(CHECK_CLIENT).await.map(|_| ()) })
+        Box::pin(async move {
+            connection.execute(CHECK_CLIENT).await?;
+            connection.execute(FIND_NOTED).await.map(|_| ())
+        })
     })
 }
 
 /// Opens somebody else's database, to read from it, and to write what triggers ask for. Nothing in it is created.
-pub(super) fn open_foreign(url: &str, loads_max: usize) -> Result<(Pool, Pool), OpenError> {
-    let failed = |reason| OpenError { path: "postgres://…".into(), reason };
-    let options: PgConnectOptions = url.parse().map_err(|_| failed(OpenFailure::NotAUrl))?;
+pub(super) async fn open_foreign(url: &str, loads_max: usize) -> Result<(Pool, Pool), OpenError> {
+    let failed = |place: &str, reason| OpenError { path: place.into(), reason };
+    let options: PgConnectOptions =
+        url.parse().map_err(|_| failed("postgres://…", OpenFailure::NotAUrl))?;
     let options = options.application_name("aside").options(SETTINGS).disable_statement_logging();
+    // What is wrong is said by the server, or by the way to it; a pool would only say that it has waited.
+    let late = |_| Err(sqlx::Error::PoolTimedOut);
+    let first = timeout_at(Instant::now() + CONNECT_WAIT, options.connect()).await;
+    let first =
+        first.unwrap_or_else(late).map_err(|error| failed(&shown(&options), error.into()))?;
+    drop(first.close().await);
     let loads_max = u32::try_from(loads_max.max(1)).unwrap_or(u32::MAX);
     let reading = options.clone().options([("default_transaction_read_only", "on")]);
-    let loads = pool(loads_max).connect_lazy_with(reading);
-    let writer = pool(FOREIGN_WRITERS).connect_lazy_with(options);
-    Ok((Pool::Postgres(loads), Pool::Postgres(writer)))
+    let pool = |connections, options| Pool::Postgres(pool(connections).connect_lazy_with(options));
+    Ok((pool(loads_max, reading), pool(FOREIGN_WRITERS, options)))
 }
 
 /// The rows that a query of a load finds. The server cancels it at `deadline`.

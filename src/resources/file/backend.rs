@@ -145,7 +145,8 @@ fn changed_by(
     }
     let column = |name: &&str| {
         let why = format_args!(
-            "changed_by: it takes a column for each parameter, and there is none for {name}"
+            "changed_by: it takes a column for each parameter, and there is none for {name}; without changed_by, \
+             entries live by their TTL"
         );
         columns.get(*name).cloned().ok_or_else(|| at.fault(why))
     };
@@ -230,8 +231,11 @@ fn headers(
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
         let is_taken = HEADERS_TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken));
-        if name.is_empty() || !is_token || is_taken {
-            return Err(at.fault(format_args!("headers.{name:?}: it can't be set")));
+        if is_taken {
+            return Err(at.fault(format_args!("headers.{name}: Aside makes this one itself")));
+        }
+        if name.is_empty() || !is_token {
+            return Err(at.fault(format_args!("headers.{name:?}: it takes the name of a header")));
         }
         let setting = match form {
             TextOr::Text(value) if is_field(value) => Setting::Given(value.clone().into()),

@@ -6,6 +6,7 @@ use std::{fmt, ops::Range, sync::Arc};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct At {
     file: Arc<str>,
+    /// 0 for the whole of it.
     line: usize,
 }
 
@@ -26,7 +27,10 @@ impl At {
 
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 
@@ -39,6 +43,19 @@ pub(super) struct Places<'a> {
 impl<'a> Places<'a> {
     pub(super) fn of(name: &str, text: &'a str) -> Self {
         Self { name: name.into(), text }
+    }
+
+    /// All of the file `name`.
+    pub(super) fn whole(name: &str) -> At {
+        At { file: name.into(), line: 0 }
+    }
+
+    /// The text of the line in which these bytes begin.
+    pub(super) fn line(&self, span: &Range<usize>) -> &'a str {
+        let (before, after) = self.text.split_at_checked(span.start).unwrap_or((self.text, ""));
+        let begin = before.rfind('\n').map_or(0, |end| end + 1);
+        let end = before.len() + after.find('\n').unwrap_or(after.len());
+        self.text.get(begin..end).unwrap_or_default().trim()
     }
 
     /// The line in which these bytes begin.

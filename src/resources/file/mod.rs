@@ -7,7 +7,7 @@ mod parameters;
 mod policy;
 mod setting;
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path};
 
 use serde_json::json;
 use toml::Spanned;
@@ -28,7 +28,7 @@ use super::{
     definition::Definition,
     signature::{Segment, Signature, segments},
 };
-use crate::cache::Policy;
+use crate::cache::{Form, Policy};
 
 /// Most bytes of the file.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -77,6 +77,13 @@ pub struct DeclaredResource {
     pub at: At,
 }
 
+impl DeclaredResource {
+    /// True if triggers note what changes of tables outdate.
+    pub fn is_noted(&self) -> bool {
+        matches!(&self.backend, Backend::Query(query) if !query.changed_by.is_empty())
+    }
+}
+
 impl Declared {
     /// Reads the file at `path`. Where it does not say otherwise, `policy` applies.
     ///
@@ -84,7 +91,7 @@ impl Declared {
     /// [`Fault`].
     pub fn read(path: &Path, policy: &Policy) -> Result<Self, Fault> {
         let name = path.display().to_string();
-        let unread = |why: &dyn std::fmt::Display| Places::of(&name, "").at(0..0).fault(why);
+        let unread = |why: &dyn std::fmt::Display| Places::whole(&name).fault(why);
         let bytes = std::fs::read(path).map_err(|error| unread(&error))?;
         if bytes.len() > FILE_BYTES_MAX {
             return Err(unread(&"the file is longer than 1 MiB"));
@@ -99,8 +106,11 @@ impl Declared {
     /// [`Fault`].
     pub fn parse(name: &str, text: &str, policy: &Policy) -> Result<Self, Fault> {
         let places = Places::of(name, text);
-        let file: FileForm = toml::from_str(text)
-            .map_err(|error| places.at(error.span().unwrap_or_default()).fault(error.message()))?;
+        let file: FileForm = toml::from_str(text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            let line = places.line(&span);
+            places.at(span).fault(format_args!("{}, in {line:?}", error.message()))
+        })?;
         let mut declared = Self::default();
         for (name, form) in file.database {
             let at = places.at(name.span());
@@ -173,14 +183,20 @@ fn resource(
     let policy = policy(&form, policy_else, places)?;
     let (signature, is_protected) = (Signature::new(path, parameters), form.token);
     let backend = backend(form, &signature, |name| databases.contains_key(name), places, &at)?;
-    let (absent, schema, media) = match &backend {
-        Backend::Query(query) if query.has_all_rows => (None, json!({ "type": "array" }), None),
-        Backend::Query(_) => (Some(()), json!({ "type": "object" }), None),
-        Backend::Origin(origin) => (Some(()), json!({}), origin.media.clone()),
-    };
     let mut definition = Definition::new(name, signature, policy);
-    definition.absent = definition.absent.filter(|_| absent.is_some());
-    definition.media = media.map_or(definition.media, Arc::from);
-    (definition.schema, definition.is_protected) = (schema, is_protected);
+    definition.is_protected = is_protected;
+    match &backend {
+        Backend::Query(query) if query.has_all_rows => {
+            definition.policy.form = Form::Array;
+            (definition.absent, definition.schema) = (None, json!({ "type": "array" }));
+        }
+        Backend::Query(_) => definition.schema = json!({ "type": "object" }),
+        Backend::Origin(origin) => {
+            definition.policy.form = Form::Any;
+            if let Some(media) = &origin.media {
+                definition.media = media.as_str().into();
+            }
+        }
+    }
     Ok(DeclaredResource { definition, backend, at })
 }

@@ -103,7 +103,9 @@ fn kind_of(name: &str, min: Option<i64>, max: Option<i64>) -> Result<Kind, Strin
     match name {
         "integer" if least > most => Err("min is greater than max".to_owned()),
         "integer" => Ok(Kind::Integer { min: least, max: most }),
-        _ if min.or(max).is_some() => Err("min and max are for an integer".to_owned()),
+        "text" | "uuid" if min.or(max).is_some() => {
+            Err("min and max are for an integer".to_owned())
+        }
         "text" => Ok(Kind::Text),
         "uuid" => Ok(Kind::Uuid),
         _ => Err(format!("type {name:?}: it takes integer, text or uuid")),

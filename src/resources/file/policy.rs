@@ -28,6 +28,7 @@ pub(super) fn policy(
             takes(given.get_ref()).map_err(refused)
         };
     let policy = Policy {
+        form: policy.form,
         ttl: duration("ttl", &form.ttl, ttl, policy.ttl)?,
         stale_while_revalidate: duration(
             "stale_while_revalidate",

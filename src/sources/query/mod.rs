@@ -171,14 +171,18 @@ pub async fn noting(
 fn is_told(column: &TableColumn, kind: Kind, at: &At) -> Result<(), Fault> {
     let takes = match (kind, column.kind) {
         (Kind::Integer { .. }, ColumnKind::Integer)
-        | (Kind::Uuid, ColumnKind::Uuid | ColumnKind::Other) => return Ok(()),
-        (Kind::Text, ColumnKind::Other) => return Ok(()),
+        | (Kind::Uuid, ColumnKind::Uuid | ColumnKind::Other)
+        | (Kind::Text, ColumnKind::Other) => return Ok(()),
         (_, ColumnKind::Integer) => "integer",
         (_, ColumnKind::Uuid) => "uuid",
-        _ => "text",
+        (_, ColumnKind::Other) => "text",
+        (_, ColumnKind::Json | ColumnKind::Bytes) => {
+            let why = "JSON or bytes, which no parameter takes";
+            return Err(
+                at.fault(format_args!("changed_by: the column {:?} has {why}", column.name))
+            );
+        }
     };
-    let name = &column.name;
-    Err(at.fault(format_args!(
-        "changed_by: by its values, the column {name:?} is for a parameter of the type {takes}"
-    )))
+    let why = format_args!("the column {:?} takes a parameter of the type {takes}", column.name);
+    Err(at.fault(format_args!("changed_by: {why}")))
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use aside::{
-    cache::{Cache, Directives, Policy, Served, stack},
+    cache::{Cache, Directives, Form, Policy, Served, stack},
     metrics::{CacheMetrics, FillResult, Metrics, Outcome},
 };
 use tokio::{task::JoinSet, time::Instant};
@@ -43,6 +43,7 @@ const WRITERS: usize = 2;
 
 fn policy() -> Policy {
     Policy {
+        form: Form::Object,
         ttl: Duration::from_secs(TTL_S.into()),
         stale_while_revalidate: Duration::from_secs(2),
         stale_if_error: Duration::from_secs(6),
