@@ -6,6 +6,7 @@
 mod append;
 mod changes;
 mod connections;
+mod ear;
 mod error;
 mod foreign;
 mod lent;

@@ -1,10 +1,6 @@
 //! Hearing what the log of changes has that is new.
 
-use super::{
-    Database, UnderWay, postgres, sqlite,
-    statement::{Pool, Sql},
-    under_way::under_way,
-};
+use super::{Database, UnderWay, ear::Ear, statement::Sql, under_way::under_way};
 use crate::cache::Key;
 
 /// Changes that are told of one by one. More of them are too much.
@@ -57,38 +53,25 @@ pub struct Watch {
     ear: Ear,
 }
 
-/// What it is told by that it should look.
-enum Ear {
-    Sqlite(sqlite::Ear),
-    Postgres(postgres::Ear),
-}
-
 impl Database {
     /// Begins to watch: it will be told of what comes from now on.
     ///
     /// # Errors
     /// If the database can't be read.
     pub async fn watch(&self) -> sqlx::Result<Watch> {
-        let (heard, ear) = match &self.log {
-            Pool::Sqlite(pool) => {
-                (Heard::Position(self.extent(0).await?.last), Ear::Sqlite(sqlite::Ear::at(pool)))
-            }
-            Pool::Postgres(pool) => {
-                let snapshot = self.log.row(SNAPSHOT, &[]).await?.get(0)?;
-                (Heard::Snapshot(snapshot), Ear::Postgres(postgres::Ear::at(pool)))
-            }
+        let heard = if self.is_in_order() {
+            Heard::Position(self.extent(0).await?.last)
+        } else {
+            Heard::Snapshot(self.log.row(SNAPSHOT, &[]).await?.get(0)?)
         };
-        Ok(Watch { database: self.clone(), heard, ear })
+        Ok(Watch { database: self.clone(), heard, ear: Ear::at(&self.log) })
     }
 }
 
 impl Watch {
     /// Waits until there may be news: what was committed is in those that come then, if the database can be read.
     pub async fn due(&mut self) {
-        match &mut self.ear {
-            Ear::Sqlite(ear) => ear.due().await,
-            Ear::Postgres(ear) => ear.due().await,
-        }
+        self.ear.due().await;
     }
 
     /// What has come since the last news; `None` if nothing has.

@@ -197,6 +197,8 @@ async fn what_a_process_has_taken_and_died_with_another_takes() {
         ))
         .await;
         eventually("the new price", async || (price(&aside, "A-1").await == 1).then_some(())).await;
+        eventually("it is taken again", async || (shop.number(LEFT).await == 0).then_some(()))
+            .await;
     }
 }
 

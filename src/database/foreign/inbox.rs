@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::{Foreign, said};
 use crate::database::{
-    postgres, sqlite,
-    statement::{Pool, Sql, Value},
+    ear::Ear,
+    statement::{Sql, Value},
     under_way::{UnderWay, under_way},
 };
 
@@ -105,27 +105,16 @@ pub struct Inbox {
     alive_at: Instant,
 }
 
-enum Ear {
-    Sqlite(sqlite::Ear),
-    Postgres(postgres::Ear),
-}
-
 impl Inbox {
     /// What the triggers of `foreign` have noted.
     pub fn of(foreign: Foreign) -> Self {
-        let ear = match &foreign.0.writer {
-            Pool::Sqlite(pool) => Ear::Sqlite(sqlite::Ear::at(pool)),
-            Pool::Postgres(pool) => Ear::Postgres(postgres::Ear::at(pool)),
-        };
+        let ear = Ear::at(&foreign.0.writer);
         Self { foreign, ear, alive_at: Instant::now() }
     }
 
     /// Waits until there may be something.
     pub async fn due(&mut self) {
-        match &mut self.ear {
-            Ear::Sqlite(ear) => ear.due().await,
-            Ear::Postgres(ear) => ear.due().await,
-        }
+        self.ear.due().await;
     }
 
     /// The first of what is there, whoever has taken it: one more than [`SEEN_MAX`], if there are more.
