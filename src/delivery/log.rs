@@ -1,11 +1,17 @@
 //! The log of changes as one process delivers it: how far each server is, and what is to be recorded.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{
     Notify,
-    mpsc::{Receiver, Sender, channel},
+    mpsc::{Receiver, Sender, channel, error::TrySendError},
 };
 
 use super::note::{Note, WAITING_MAX};
@@ -25,6 +31,8 @@ pub struct Log {
     /// Tells of a key whether an entry of the cache may have it.
     is_key: IsKey,
     notes: Sender<Note>,
+    /// By position, the places that have forgotten a change of which the log does not know that yet.
+    unrecorded: Mutex<HashMap<i64, Places>>,
     /// By place, the change up to which a server has forgotten all that it may hold.
     forgotten_to: [AtomicI64; PLACES_MAX as usize],
     is_superseded: AtomicBool,
@@ -59,6 +67,7 @@ impl Log {
             serving,
             is_key,
             notes,
+            unrecorded: Mutex::default(),
             forgotten_to: [const { AtomicI64::new(0) }; PLACES_MAX as usize],
             is_superseded: AtomicBool::new(false),
             is_another: AtomicBool::new(false),
@@ -97,6 +106,7 @@ impl Log {
         let is_another = self.is_another.swap(false, Ordering::Relaxed);
         if is_another {
             self.forgotten_to.iter().for_each(|to| to.store(0, Ordering::Relaxed));
+            self.unrecorded().clear();
         }
         is_another
     }
@@ -115,11 +125,45 @@ impl Log {
 
     /// Takes note, to be recorded soon; `false` if too much waits for that, so that it is lost.
     pub(super) fn note(&self, note: Note) -> bool {
-        self.notes.try_send(note).is_ok()
+        self.keep(&note);
+        let sent = self.notes.try_send(note);
+        if let Err(TrySendError::Full(note) | TrySendError::Closed(note)) = &sent {
+            self.recorded(note);
+        }
+        sent.is_ok()
+    }
+
+    fn keep(&self, note: &Note) {
+        let Note::Forgotten(places, positions) = note else { return };
+        let mut unrecorded = self.unrecorded();
+        for position in positions {
+            let all = unrecorded.entry(*position).or_insert(Places::NONE);
+            *all = all.with(*places);
+        }
+    }
+
+    /// Takes note that the log knows of it now, or never will.
+    pub(super) fn recorded(&self, note: &Note) {
+        let Note::Forgotten(_, positions) = note else { return };
+        let mut unrecorded = self.unrecorded();
+        for position in positions {
+            unrecorded.remove(position);
+        }
+    }
+
+    /// True if `place` has forgotten this change, though the log may not know it yet.
+    pub(super) fn has_forgotten(&self, place: u16, position: i64) -> bool {
+        self.unrecorded().get(&position).is_some_and(|places| places.has(place))
+    }
+
+    fn unrecorded(&self) -> MutexGuard<'_, HashMap<i64, Places>> {
+        // Nothing panics while it holds the lock.
+        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes note, and waits while too much waits.
     pub(super) async fn noted(&self, note: Note) {
+        self.keep(&note);
         // The other end is with the task that this one is beside.
         let _ = self.notes.send(note).await;
     }

@@ -25,7 +25,7 @@ pub(super) async fn record(log: &Log, mut notes: Receiver<Note>) {
             sleep(RETRY_PAUSE).await;
         }
         recorded += waiting.len();
-        waiting.clear();
+        waiting.drain(..).for_each(|note| log.recorded(&note));
         if recorded >= PRUNED_AFTER && log.database.prune().await.is_ok() {
             recorded = 0;
         }

@@ -120,7 +120,10 @@ async fn deliver(
     let (mut after, mut is_whole) = (log.forgotten_to(place), true);
     while after < due {
         let page = log.database.changes(place, after, due).await?;
-        let attempts = stream::iter(page.changes).map(|Change { position, key }| async move {
+        // What this process has told it is not told again because that is not recorded yet.
+        let changes = page.changes.into_iter();
+        let changes = changes.filter(|change| !log.has_forgotten(place, change.position));
+        let attempts = stream::iter(changes).map(|Change { position, key }| async move {
             let may_hold = servers.places_of(&key);
             let is_forgotten = !may_hold.has(place) || servers.forget_at(place, &key).await.is_ok();
             // Nobody else need ask the servers that can't hold it.
