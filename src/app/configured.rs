@@ -41,7 +41,7 @@ pub struct Configured {
     foreign: BTreeMap<String, Foreign>,
 }
 
-/// What the file declares that `path` names, or `aside.toml`, if it is there.
+/// All that the file declares that `path` names, or `aside.toml`, if it is there.
 ///
 /// # Errors
 /// [`Fault`].
@@ -89,7 +89,7 @@ impl Configured {
         Ok(configured)
     }
 
-    /// What the triggers of each database note, on its way to `delivery`. What they have noted already is delivered first.
+    /// The notes of each database's triggers, on their way to `delivery`. Those that are there already are delivered first.
     pub async fn relays(&self, delivery: &Delivery) -> Vec<Relay> {
         let definitions: Vec<_> =
             self.resources.iter().map(|(definition, _)| definition.clone()).collect();

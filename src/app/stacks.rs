@@ -53,7 +53,7 @@ pub struct Stacks {
     pub memory: Memory,
     /// The loads of all stacks that are under way.
     pub in_flight: InFlight,
-    /// What others' triggers note, to be relayed for as long as this process serves.
+    /// The notes of others' triggers, to be relayed for as long as this process serves.
     pub relays: Vec<Relay>,
 }
 

@@ -31,7 +31,7 @@ pub trait Source: Send + Sync + 'static {
 /// The end of a load: what was found, or the reason why it gave no answer.
 pub type LoadEnd = Result<Found, LoadError>;
 
-/// What a load has found.
+/// The finding of a load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The body; `None` if there is no such thing.

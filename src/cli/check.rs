@@ -64,7 +64,7 @@ impl Check {
     }
 }
 
-/// What the file declares and `is_wanted`, opened.
+/// All that the file declares and `is_wanted`, opened.
 pub(super) async fn open(
     settings: &StackSettings,
     path: Option<&std::path::Path>,

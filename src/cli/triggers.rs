@@ -9,7 +9,7 @@ use super::{
 };
 use crate::config::StackSettings;
 
-/// What is done with the triggers; without a flag they are printed.
+/// The use of the triggers; without a flag they are printed.
 #[derive(Args, Debug)]
 pub(super) struct TriggersCommand {
     /// Install them, in place of those that are there

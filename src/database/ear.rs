@@ -2,7 +2,7 @@
 
 use super::{postgres, sqlite, statement::Pool};
 
-/// What tells it.
+/// An ear at a database.
 pub(super) enum Ear {
     Sqlite(sqlite::Ear),
     Postgres(postgres::Ear),

@@ -27,7 +27,7 @@ const FAILURES_TOLD: u32 = 4;
 /// Tells the key of an entry by its resource and by the values of its parameters, a JSON array; `None` if there can be none.
 pub type KeyOf = Arc<dyn Fn(&str, &str) -> Option<Key> + Send + Sync>;
 
-/// What one database's triggers note, on its way to the log.
+/// The notes of one database's triggers, on their way to the log.
 pub struct Relay {
     name: String,
     inbox: Inbox,

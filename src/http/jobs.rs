@@ -20,7 +20,7 @@ const IDS_MAX: usize = 10_000;
 pub(super) struct WarmUps {
     /// The name of their resource; [`UNNAMED`], if it is not there.
     resource: Option<String>,
-    /// What names each: the value of its parameter, or a list of those of all.
+    /// The name of each: the value of its parameter, or a list of those of all.
     ids: Vec<Value>,
 }
 

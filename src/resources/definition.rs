@@ -23,7 +23,7 @@ pub struct Definition {
     pub absent: Option<Arc<str>>,
     /// The media type of what is found.
     pub media: Arc<str>,
-    /// What the interface's description says of a body (JSON Schema).
+    /// The schema of a body in the interface's description (JSON Schema).
     pub schema: Value,
     /// The lives of its entries, and the limits of its source.
     pub policy: Policy,

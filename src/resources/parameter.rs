@@ -15,7 +15,7 @@ const TEXT_BYTES: RangeInclusive<usize> = 1..=200;
 pub struct Parameter {
     /// Its name in the path, in the query string and in statements.
     pub name: Arc<str>,
-    /// What it takes.
+    /// The values that it takes.
     pub kind: Kind,
     /// Where a request has it.
     pub place: Place,
@@ -71,7 +71,7 @@ impl Parameter {
 }
 
 impl Kind {
-    /// What it takes, in words.
+    /// Its values, in words.
     pub fn takes(self) -> String {
         match self {
             Self::Integer { min: i64::MIN, max: i64::MAX } => {

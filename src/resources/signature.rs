@@ -12,7 +12,7 @@ use super::{
 /// The sentence that says what a request should have said instead.
 pub type Misread = Arc<str>;
 
-/// What is said of a number that names a thing.
+/// The sentence about a number that names a thing.
 const NUMBER: &str =
     "An id is a decimal number from 1 to 9223372036854775807 without sign or leading zeros.";
 

@@ -16,7 +16,7 @@ use crate::{
 /// Most ids in one call.
 const IDS_MAX: u64 = 1_000_000;
 
-/// What an id of a numbered resource takes.
+/// The sentence about an id of a numbered resource.
 const IDS_TAKEN: &str = "it takes ids from 1 to 9223372036854775807";
 
 /// Ids that are put on the queue at once.

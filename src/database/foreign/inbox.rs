@@ -1,4 +1,4 @@
-//! What the triggers of somebody else's database have noted and nobody has taken care of yet.
+//! The notes of the triggers of somebody else's database that nobody has taken care of yet.
 //!
 //! A trigger adds a row in the transaction of the change, and every process sees it. To take care of rows for all, a process
 //! takes them for a moment: one that dies with them leaves them to the others. They are removed only when they have been taken
@@ -97,7 +97,7 @@ pub struct Noted {
     pub is_forgotten: bool,
 }
 
-/// What a database's triggers have noted.
+/// The notes of a database's triggers.
 pub struct Inbox {
     foreign: Foreign,
     ear: Ear,
@@ -106,7 +106,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// What the triggers of `foreign` have noted.
+    /// The notes of the triggers of `foreign`.
     pub fn of(foreign: Foreign) -> Self {
         let ear = Ear::at(&foreign.0.writer);
         Self { foreign, ear, alive_at: Instant::now() }

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use super::{Foreign, ParameterType, literal, quoted, quoted_table, said};
 use crate::database::statement::{Pool, Sql};
 
-/// What the names of all that is installed begin with.
+/// The beginning of the names of all that is installed.
 const PREFIX: &str = "aside_on_";
 
 /// Letters of the resource's name in that of a trigger: PostgreSQL takes names of 63 bytes.

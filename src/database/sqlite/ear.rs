@@ -21,7 +21,7 @@ const LOOKS_AFTER_HINT: u8 = 4;
 /// The longest: what a change may go unnoticed for of which the system does not tell.
 const POLL_PAUSE: Duration = Duration::from_millis(200);
 
-/// What the names of the files end in that a commit may write to, after that of the database.
+/// The ends of the names of files that a commit may write to, after that of the database.
 const WRITTEN: [&str; 3] = ["", "-wal", "-journal"];
 
 /// A connection that is told that others have committed, and the version that it has seen.

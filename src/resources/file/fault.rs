@@ -1,4 +1,4 @@
-//! What is wrong with the file, and where.
+//! Faults of the file, and where they stand.
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -10,7 +10,7 @@ pub struct At {
     line: usize,
 }
 
-/// What is wrong with the file: one line that says where, what was read, and what it takes.
+/// A fault of the file: one line that says where, what was read, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {why}")]
 pub struct Fault {

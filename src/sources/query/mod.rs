@@ -136,7 +136,7 @@ async fn is_declared_json(column: &Found, database: &Foreign) -> bool {
     columns.iter().any(|it| it.name == *name && it.kind == ColumnKind::Json)
 }
 
-/// What the triggers of a table note for a resource.
+/// The notes that the triggers of a table make for a resource.
 ///
 /// # Errors
 /// [`Fault`]: the table or a column is not there, or its values can't be told by those of a parameter.
