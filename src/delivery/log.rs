@@ -176,7 +176,10 @@ impl Log {
                 None => self.forgotten_to(place),
             },
         };
-        self.database.changes(place, after, last).await.map(Missed::Changes)
+        let mut page = self.database.changes(place, after, last).await?;
+        // One that comes back twice is not told again because it is not recorded yet.
+        page.changes.retain(|change| !self.has_forgotten(place, change.position));
+        Ok(Missed::Changes(page))
     }
 }
 
