@@ -1,13 +1,14 @@
 //! The log of changes: heard of by each process, whatever the order in which transactions commit.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aside::database::{Database, News, Watch};
 use sqlx::{Connection, Executor, PgConnection};
 use support::{
+    aside::Aside,
     eventually,
     memcached::Memcached,
-    servers::{new_database, shared_postgres},
+    servers::{Server, new_database, shared_postgres},
 };
 
 use crate::home::{connect, serve, server};
@@ -68,12 +69,18 @@ async fn more_changes_than_can_be_told_are_all_of_them() {
     assert_eq!(heard(&mut watch).await, None);
 }
 
-#[tokio::test]
-async fn what_a_dead_writer_has_left_over_is_delivered_by_another() {
+/// A service with a new database and a memcached, which go with the first, and the database's URL.
+async fn with_memcached() -> ((Arc<Server>, Memcached), String, Aside) {
     let (server, memcached) = (shared_postgres().await, Memcached::start().await);
     let url = server.url_of(&new_database(&server, "template0").await);
     let address = memcached.address().to_string();
     let aside = serve(&url, &["--memcached", &address, "--slow-query", "0s"]).await;
+    ((server, memcached), url, aside)
+}
+
+#[tokio::test]
+async fn what_a_dead_writer_has_left_over_is_delivered_by_another() {
+    let (_servers, url, aside) = with_memcached().await;
     let old = aside.name(1).await;
     let mut other = connect(&url).await;
     // A transaction as a replica commits it before it is killed.
@@ -118,10 +125,7 @@ async fn what_is_missing_again_after_a_crash_is_delivered_again() {
 
 #[tokio::test]
 async fn what_commits_late_is_delivered_though_later_changes_were() {
-    let (server, memcached) = (shared_postgres().await, Memcached::start().await);
-    let url = server.url_of(&new_database(&server, "template0").await);
-    let address = memcached.address().to_string();
-    let aside = serve(&url, &["--memcached", &address, "--slow-query", "0s"]).await;
+    let (_servers, url, aside) = with_memcached().await;
     let old = aside.name(1).await;
     let mut other = connect(&url).await;
     let mut slow = other.begin().await.unwrap();

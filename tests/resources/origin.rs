@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use reqwest::Method;
@@ -17,7 +16,7 @@ use support::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::sleep,
+    sync::Semaphore,
 };
 
 use crate::service::{Asked, Service, answer};
@@ -200,11 +199,12 @@ async fn what_is_private_is_nobody_elses_and_what_is_short_lived_lives_shortly()
     ] {
         let count = asked.clone();
         count.store(0, Ordering::Relaxed);
+        let gate = Arc::new(Semaphore::new(0));
+        let opened = gate.clone();
         let service = Service::start(move |_, mut socket: TcpStream| {
-            let number = count.fetch_add(1, Ordering::Relaxed);
+            let (number, gate) = (count.fetch_add(1, Ordering::Relaxed), gate.clone());
             async move {
-                // So long that all have come by then.
-                sleep(Duration::from_millis(300)).await;
+                let _turn = gate.acquire().await.unwrap();
                 socket
                     .write_all(answer("200 OK", fields, &number.to_string()).as_bytes())
                     .await
@@ -214,8 +214,17 @@ async fn what_is_private_is_nobody_elses_and_what_is_short_lived_lives_shortly()
         })
         .await;
         let aside = in_front_of(&service, "", &[]).await;
-        let together =
-            futures_util::future::join_all((0..5).map(|_| aside.get("/weather/a"))).await;
+        let together = futures_util::future::join_all((0..5).map(|_| aside.get("/weather/a")));
+        let all_have_come = async {
+            eventually("a connection of each, and of this question", async || {
+                let open = aside.metrics().await;
+                let open = open.lines().find_map(|it| it.strip_prefix("aside_connections_open "));
+                (open.unwrap().parse::<u32>().unwrap() > 5).then_some(())
+            })
+            .await;
+            opened.add_permits(5);
+        };
+        let (together, ()) = futures_util::future::join(together, all_have_come).await;
         let mut bodies: Vec<_> = together.iter().map(|it| it.body.clone()).collect();
         bodies.sort();
         bodies.dedup();

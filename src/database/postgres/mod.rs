@@ -59,11 +59,13 @@ const PLANNED_ONCE: [(&str, &str); 3] =
 const CHECK_CLIENT: &str = "SELECT set_config('client_connection_check_interval', '1s', false)
     WHERE current_setting('server_version_num')::int >= 140000";
 
-/// Lets what triggers write to be found, wherever it was installed: after what this role finds by itself.
+/// Lets what triggers write to be found by a role that does not find it by itself, if there is one place for it: anybody may
+/// have a schema, and nobody's is to come before what the role finds.
 const FIND_NOTED: &str = "SELECT set_config('search_path', concat_ws(', ',
         nullif(current_setting('search_path'), ''), string_agg(quote_ident(nspname), ', ')), FALSE)
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE relname = 'aside_outdated' AND relkind = 'r'";
+    WHERE relname = 'aside_outdated' AND relkind = 'r' AND to_regclass('aside_outdated') IS NULL
+    HAVING count(*) = 1";
 
 /// The longest that `statement_timeout` takes.
 const MILLISECONDS_MAX: u128 = i32::MAX as u128;
