@@ -1,20 +1,17 @@
 """Hits from Aside and hits from nginx's memcached_pass, side by side on one memcached. README.md says how."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import report
-from load import USERS, Memcached, Service
-from processes import END_SECONDS_MAX, Failure, Processes, end, free_ports, resident_kibibytes, wait_for_port
+from load import Memcached, Service, Shape, warm
+from processes import END_SECONDS_MAX, Failure, Processes, end, free_ports, measured, resident_kibibytes, wait_for_port
 
-WARM_SECONDS_MAX = 60
 STARTS = 5
 
 # The same users, as somebody declares them who knows nothing of them.
@@ -26,69 +23,91 @@ query = "SELECT id, name, email, created_at, updated_at FROM users WHERE id = :i
 """
 
 
+# Servers of the other Aside under BESIDE=eight.
+EIGHT = 8
+
+
 @dataclass
 class Bench:
     aside_binary: str
     beside: str
     rounds: int
     seconds_each: int
+    shapes: list[Shape]
     folder: Path
     processes: Processes
 
     def run(self) -> None:
-        self.memcached_port, nginx_port, self.aside_port = free_ports(3)
         (self.folder / "aside.toml").write_text(RESOURCE)
-        started = self.processes.start_memcached(self.memcached_port)
-        wait_for_port(started, self.memcached_port)
-        memcached = Memcached(self.memcached_port, started.pid)
+        self.memcached = self.start_memcached(1)
+        self.aside_port, other_port = free_ports(2)
         aside = self.start_aside()
         wait_for_port(aside, self.aside_port)
-
-        cache = Service("Aside", f"http://127.0.0.1:{self.aside_port}", aside.pid, memcached)
-        if self.beside == "nginx":
-            nginx = self.processes.start_nginx(nginx_port, self.memcached_port)
-            wait_for_port(nginx, nginx_port)
-            other = Service("nginx", f"http://127.0.0.1:{nginx_port}", nginx.pid, memcached)
-        else:
-            other = Service("resource", cache.url, aside.pid, memcached, path="/people/")
+        cache = Service("Aside", f"http://127.0.0.1:{self.aside_port}", aside.pid, self.memcached)
+        other = self.start_other(other_port, cache)
         services = [cache, other]
-        self.warm(*services)
+        if warm(cache, self.folder) != other.all_users(self.folder)[0]:
+            raise Failure(f"Aside and {other.name} do not say the same about the same users")
         for service in services:
             service.load(seconds=1)  # Not counted: it opens the connections to memcached.
-        runs = []
-        for round_number in range(1, self.rounds + 1):
-            for service in services:
-                print(f"round {round_number} of {self.rounds}: {service.name}", file=sys.stderr)
-                runs.append(report.Run(round_number, service.name, **service.load(self.seconds_each)))
-            services.reverse()
-        resident = resident_kibibytes(aside.pid)
-        report.print_tables(runs, other.name)
-        report.print_facts(runs, other.name, resident, cache.served, self.start_times(aside))
+        runs = {shape: self.runs(shape, services) for shape in self.shapes}
+        if len(runs) > 1:
+            report.print_shapes(runs, other.name)
+            return
+        all_runs, resident = runs[self.shapes[0]], resident_kibibytes(aside.pid)
+        report.print_tables(all_runs, other.name)
+        report.print_facts(all_runs, other.name, resident, cache.served, self.start_times(aside))
 
-    def start_aside(self) -> subprocess.Popen:
+    def runs(self, shape: Shape, services: list[Service]) -> list[report.Run]:
+        """All runs of one shape, in the order in which they were made."""
+        runs = []
+        for number in range(1, self.rounds + 1):
+            for service in services:
+                text = f"{shape.keys} keys, {shape.connections} connections: round {number} of {self.rounds}"
+                print(f"{text}: {service.name}", file=sys.stderr)
+                runs.append(report.Run(number, service.name, **service.load(self.seconds_each, shape)))
+            services.reverse()
+        return runs
+
+    def start_memcached(self, count: int) -> Memcached:
+        ports = free_ports(count)
+        started = [self.processes.start_memcached(port) for port in ports]
+        for process, port in zip(started, ports, strict=True):
+            wait_for_port(process, port)
+        return Memcached(ports, [process.pid for process in started])
+
+    def start_other(self, port: int, aside: Service) -> Service:
+        """What Aside is measured beside."""
+        if self.beside == "resource":
+            return Service("resource", aside.url, aside.process, self.memcached, path="/people/")
+        url = f"http://127.0.0.1:{port}"
+        if self.beside == "eight":
+            memcached = self.start_memcached(EIGHT)
+            eight = self.start_aside("eight", port, memcached)
+            wait_for_port(eight, port)
+            service = Service("eight", url, eight.pid, memcached)
+            warm(service, self.folder)
+            return service
+        template = Path(__file__).with_name("nginx.conf")
+        nginx = self.processes.start_nginx(template, NGINX_PORT=port, MEMCACHED_PORT=self.memcached.ports[0])
+        wait_for_port(nginx, port)
+        return Service("nginx", url, nginx.pid, self.memcached)
+
+    def start_aside(
+        self, name: str = "aside", port: int | None = None, memcached: Memcached | None = None
+    ) -> subprocess.Popen:
+        port, memcached = port or self.aside_port, memcached or self.memcached
         # The entries stay fresh for the whole of the run, or hits would turn into refreshes.
-        minutes = 10 + 2 * self.rounds * self.seconds_each // 60
+        minutes = 10 + 2 * self.rounds * self.seconds_each * len(self.shapes) // 60
         return self.processes.start(
-            "aside", self.aside_binary,
-            "--listen", f"127.0.0.1:{self.aside_port}",
-            "--database", f"sqlite://{self.folder}/aside.db",
-            "--memcached", f"127.0.0.1:{self.memcached_port}",
+            name, self.aside_binary,
+            "--listen", f"127.0.0.1:{port}",
+            "--database", f"sqlite://{self.folder}/{name}.db",
+            "--memcached", ",".join(f"127.0.0.1:{port}" for port in memcached.ports),
             "--resources", f"{self.folder}/aside.toml",
             "--slow-query", "1ms",
             "--ttl", f"{minutes}m",
         )  # fmt: skip
-
-    def warm(self, aside: Service, other: Service) -> None:
-        """Asks Aside for every user until it has each from the cache, and compares what the other says about them."""
-        deadline = time.monotonic() + WARM_SECONDS_MAX
-        hits = 0
-        while hits < USERS:
-            if time.monotonic() > deadline:
-                raise Failure(f"only {hits} of {USERS} users are hits after {WARM_SECONDS_MAX} s")
-            bodies, headers = aside.all_users(self.folder)
-            hits = sum(line.strip().lower() == "x-cache: hit" for line in headers.splitlines())
-        if other.all_users(self.folder)[0] != bodies:
-            raise Failure(f"Aside and {other.name} do not say the same about the same users")
 
     def start_times(self, aside: subprocess.Popen) -> list[float]:
         """Milliseconds from the start of the program to its first answer about a user, on the existing database."""
@@ -112,27 +131,12 @@ class Bench:
             return False
 
 
-def main() -> int:
-    # An end from outside takes the same way out as an error, past the processes that were started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+def measure(folder: Path, processes: Processes) -> None:
     rounds, seconds_each = int(os.environ["ROUNDS"]), int(os.environ["SECONDS_EACH"])
-    beside = os.environ["BESIDE"]
     binary = os.path.abspath(os.environ["ASIDE_BIN"])
-    with tempfile.TemporaryDirectory(prefix="aside-bench-") as name:
-        folder = Path(name)
-        try:
-            with Processes(folder) as processes:
-                Bench(binary, beside, rounds, seconds_each, folder, processes).run()
-        except Failure as failure:
-            print(f"bench: {failure}", file=sys.stderr)
-            for log in ("aside.log", "nginx.log", "error.log", "memcached.log"):
-                for line in (folder / log).read_text().splitlines()[-5:] if (folder / log).exists() else []:
-                    print(f"  {log}: {line}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
-    return 0
+    shapes = [Shape.of(text) for text in os.environ["SHAPES"].split()]
+    Bench(binary, os.environ["BESIDE"], rounds, seconds_each, shapes, folder, processes).run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measured(measure))

@@ -1,36 +1,58 @@
-"""Asking the two services: by curl for what they say, and by wrk for how fast."""
+"""Asking the services: by curl for what they say, and by wrk for how fast."""
 
 import json
 import socket
 import subprocess
+import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from processes import Failure, cpu_seconds, with_children
 
-USERS = 1000  # As in users.lua.
-CONNECTIONS = 64
+USERS = 1000
 THREADS = 2
+WARM_SECONDS_MAX = 60
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A load: so many keys, asked for over so many connections."""
+
+    keys: int = USERS
+    connections: int = 64
+
+    @classmethod
+    def of(cls, text: str) -> "Shape":
+        keys, connections = (int(number) for number in text.split("x"))
+        if not (1 <= keys <= USERS and connections >= 1):
+            raise ValueError(text)
+        return cls(keys, connections)
 
 
 @dataclass
 class Memcached:
-    """The one server that both services ask."""
+    """The servers that a service asks: mostly one."""
 
-    port: int
-    process: int
+    ports: list[int]
+    processes: list[int]
 
-    def statistics(self) -> dict[str, int]:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            connection.sendall(b"stats\r\nquit\r\n")
-            lines = connection.makefile("r", newline="\r\n").read().splitlines()
-        fields = (line.split(" ", 2) for line in lines if line.startswith("STAT "))
-        return {name: int(value) for _, name, value in fields if value.isdigit()}
+    def statistics(self) -> Counter[str]:
+        """What they count, in sum."""
+        return sum((statistics_at(port) for port in self.ports), Counter())
+
+
+def statistics_at(port: int) -> Counter[str]:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"stats\r\nquit\r\n")
+        lines = connection.makefile("r", newline="\r\n").read().splitlines()
+    fields = (line.split(" ", 2) for line in lines if line.startswith("STAT "))
+    return Counter({name: int(value) for _, name, value in fields if value.isdigit()})
 
 
 @dataclass
 class Service:
-    """One of the two that are measured; `process` is the first of its processes."""
+    """One of those that are measured; `process` is the first of its processes."""
 
     name: str
     url: str
@@ -48,15 +70,17 @@ class Service:
             raise Failure(f"{self.name}: {answer.stderr.decode().strip()}")
         return answer.stdout, headers.read_text()
 
-    def load(self, seconds: int) -> dict:
+    def load(self, seconds: int, shape: Shape = Shape()) -> dict:
         """One run of wrk, with what it cost the service and memcached. A run with any error in it is a failure."""
         processes = with_children(self.process)
         statistics = self.memcached.statistics()
-        memcached, server = cpu_seconds([self.memcached.process]), cpu_seconds(processes)
-        counts = self.wrk(seconds)
-        memcached, server = cpu_seconds([self.memcached.process]) - memcached, cpu_seconds(processes) - server
-        moved = {name: value - statistics.get(name, 0) for name, value in self.memcached.statistics().items()}
-        requests, misses = counts["requests"], moved["get_misses"]
+        memcached, server = cpu_seconds(self.memcached.processes), cpu_seconds(processes)
+        counts = self.wrk(seconds, shape)
+        memcached, server = cpu_seconds(self.memcached.processes) - memcached, cpu_seconds(processes) - server
+        moved = Counter(self.memcached.statistics())
+        moved.subtract(statistics)
+        # A new connection of Aside's asks for a key that is never there; so may be that of the statistics.
+        requests, misses = counts["requests"], max(0, moved["get_misses"] - moved["total_connections"])
         if counts["not_2xx"] or counts["socket_errors"] or misses or not requests:
             raise Failure(f"{self.name}: a run with errors does not count: {counts}, {misses} misses in memcached")
         self.served += requests
@@ -70,11 +94,24 @@ class Service:
             "lookups": moved["cmd_get"],
         }
 
-    def wrk(self, seconds: int) -> dict:
+    def wrk(self, seconds: int, shape: Shape) -> dict:
         """What users.lua says at the end of the run."""
-        script = str(Path(__file__).with_name("users.lua"))
-        command = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, self.url, "--", self.path]
+        script, threads = str(Path(__file__).with_name("users.lua")), min(THREADS, shape.connections)
+        command = ["wrk", f"-t{threads}", f"-c{shape.connections}", f"-d{seconds}s", "-s", script, self.url]
+        command += ["--", self.path, str(shape.keys)]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode != 0 or not answer.stdout:
             raise Failure(f"wrk: {answer.stderr.strip()}")
         return json.loads(answer.stdout.splitlines()[-1])
+
+
+def warm(aside: Service, folder: Path) -> bytes:
+    """Asks Aside for every user until it has each from the cache. What it says about them, one after the other."""
+    deadline = time.monotonic() + WARM_SECONDS_MAX
+    hits = 0
+    while hits < USERS:
+        if time.monotonic() > deadline:
+            raise Failure(f"only {hits} of {USERS} users are hits after {WARM_SECONDS_MAX} s")
+        bodies, headers = aside.all_users(folder)
+        hits = sum(line.strip().lower() == "x-cache: hit" for line in headers.splitlines())
+    return bodies

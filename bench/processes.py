@@ -2,9 +2,13 @@
 
 import os
 import pwd
+import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 START_SECONDS_MAX = 30
@@ -47,11 +51,41 @@ class Processes:
             command.append("--user=" + ("memcache" if "memcache" in users else "nobody"))
         return self.start("memcached", *command)
 
-    def start_nginx(self, port: int, memcached_port: int) -> subprocess.Popen:
-        text = Path(__file__).with_name("nginx.conf").read_text()
-        text = text.replace("NGINX_PORT", str(port)).replace("MEMCACHED_PORT", str(memcached_port))
-        (self.folder / "nginx.conf").write_text(text)
-        return self.start("nginx", "nginx", "-p", str(self.folder), "-c", "nginx.conf", "-e", "error.log")
+    def start_nginx(self, template: Path, **ports: int) -> subprocess.Popen:
+        folder = self.folder / template.stem
+        configuration = fill_in(template, folder, **ports)
+        return self.start(template.stem, "nginx", "-p", str(folder), "-c", str(configuration), "-e", "error.log")
+
+
+def measured(measure: Callable[[Path, Processes], None]) -> int:
+    """Measures in a temporary folder, ends what was started whatever happens, and says what failed. The exit status."""
+    # An end from outside takes the same way out as an error, past the processes that were started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with tempfile.TemporaryDirectory(prefix="aside-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # Workers of an nginx that root has started are somebody else, and keep files in it.
+        try:
+            with Processes(folder) as processes:
+                measure(folder, processes)
+        except Failure as failure:
+            print(f"bench: {failure}", file=sys.stderr)
+            for log in sorted(folder.rglob("*.log")):
+                for line in log.read_text(errors="replace").splitlines()[-5:]:
+                    print(f"  {log.relative_to(folder)}: {line}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+    return 0
+
+
+def fill_in(template: Path, folder: Path, **ports: int) -> Path:
+    """A copy of a configuration in a folder of its own, with a port in the place of each of their names."""
+    text = template.read_text()
+    for name, port in ports.items():
+        text = text.replace(name, str(port))
+    folder.mkdir()
+    (folder / template.name).write_text(text)
+    return folder / template.name
 
 
 def end(process: subprocess.Popen) -> None:
@@ -105,8 +139,14 @@ def with_children(parent: int) -> list[int]:
 
 def cpu_seconds(processes: list[int]) -> float:
     """The time that all threads of the processes have been on a core so far, in user code and in the kernel."""
-    fields = [status_fields(process) for process in processes]
-    return sum(int(user) + int(system) for user, system in (line[11:13] for line in fields)) / TICKS_PER_SECOND
+    ticks = 0
+    for process in processes:
+        try:
+            user, system = status_fields(process)[11:13]
+        except FileNotFoundError:
+            continue  # It has ended, as one of nginx's does after a minute.
+        ticks += int(user) + int(system)
+    return ticks / TICKS_PER_SECOND
 
 
 def resident_kibibytes(process: int) -> int:

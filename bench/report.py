@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from statistics import median
 
+from load import Shape
+
 
 @dataclass
 class Run:
@@ -42,6 +44,19 @@ def print_tables(runs: list[Run], beside: str) -> None:
         ratios.append([getattr(pair["Aside"], f) / getattr(pair[beside], f) for f in FIGURES[:4]])
         print_ratios(str(number), ratios[-1])
     print_ratios("**median**", [median(column) for column in zip(*ratios, strict=True)])
+
+
+def print_shapes(runs: dict[Shape, list[Run]], beside: str) -> None:
+    """The medians of each shape, and of the ratios within its rounds."""
+    print(f"| keys | connections | CPU, µs: Aside | {beside} | CPU, Aside ÷ {beside} | requests/s | p50 | p99 |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for shape, of_shape in runs.items():
+        both = [[run for run in of_shape if run.service == service] for service in ("Aside", beside)]
+        pairs = [sorted(runs, key=lambda run: run.round_number) for runs in both]
+        cpu = [median(run.cpu_us for run in runs) for runs in both]
+        order = ["cpu_us", "requests_per_second", "p50_ms", "p99_ms"]
+        ratio = [median(getattr(a, f) / getattr(b, f) for a, b in zip(*pairs, strict=True)) for f in order]
+        print(f"| {shape.keys:,} | {shape.connections} | " + " | ".join(f"{it:.2f}" for it in [*cpu, *ratio]) + " |")
 
 
 def print_row(first: str, service: str, figures: list[float]) -> None:

@@ -1,5 +1,6 @@
--- Asks for the warm users in turn, under the path that is given, each thread from a place of its own, and reports the run as one line of JSON.
-local USERS = 1000
+-- Asks for so many of the warm users in turn as is given, under the path that is given, each thread from a place of its own, and
+-- reports the run as one line of JSON.
+local users
 
 local threads = 0
 function setup(thread)
@@ -9,7 +10,8 @@ end
 
 local requests, asked = {}, 0
 function init(arguments)
-   for id = 1, USERS do
+   users = tonumber(arguments[2])
+   for id = 1, users do
       requests[id] = wrk.format("GET", arguments[1] .. id)
    end
    asked = first
@@ -17,7 +19,7 @@ end
 
 function request()
    asked = asked + 1
-   return requests[asked % USERS + 1]
+   return requests[asked % users + 1]
 end
 
 function done(summary, latency)

@@ -34,6 +34,7 @@ pub mod cache;
 pub mod memcached;
 
 pub mod config;
+pub mod cores;
 pub mod escape;
 pub mod metrics;
 pub mod telemetry;

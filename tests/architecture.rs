@@ -21,6 +21,7 @@ const ROOMS: &[&str] = &[
     "cache",
     "telemetry",
     "config",
+    "cores",
     "metrics",
     "escape",
 ];
@@ -44,6 +45,7 @@ const NEVER_SAYS: &[(&str, &[&str])] = &[
     ("cache", &["axum", "sqlx", "async_memcached", "User", "crate::config"]),
     ("telemetry", &[]),
     ("config", &["crate::"]),
+    ("cores", &["crate::"]),
     ("metrics", &["crate::"]),
     ("escape", &["crate::"]),
 ];

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::future::pending;
 use std::time::Duration;
 
+use aside::cores::Cores;
 use aside::edge::{EdgeCounters, Limits, serve};
 use axum::Router;
 use axum::routing::get;
@@ -31,8 +32,8 @@ async fn without_descriptors_the_edge_neither_spins_nor_stops_and_serves_again_w
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/", get(|| async { "here" }));
     let counters = EdgeCounters::default();
-    let served =
-        tokio::spawn(serve(listener, router, Limits::default(), counters.clone(), pending()));
+    let (limits, counted) = (Limits::default(), counters.clone());
+    let served = tokio::spawn(serve(Cores::here(), listener, router, limits, counted, pending()));
     assert!(RawClient::exchange(address, REQUEST).await.ends_with("here"));
 
     // All but one descriptor are taken; the client's own socket takes that one, and leaves none to the server's.

@@ -15,8 +15,8 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use tokio::time::timeout;
+use tower::service_fn;
 
 pub use self::{
     configured::{Configured, declared},
@@ -26,8 +26,9 @@ pub use self::{
 use crate::{
     cache::InFlight,
     config::{Secret, Settings},
+    cores::Cores,
     edge::{self, Host},
-    http::{self, Access, Context, Origins},
+    http::{self, Access, Context, Front, Origins},
     jobs::Worker,
     memcached::Memcached,
     metrics::{EdgeCounters, Metrics},
@@ -42,7 +43,8 @@ const JOB_GRACE: Duration = Duration::from_secs(5);
 
 /// The service, ready to be served.
 pub struct App {
-    router: Router,
+    cores: Cores,
+    front: Arc<Front>,
     limits: edge::Limits,
     connections: EdgeCounters,
     draining: Arc<AtomicBool>,
@@ -57,6 +59,9 @@ pub enum StartError {
     /// A setting that is no use, or two that do not go together.
     #[error("{0}")]
     Setting(String),
+    /// No threads.
+    #[error("the threads that serve can't be started: {0}")]
+    Cores(io::Error),
     /// The database can't be opened.
     #[error(transparent)]
     Database(#[from] crate::database::OpenError),
@@ -87,7 +92,8 @@ impl App {
         let origins = origins(&settings.cors_origin)?;
         let queue = queue(&settings.queue.address, &settings.stacks.database)?;
         let metrics = Metrics::default();
-        let stacks = Stacks::open(&settings.stacks, &metrics).await?;
+        let cores = Cores::start().map_err(StartError::Cores)?;
+        let stacks = Stacks::open(&settings.stacks, &metrics, &cores).await?;
         let Stacks { resources, database, delivery, servers, memory, in_flight, relays } = stacks;
         let memcached = servers.as_ref().map(|(memcached, _)| memcached.clone());
         for relay in relays {
@@ -114,12 +120,12 @@ impl App {
             metrics,
             draining: draining.clone(),
         };
-        let router = http::router(context, origins);
+        let front = Arc::new(http::front(context, origins));
         let limits = edge::Limits {
             connections_per_address: settings.connections_per_address,
             ..edge::Limits::default()
         };
-        Ok(Self { router, limits, connections, draining, worker, in_flight, memcached })
+        Ok(Self { cores, front, limits, connections, draining, worker, in_flight, memcached })
     }
 
     /// Serves on `listener` until `stop` is ready, with the grace that requests in flight have then.
@@ -131,7 +137,13 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = Duration>,
     ) -> io::Result<()> {
-        let served = edge::serve(listener, self.router, self.limits, self.connections, stop).await;
+        let front = self.front;
+        let service = service_fn(move |request| {
+            let answer = front.clone().answer(request);
+            async move { Ok(answer.await) }
+        });
+        let served =
+            edge::serve(self.cores, listener, service, self.limits, self.connections, stop).await;
         if let Some(mut worker) = self.worker {
             let _ = timeout(JOB_GRACE, worker.ended()).await;
         }
@@ -142,7 +154,10 @@ impl App {
     /// refreshes. Cut off, each would leave its lease taken, and other replicas' callers waiting for it.
     pub fn settled(&self) -> impl Future<Output = ()> + use<> {
         let (in_flight, memcached) = (self.in_flight.clone(), self.memcached.clone());
+        let cores = self.cores.clone();
         async move {
+            // What is waited for is on them.
+            let _cores = cores;
             // Without a server, what they would store ends with the process.
             if let Some(memcached) = memcached {
                 in_flight.landed().await;

@@ -6,6 +6,7 @@ use super::{Configured, StartError, declared};
 use crate::{
     cache::{Fallback, Form, InFlight, Memory, Origin, Policy, Servers, forget, stack_counted},
     config::StackSettings,
+    cores::Cores,
     database::Database,
     delivery::{Delivery, Log, Relay},
     memcached::{Address, Inspector, Memcached},
@@ -63,7 +64,11 @@ impl Stacks {
     ///
     /// # Errors
     /// [`StartError`]; its text is one line that names the setting or the path.
-    pub async fn open(settings: &StackSettings, metrics: &Metrics) -> Result<Self, StartError> {
+    pub async fn open(
+        settings: &StackSettings,
+        metrics: &Metrics,
+        cores: &Cores,
+    ) -> Result<Self, StartError> {
         let policy = policy(settings)?;
         let declared = declared(settings.resources.as_deref(), &policy)?;
         warn_of_slow_queries(settings);
@@ -98,7 +103,7 @@ impl Stacks {
         let in_flight = InFlight::default();
         let timeout = settings.servers.memcached_timeout;
         let memcached = (!servers.is_empty())
-            .then(|| Memcached::start(&servers, timeout, metrics, Some(log.clone())));
+            .then(|| Memcached::start(cores, &servers, timeout, metrics, Some(log.clone())));
         if let Some(memcached) = &memcached {
             memcached.known().await;
         }

@@ -10,7 +10,10 @@ use tokio::{
 use tower::{Layer, service_fn};
 
 use super::{Found, LoadEnd, LoadError, Policy, Source, load::Loads, pace::Pace};
-use crate::metrics::{CacheMetrics, LoadResult};
+use crate::{
+    cores,
+    metrics::{CacheMetrics, LoadResult},
+};
 
 /// Bounds the loads of a source. See the module's first line.
 pub(super) struct BulkheadLayer(Arc<Room>);
@@ -83,7 +86,7 @@ impl Room {
         // The load is a task of its own and takes the permit along: a caller may leave, and a
         // source that overruns its deadline still occupies it until it has really stopped.
         let pace = self.pace.clone();
-        let load = tokio::spawn(async move {
+        let load = cores::spawn(async move {
             let running_since = Instant::now();
             let result = source.load(id, deadline).await;
             pace.observe(running_since.elapsed());

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use crate::{
     app,
     config::ServerSettings,
+    cores::Cores,
     escape::Escaped,
     memcached::{Inspector, Memcached},
     metrics::Metrics,
@@ -71,6 +72,7 @@ pub(super) fn inspector(settings: &ServerSettings) -> Result<Inspector> {
 pub(super) async fn connect(inspector: &Inspector) -> Memcached {
     // A command has the time of a question: its connection is made while it waits.
     let memcached = Memcached::start(
+        &Cores::here(),
         inspector.servers(),
         inspector.question_timeout(),
         &Metrics::default(),

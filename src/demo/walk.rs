@@ -183,12 +183,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::{cores::Cores, metrics::Metrics};
 
     impl Walk {
         /// A walk that is told to nobody.
         pub(in crate::demo) fn untold(interrupt: Interrupt) -> Self {
-            let nowhere = Memcached::start(&[], Duration::ZERO, &Metrics::default(), None);
+            let nowhere =
+                Memcached::start(&Cores::here(), &[], Duration::ZERO, &Metrics::default(), None);
             Self::new(nowhere, Box::new(io::sink()), interrupt)
         }
     }

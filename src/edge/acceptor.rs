@@ -2,14 +2,18 @@
 
 use std::{
     io::{self, Read, Write},
-    net::Shutdown,
+    net::{self, Shutdown},
     sync::Arc,
 };
 
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::TcpStream;
 
-use super::{connections::Connections, limits::Limits, refusal::Refusal, stream::EdgeStream};
+use super::{
+    connections::{Connections, OpenConnection},
+    limits::Limits,
+    refusal::Refusal,
+};
 
 /// Bytes of a refused request that are read before the connection is closed. A socket that is closed with unread bytes
 /// sends a reset, which may overtake the 503; a request that is larger than this risks that.
@@ -25,11 +29,11 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// A stream over `socket`.
+    /// The socket, ready for the core that serves it, and its place among those that are open.
     ///
     /// # Errors
     /// If there are too many connections, which the client has been told then, or if it has left.
-    pub(super) fn let_in(&self, socket: TcpStream) -> io::Result<EdgeStream> {
+    pub(super) fn let_in(&self, socket: TcpStream) -> io::Result<(net::TcpStream, OpenConnection)> {
         // A client that has left already has no address, and fails here.
         let address = socket.peer_addr()?.ip();
         let Some(open) = self.connections.admit(address) else {
@@ -41,7 +45,7 @@ impl Acceptor {
         // a client takes nothing and its kernel says so.
         let deadline_ms = u32::try_from(self.limits.write_deadline.as_millis());
         set_tcp_user_timeout(&socket, deadline_ms.unwrap_or(u32::MAX))?;
-        Ok(EdgeStream::new(socket, &self.limits, open))
+        Ok((socket.into_std()?, open))
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use axum::{
-    BoxError, Router,
-    body::{Bytes, HttpBody},
+    BoxError,
+    body::{Body, Bytes, HttpBody},
     http::Request,
     response::Response,
 };
@@ -19,16 +19,17 @@ use tower_http::timeout::{DeadlineBody, TimeoutError};
 
 use super::{limits::Limits, refusal::Refusal};
 
-/// Lets `router` answer `request`, whose body is bounded. A request without a body passes untouched.
+/// Lets `service` answer `request`, whose body is bounded. A request without a body passes untouched.
 ///
 /// However the handler takes a body that failed, the answer is a problem that says why: 413 past the size, 408 past the
 /// deadline, 400 when it broke off or was framed badly. The rest of such a body is not read; the connection is closed.
-pub(super) fn answer<B>(
-    mut router: Router,
+pub(super) fn answer<S, B>(
+    mut service: S,
     limits: &Limits,
     request: Request<B>,
-) -> impl Future<Output = Result<Response, Infallible>> + use<B>
+) -> impl Future<Output = Result<Response, Infallible>> + use<S, B>
 where
+    S: Service<Request<Body>, Response = Response, Error = Infallible>,
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     // Answering before the body is asked for also spares a client that sent `Expect: 100-continue` from sending it.
@@ -37,15 +38,16 @@ where
     }
     let mut failure = None;
     let answer = if request.body().is_end_stream() {
-        router.call(request)
+        service.call(request.map(|_| Body::empty()))
     } else {
         let seen = Arc::clone(failure.insert(Arc::new(OnceLock::new())));
-        router.call(request.map(|body| {
+        service.call(request.map(|body| {
             let body = Limited::new(body, limits.body_bytes_max);
-            DeadlineBody::new(limits.body_deadline, body).map_err(move |error| {
+            let body = DeadlineBody::new(limits.body_deadline, body).map_err(move |error| {
                 seen.get_or_init(|| refusal(&error));
                 error
-            })
+            });
+            Body::new(body)
         }))
     };
     Either::Right(answer.map_ok(move |answer| {

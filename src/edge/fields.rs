@@ -25,6 +25,8 @@ pub(super) struct Head {
     request_line_seen: bool,
     must_name_host: bool,
     host_seen: bool,
+    /// The field `Host` as the connection had it last, which is mostly how it has it always.
+    known_host: Vec<u8>,
     length: Option<u64>,
     chunked: bool,
 }
@@ -38,7 +40,9 @@ impl Head {
     pub(super) fn take_line(&mut self, line: &[u8]) -> Result<Option<Part>, Refusal> {
         if self.request_line_seen {
             if line.is_empty() {
-                return mem::take(self).next_part().map(Some);
+                let known_host = mem::take(&mut self.known_host);
+                let head = mem::replace(self, Self { known_host, ..Self::default() });
+                return head.next_part().map(Some);
             }
             self.take_field(line)?;
         } else if !line.is_empty() {
@@ -57,8 +61,12 @@ impl Head {
         match line[0].to_ascii_lowercase() {
             b'h' => match value(line, b"host") {
                 Some(_) if self.host_seen => return Err(Refusal::HostRepeated),
+                Some(host) if host == self.known_host => self.host_seen = true,
                 Some(host) if !is_valid_field(host) => return Err(Refusal::HostInvalid),
-                Some(_) => self.host_seen = true,
+                Some(host) => {
+                    self.host_seen = true;
+                    self.known_host = host.to_vec();
+                }
                 None => {}
             },
             b'c' => match value(line, b"content-length") {

@@ -17,25 +17,27 @@ mod problem;
 mod refusal;
 mod stream;
 
-use std::{future::Future, io, net::TcpListener, pin::pin, time::Duration};
-
-use axum::Router;
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+use std::{
+    convert::Infallible, future::Future, io, net::TcpListener, pin::pin, sync::Arc, time::Duration,
 };
+
+use axum::{body::Body, extract::Request, response::Response};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::{
+    net::TcpStream,
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tower::Service;
 
 pub(crate) use self::problem::{NO_STORE, details, problems};
-use self::{acceptor::Acceptor, connections::Connections};
+use self::{acceptor::Acceptor, connections::Connections, stream::EdgeStream};
 pub use self::{
     host::Host,
     limits::{Limits, raise_open_files},
 };
+use crate::cores::Cores;
 pub use crate::metrics::EdgeCounters;
 
 /// hyper's smallest read buffer, in bytes; it panics when it is given less.
@@ -44,7 +46,7 @@ const READ_BUFFER_BYTES_MIN: usize = 8 * 1024;
 /// Pause after a connection could not be accepted, for want of file descriptors for one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `router` to the connections of `listener` until `stop` is ready, with the grace that is left then: the listener
+/// Serves `service` to the connections of `listener`, each on one of the `cores`, until `stop` is ready, with the grace that is left then: the listener
 /// and the idle connections are closed, requests in flight finish, and what has not ended after the grace is cut.
 ///
 /// `counters` is written while serving, and may be read.
@@ -52,18 +54,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// Fails when the listener cannot be given to the runtime. An error on one connection ends only that connection; when
 /// no connection can be accepted (no file descriptors, for one), it tries again every 50 ms.
-pub async fn serve(
+pub async fn serve<S>(
+    cores: Cores,
     listener: TcpListener,
-    router: Router,
+    service: S,
     limits: Limits,
     counters: EdgeCounters,
     stop: impl Future<Output = Duration>,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+{
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let acceptor = Acceptor { limits, connections: Connections::new(&limits, counters) };
-    let service = service_fn(move |request| body_limits::answer(router.clone(), &limits, request));
+    let service = service_fn(move |request| body_limits::answer(service.clone(), &limits, request));
     let http = http(&limits);
+    let cores: Vec<_> = cores.handles().iter().map(|core| (core, Arc::new(()))).collect();
     // Each connection is a task; the tasks that are left are cut when this is dropped.
     let mut open = JoinSet::new();
     let graceful = GracefulShutdown::new();
@@ -75,9 +85,19 @@ pub async fn serve(
             Some(_) = open.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Err(_) => sleep(ACCEPT_PAUSE).await,
-                Ok((socket, _)) => if let Ok(stream) = acceptor.let_in(socket) {
-                    let connection = http.serve_connection(TokioIo::new(stream), service.clone());
-                    open.spawn(graceful.watch(connection));
+                Ok((socket, _)) => if let Ok((socket, place)) = acceptor.let_in(socket)
+                    // The core that has the fewest.
+                    && let Some((core, count)) = cores.iter().min_by_key(|(_, count)| Arc::strong_count(count))
+                {
+                    let (http, service) = (http.clone(), service.clone());
+                    let (watcher, counted) = (graceful.watcher(), count.clone());
+                    open.spawn_on(async move {
+                        let _counted = counted;
+                        let stream = EdgeStream::new(TcpStream::from_std(socket)?, &limits, place);
+                        let connection = http.serve_connection(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection).await;
+                        Ok::<_, io::Error>(())
+                    }, core);
                 }
             },
         }
@@ -90,11 +110,8 @@ pub async fn serve(
 
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
-    // hyper's timer runs from one answer to the end of the next head; that of the head alone is the stream's.
-    http.timer(TokioTimer::new())
-        // A client that has no more to ask may close its side before it is answered. The stream sees one that is gone.
-        .half_close(true)
-        .header_read_timeout(limits.idle_deadline)
+    // A client that has no more to ask may close its side before it is answered. The stream sees one that is gone.
+    http.half_close(true)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.head_bytes_max.max(READ_BUFFER_BYTES_MIN));
     http

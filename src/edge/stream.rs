@@ -10,7 +10,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep},
 };
 use tokio_io_timeout::TimeoutWriter;
 
@@ -40,9 +40,13 @@ pub(super) struct EdgeStream {
     guard: HeadGuard,
     head_deadline: Duration,
     /// Runs while a read waits for the rest of a head, which hardly ever comes in two pieces, or for the first head.
-    /// hyper has one timer for a head and for an idle connection.
     head_clock: Option<Pin<Box<Sleep>>>,
     has_begun: bool,
+    idle_deadline: Duration,
+    idle_since: Instant,
+    /// Fires at the idle deadline or before it; then it is set anew. hyper's own timer, which is one for a head and for an
+    /// idle connection, is made and cancelled for each request.
+    idle_clock: Pin<Box<Sleep>>,
     refused: Option<Refused>,
     /// The rest of an answer that is written in place of hyper's own.
     replacement: Vec<u8>,
@@ -61,6 +65,9 @@ impl EdgeStream {
             head_deadline: limits.head_deadline,
             head_clock: None,
             has_begun: false,
+            idle_deadline: limits.idle_deadline,
+            idle_since: Instant::now(),
+            idle_clock: Box::pin(sleep(limits.idle_deadline)),
             refused: None,
             replacement: Vec::new(),
             must_linger: false,
@@ -69,15 +76,24 @@ impl EdgeStream {
         }
     }
 
-    /// Nothing has come. That is an error if a head is late: one that has begun, or the first of the connection,
-    /// after which hyper's own timer bounds how long it may be idle.
-    fn poll_head_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.has_begun && !self.guard.is_in_head() {
+    /// Nothing has come. That is an error if a head is late: one that has begun, or the first of the connection; or if
+    /// it has been idle for too long since its last answer. A body has a deadline of its own.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.has_begun || self.guard.is_in_head() {
+            let deadline = self.head_deadline;
+            let clock = self.head_clock.get_or_insert_with(|| Box::pin(sleep(deadline)));
+            ready!(clock.as_mut().poll(context));
+        } else if self.guard.is_between_requests() {
+            let deadline = self.idle_since + self.idle_deadline;
+            ready!(self.idle_clock.as_mut().poll(context));
+            while Instant::now() < deadline {
+                self.idle_clock.as_mut().reset(deadline);
+                ready!(self.idle_clock.as_mut().poll(context));
+            }
+        } else {
             return Poll::Pending;
         }
-        let deadline = self.head_deadline;
-        let clock = self.head_clock.get_or_insert_with(|| Box::pin(sleep(deadline)));
-        clock.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// True if the client is gone. hyper, which lets clients close their side, does not look while it waits for a
@@ -121,7 +137,7 @@ impl AsyncRead for EdgeStream {
         let kept_bytes = buffer.filled().len();
         if this.refused.is_none() {
             let Poll::Ready(read) = this.socket.as_mut().poll_read(context, buffer) else {
-                return this.poll_head_deadline(context);
+                return this.poll_late(context);
             };
             read?;
             match this.guard.inspect(&buffer.filled()[kept_bytes..]) {
@@ -167,7 +183,10 @@ impl AsyncWrite for EdgeStream {
         let first = slices.first().map_or(&[][..], |first| first);
         match ready!(this.poll_replacement(context, first))? {
             Some(written) => Poll::Ready(Ok(written)),
-            None => this.socket.as_mut().poll_write_vectored(context, slices),
+            None => {
+                this.idle_since = Instant::now();
+                this.socket.as_mut().poll_write_vectored(context, slices)
+            }
         }
     }
 

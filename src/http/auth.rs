@@ -3,15 +3,12 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    body::Body,
     extract::{Request, State},
     http::{HeaderValue, header::HOST},
     middleware::Next,
-    response::{IntoResponse, Response},
 };
 use headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use subtle::ConstantTimeEq;
-use tower_http::validate_request::ValidateRequest;
 
 use super::{Result, Shared, problem::Problem};
 use crate::edge::Host;
@@ -20,9 +17,14 @@ use crate::edge::Host;
 #[derive(Clone)]
 pub enum Access {
     /// Anybody on this machine, which alone can reach the service: no token is set. Each request, reads as well, must
-    /// name this machine as its host, or one of these: a web page whose own name was pointed at a loopback address
+    /// name this machine as its host, or be called so: a web page whose own name was pointed at a loopback address
     /// ("DNS rebinding") has a browser on this machine, too.
-    Open(Arc<[Host]>),
+    Open {
+        /// The address on which the service is.
+        listen: Arc<str>,
+        /// What else it is called.
+        hosts: Arc<[Host]>,
+    },
     /// Nobody: no token is set, and other machines can reach the service.
     Closed,
     /// A caller that knows the token.
@@ -35,7 +37,9 @@ impl Access {
     pub fn new(token: Option<&str>, listen: SocketAddr, hosts: &[Host]) -> Self {
         match token {
             Some(token) => Self::Token(token.into()),
-            None if listen.ip().is_loopback() => Self::Open(hosts.into()),
+            None if listen.ip().is_loopback() => {
+                Self::Open { listen: listen.to_string().into(), hosts: hosts.into() }
+            }
             None => Self::Closed,
         }
     }
@@ -45,10 +49,29 @@ impl Access {
         matches!(self, Self::Closed)
     }
 
+    /// Refuses a request for a host that is not this machine's, where that matters, before its route is known.
+    ///
+    /// The host is that of an absolute target, else that of the field (RFC 9112 §3.2.2). A request without any, as
+    /// HTTP/1.0 allows, comes from no browser.
+    pub(super) fn may_ask(&self, request: &Request) -> Result<()> {
+        let Self::Open { listen, hosts } = self else { return Ok(()) };
+        let field = request.headers().get(HOST).map(HeaderValue::as_bytes);
+        let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+        let Some(authority) = authority.or(field) else { return Ok(()) };
+        // Most name the very address.
+        if authority == listen.as_bytes() {
+            return Ok(());
+        }
+        match Host::parse(authority) {
+            Some(host) if host.is_this_machine() || hosts.contains(&host) => Ok(()),
+            _ => Err(Problem::ForeignHost),
+        }
+    }
+
     fn check(&self, request: &Request) -> Result<()> {
         match self {
             // Its host is checked with that of every other request.
-            Self::Open(_) => Ok(()),
+            Self::Open { .. } => Ok(()),
             Self::Closed => Err(Problem::Closed),
             Self::Token(token) => {
                 let given = request.headers().typed_get::<Authorization<Bearer>>();
@@ -57,25 +80,6 @@ impl Access {
                 let is_right = bool::from(given.as_bytes().ct_eq(token.as_bytes()));
                 if is_right { Ok(()) } else { Err(Problem::Unauthorized) }
             }
-        }
-    }
-}
-
-impl ValidateRequest<Body> for Access {
-    type ResponseBody = Body;
-
-    /// Refuses a request for a host that is not this machine's, where that matters, before its route is known.
-    ///
-    /// The host is that of an absolute target, else that of the field (RFC 9112 §3.2.2). A request without any, as
-    /// HTTP/1.0 allows, comes from no browser.
-    fn validate(&mut self, request: &mut Request) -> Result<(), Response> {
-        let Self::Open(hosts) = self else { return Ok(()) };
-        let field = request.headers().get(HOST).map(HeaderValue::as_bytes);
-        let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-        let Some(authority) = authority.or(field) else { return Ok(()) };
-        match Host::parse(authority) {
-            Some(host) if host.is_this_machine() || hosts.contains(&host) => Ok(()),
-            _ => Err(Problem::ForeignHost.into_response()),
         }
     }
 }

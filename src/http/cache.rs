@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{Result, Shared, headers::of_write, problem::Problem};
 use crate::{
     cache::{Key, Source},
+    cores,
     operator::Unfinished,
     resources::{Arguments, Resource},
 };
@@ -59,7 +60,7 @@ fn key(resource: &Resource, uri: &Uri) -> Result<(Arguments, Key)> {
 ///
 /// Sessions and the items of other programs stay.
 pub(super) async fn forget_all(State(context): Shared) -> Result<Json<Forgotten>> {
-    match tokio::spawn(context.operator.clone().forget_all()).await {
+    match cores::spawn(context.operator.clone().forget_all()).await {
         Ok(Ok(forgotten)) => Ok(Json(Forgotten { forgotten })),
         Ok(Err(Unfinished { forgotten })) => Err(Problem::NotAllForgotten(forgotten)),
         Err(_) => Err(Problem::Internal),

@@ -10,27 +10,27 @@ mod jobs;
 mod openapi;
 mod preconditions;
 mod problem;
+mod reads;
 mod service;
 mod sessions;
 mod users;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use axum::{
     Extension, Router,
-    extract::State,
-    http::{HeaderName, HeaderValue, StatusCode, header::CACHE_CONTROL},
+    extract::{Request, State},
+    http::{HeaderName, StatusCode, header::CACHE_CONTROL},
     middleware,
-    response::Response,
+    response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
-use tower::util::option_layer;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    compression::{CompressionLayer, predicate::SizeAbove},
-    set_header::SetResponseHeaderLayer,
-    validate_request::ValidateRequestHeaderLayer,
-};
+use futures_util::FutureExt;
+use tower::{Service, util::option_layer};
+use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
 pub use self::{auth::Access, cors::Origins};
 use self::{openapi::Document, problem::Problem};
@@ -79,9 +79,8 @@ const FOR_A_DAY: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "max-age=86400")];
 const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
 
 /// All routes, each error of theirs as `application/problem+json`. Pages of `origins` may read the answers.
-pub fn router(context: Context, origins: Option<Origins>) -> Router {
+pub fn front(context: Context, origins: Option<Origins>) -> Front {
     let context = Arc::new(context);
-    let access = context.access.clone();
     let document = Document::new(&context.resources);
     let protected = Router::new()
         .route("/users", post(users::create))
@@ -90,7 +89,7 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .route("/jobs", get(jobs::show))
         .route("/jobs/warm-ups", post(jobs::warm_up))
         .merge(controls(&context.resources))
-        .merge(reads(&context.resources, true))
+        .merge(reads::routes(&context.resources, true))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
     // No entry is compressed: a hit is sent as it is stored. Nor is an answer with a secret of its reader's in it.
     let about_itself = Router::new()
@@ -98,7 +97,11 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .route("/stats", get(service::stats))
         .route("/openapi.json", get(async |request| document.show(request).await))
         .route_layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)));
-    reads(&context.resources, false)
+    // Pages of elsewhere may read what the router's own layer says that they may.
+    let reads = origins.is_none().then(|| reads::Reads::new(&context.resources));
+    let reads = reads.unwrap_or_default();
+    let access = context.access.clone();
+    let routes = reads::routes(&context.resources, false)
         .route("/healthz", get("ok\n"))
         .route("/readyz", get(service::readyz))
         .route("/favicon.ico", get((StatusCode::NO_CONTENT, FOR_A_DAY)))
@@ -108,31 +111,41 @@ pub fn router(context: Context, origins: Option<Origins>) -> Router {
         .merge(sessions::routes(&context))
         .fallback(async || Problem::NoSuchPath)
         .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
-        .layer((
-            // An answer that says nothing else describes a moment: a cache that kept it would tell of one that has passed.
-            SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, NO_STORE),
-            CatchPanicLayer::custom(problem::panicked),
-            ValidateRequestHeaderLayer::custom(access),
-            option_layer(origins.map(Origins::layer)),
-        ))
-        .with_state(context)
+        .layer(option_layer(origins.map(Origins::layer)))
+        .with_state(context);
+    Front { routes, reads, access }
+}
+
+/// The routes, and what every request meets before them.
+pub struct Front {
+    routes: Router,
+    reads: reads::Reads,
+    access: Access,
+}
+
+impl Front {
+    /// Answers `request`. A layer of the router's own would be a box or two for each.
+    pub async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let answer = match self.access.may_ask(&request) {
+            Ok(()) => AssertUnwindSafe(self.of_handler(request)).catch_unwind().await,
+            Err(problem) => Ok(problem.into_response()),
+        };
+        let mut answer = answer.unwrap_or_else(|panic| problem::panicked(&*panic));
+        // An answer that says nothing else describes a moment: a cache that kept it would tell of one that has passed.
+        answer.headers_mut().entry(CACHE_CONTROL).or_insert(NO_STORE);
+        answer
+    }
+
+    async fn of_handler(&self, request: Request) -> Response {
+        match self.reads.of(&request) {
+            Some(read) => read.answer(request).await,
+            None => self.routes.clone().call(request).await.into_response(),
+        }
+    }
 }
 
 /// Routes whose handlers take the context.
 type Routes = Router<Arc<Context>>;
-
-/// The route of each resource that is protected, or of each that is not.
-fn reads(resources: &Resources, is_protected: bool) -> Routes {
-    let served = resources.iter().filter(|it| it.definition.is_protected == is_protected);
-    served.cloned().fold(Router::new(), |router, resource| {
-        let (path, media) = (resource.definition.signature.route(), &resource.definition.media);
-        let media = HeaderValue::from_str(media).unwrap_or(headers::JSON);
-        // Each request takes a clone of it.
-        let served = Arc::new((resource, media));
-        let show = async move |request| cached::answer(&served.0, &served.1, request).await;
-        router.route(&path, get(show))
-    })
-}
 
 /// The routes by which the entries of each resource are explained and forgotten.
 fn controls(resources: &Resources) -> Routes {

@@ -106,7 +106,7 @@ impl IntoResponse for Problem {
 }
 
 /// The answer of a handler that panicked. The message goes to the log, escaped, and not to the client.
-pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
     tracing::error!(panic = ?text, "a handler panicked");

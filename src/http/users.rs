@@ -15,6 +15,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
+    cores,
     database::Unwritten,
     resources::last_number,
     users::{Profile, ProfileChange, User, WriteError, Written},
@@ -78,7 +79,7 @@ async fn answer(
     write: impl Future<Output = Result<Written, WriteError>> + Send + 'static,
 ) -> Result {
     let begun_at = Instant::now();
-    let written = tokio::spawn(write).await.map_err(|_| Problem::Internal)??;
+    let written = cores::spawn(write).await.map_err(|_| Problem::Internal)??;
     let mut response = match written.user {
         Some(user) => {
             // Strings and a number always serialise.

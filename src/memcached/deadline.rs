@@ -1,4 +1,4 @@
-//! The deadline of a round trip, held even against a server that never stops sending.
+//! The deadline of a question, held even against a server that never stops sending.
 
 use std::{
     future::{Future, poll_fn},

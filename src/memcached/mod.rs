@@ -41,6 +41,7 @@ use crate::{
     cache::{
         Ask, Backlog, Filled, Key, Lease, Look, Origin, Places, Servers, Store, StoreError, Value,
     },
+    cores::Cores,
     metrics::Metrics,
 };
 
@@ -61,10 +62,11 @@ pub struct PlainItem {
 }
 
 impl Memcached {
-    /// Begins to connect to `addresses`, of which there must be at least one. Every operation ends within
-    /// `operation_timeout`. A server is put into service only after it has forgotten what it missed, as `backlog` has
-    /// it by the places of the servers in `addresses`; without one nothing is ever missed.
+    /// Begins to connect to `addresses`, of which there must be at least one, for callers on each of the `cores`. A
+    /// round trip ends within `operation_timeout`. A server is put into service only after it has forgotten what it
+    /// missed, as `backlog` has it by the places of the servers in `addresses`; without one nothing is ever missed.
     pub fn start(
+        cores: &Cores,
         addresses: &[Address],
         operation_timeout: Duration,
         metrics: &Metrics,
@@ -73,7 +75,7 @@ impl Memcached {
         let routing = Arc::new(Routing::new(addresses));
         let servers = (0..).zip(addresses).map(|(place, address)| {
             let metrics = metrics.server(&address.to_string());
-            Server::start(|releases| Peer {
+            Server::start(cores, |releases| Peer {
                 address: address.clone(),
                 place,
                 operation_timeout,

@@ -1,13 +1,22 @@
 //! One operation on a server, from the caller's side to the connection that carries it out.
 
-use async_channel::WeakSender;
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{mpsc::WeakSender, oneshot},
+    time::Instant,
+};
 
 use crate::cache::{Ask, Key, Lease, Look, Token, Value};
 
 /// The way back to the caller. It may have left; then nobody minds.
 pub(crate) type Reply<R> = oneshot::Sender<R>;
+
+/// An operation in a queue.
+pub(crate) struct Queued<O> {
+    pub(crate) operation: O,
+    /// The time at which it was queued.
+    pub(crate) at: Instant,
+}
 
 /// `mg`: one key is read.
 pub(crate) struct Reading {
@@ -72,12 +81,12 @@ pub(crate) struct Seen {
 /// the reply is dropped unread, this is dropped with it.
 pub(crate) struct Unheard {
     change: Option<Changing>,
-    releases: WeakSender<Changing>,
+    releases: WeakSender<Queued<Changing>>,
 }
 
-impl AsRef<[u8]> for Reading {
-    fn as_ref(&self) -> &[u8] {
-        self.key.as_ref()
+impl<O> Queued<O> {
+    pub(crate) fn now(operation: O) -> Self {
+        Self { operation, at: Instant::now() }
     }
 }
 
@@ -97,8 +106,16 @@ impl Changing {
 }
 
 impl Seen {
+    /// What another caller hears who has looked with the same command: it was not chosen, if anybody was.
+    pub(crate) fn of_another(&self) -> Self {
+        let Self { body, flags, left_s, lease, token, .. } = self;
+        let token = if *token == Token::Won { Token::Taken } else { *token };
+        let (body, flags, left_s, lease) = (body.clone(), *flags, *left_s, *lease);
+        Self { body, flags, left_s, lease, token, unheard: None }
+    }
+
     /// Sees to it that what was won is given back if the caller does not hear of it.
-    pub(crate) fn watched(mut self, key: &Key, releases: &WeakSender<Changing>) -> Self {
+    pub(crate) fn watched(mut self, key: &Key, releases: &WeakSender<Queued<Changing>>) -> Self {
         if self.token == Token::Won {
             let Self { body, flags, left_s, lease, .. } = &self;
             let left_s = left_s.unwrap_or(0).max(1);
@@ -131,7 +148,7 @@ impl Drop for Unheard {
             && let Some(releases) = self.releases.upgrade()
         {
             // Where it can't be queued, what was won lapses by itself.
-            let _ = releases.try_send(change);
+            let _ = releases.try_send(Queued::now(change));
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_channel::WeakSender;
+use tokio::sync::mpsc::WeakSender;
 
 use super::{
     Address,
     breaker::Breaker,
     inspect::{QUESTION_TIMEOUTS, Questions},
-    operation::Changing,
+    operation::{Changing, Queued},
     routing::Routing,
     wire::{Changes, WireError},
 };
@@ -28,7 +28,7 @@ pub(crate) struct Peer {
     pub(crate) breaker: Breaker,
     pub(crate) metrics: ServerMetrics,
     /// The queue of the connection that gives back what was won.
-    pub(crate) releases: WeakSender<Changing>,
+    pub(crate) releases: WeakSender<Queued<Changing>>,
 }
 
 impl Peer {

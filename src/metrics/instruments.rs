@@ -52,6 +52,8 @@ pub struct CacheMetrics {
 pub struct ServerMetrics {
     /// Operations that shared one round trip.
     pub batch_size: Histogram,
+    /// Seconds that the one of them which was queued first had waited in the queue.
+    pub queue_seconds: Histogram,
     /// Round trips and connection attempts that failed.
     pub failures: Counter,
     /// Replies that nobody had asked for.

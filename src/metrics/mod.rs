@@ -42,6 +42,7 @@ pub struct Metrics {
     /// The instruments of the HTTP connections.
     pub edge: EdgeCounters,
     batch_size: Histograms<ServerLabel>,
+    queue_seconds: Histograms<ServerLabel>,
     failures: Family<ServerLabel, Counter>,
     crosstalk: Family<ServerLabel, Counter>,
     in_service: Family<ServerLabel, Gauge>,
@@ -103,6 +104,13 @@ impl Default for Metrics {
                 all.register("memcached_batch_size", help, family.clone());
                 family
             },
+            queue_seconds: {
+                // To 1.6 s.
+                let family = Histograms::new_with_constructor(|| doubling(50e-6, 16));
+                let help = "Wait of the first operation of each round trip in the own queue";
+                all.register_with_unit("memcached_queue", help, Unit::Seconds, family.clone());
+                family
+            },
             failures: add(all, "memcached_failures", failures),
             crosstalk: add(all, "memcached_crosstalk", crosstalk),
             in_service: add(all, "memcached_in_service", in_service),
@@ -143,6 +151,7 @@ impl Metrics {
         let label = [("server", name.to_owned())];
         ServerMetrics {
             batch_size: self.batch_size.get_or_create_owned(&label),
+            queue_seconds: self.queue_seconds.get_or_create_owned(&label),
             failures: self.failures.get_or_create_owned(&label),
             crosstalk: self.crosstalk.get_or_create_owned(&label),
             in_service: self.in_service.get_or_create_owned(&label),

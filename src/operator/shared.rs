@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
+use crate::cores;
+
 /// The result of the last look. Clones share it.
 ///
 /// For what anybody may ask without a token: however often that happens, there is one look at a time, and then
@@ -29,7 +31,7 @@ impl<T: Clone + Send + 'static> SharedLook<T> {
             return Some(seen.clone());
         }
         // A task of its own, which ends with the look: callers who leave must not make it begin again.
-        let look = tokio::spawn(async move {
+        let look = cores::spawn(async move {
             let seen = look.await;
             *last = Some((Instant::now(), seen.clone()));
             seen

@@ -103,6 +103,27 @@ impl Signature {
         &self.0.parameters
     }
 
+    /// The word with which every path begins.
+    pub fn first_word(&self) -> &str {
+        match self.0.segments.first() {
+            Some(Segment::Word(word)) => word,
+            _ => "",
+        }
+    }
+
+    /// True if `path` has as many segments, and the same words where there are words.
+    pub fn fits(&self, path: &str) -> bool {
+        // By bytes: it is on the way of each hit.
+        let mut texts = path.as_bytes().split(|byte| *byte == b'/').skip(1);
+        let mut segments = self.0.segments.iter();
+        let is_fit = |segment: &Segment| match (segment, texts.next()) {
+            (Segment::Word(word), Some(text)) => word.as_bytes() == text,
+            (Segment::Named(_), Some(text)) => !text.is_empty(),
+            (_, None) => false,
+        };
+        segments.all(is_fit) && texts.next().is_none()
+    }
+
     /// The path with all parameters alike: two resources with the same one can't be told apart.
     pub fn shape(&self) -> String {
         let mut number = 0..;

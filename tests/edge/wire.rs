@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aside::cores::Cores;
 use aside::edge::{EdgeCounters, Limits, serve};
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -53,7 +54,8 @@ impl Edge {
         let [arrived, permits] = [(); 2].map(|()| Arc::new(Semaphore::new(0)));
         let router = router(Arc::clone(&arrived), Arc::clone(&permits));
         let stopped = async { stopped.await.unwrap_or_default() };
-        let served = tokio::spawn(serve(listener, router, limits, counters.clone(), stopped));
+        let counted = counters.clone();
+        let served = tokio::spawn(serve(Cores::here(), listener, router, limits, counted, stopped));
         Self { address, counters, stop, arrived, permits, served }
     }
 

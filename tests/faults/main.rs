@@ -18,3 +18,4 @@ mod lost;
 mod replies;
 mod returning;
 mod slow;
+mod starved;

@@ -14,6 +14,10 @@
 //! - `steps`: which action may come when;
 //! - `protocol`: what must hold.
 //!
+//! Callers of one replica that share a look are two looks with nothing between them, one of the orders that are tried. Of a
+//! replica's connections for lookups, one for each core, there is one here: whether a claim may be used depends on the age
+//! of its own connection alone.
+//!
 //! Left out:
 //! - time. A deadline, a pause or the end of a life may come at any moment, so that nothing here says how soon
 //!   anything happens. A sweep takes a row once its writer is through with it, or earlier if the bounds say so.

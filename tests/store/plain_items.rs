@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aside::{
     cache::{Look, Store, StoreError},
+    cores::Cores,
     memcached::{Memcached as Servers, PlainItem, State},
     metrics::Metrics,
 };
@@ -105,7 +106,7 @@ async fn a_value_over_the_limit_is_refused_and_what_was_there_stays() {
 async fn a_key_whose_home_is_away_is_unavailable_and_not_absent() {
     let (mut first, second) = (Memcached::start().await, Memcached::start().await);
     let addresses = [first.address(), second.address()];
-    let servers = Servers::start(&addresses, UNHURRIED, &Metrics::default(), None);
+    let servers = Servers::start(&Cores::here(), &addresses, UNHURRIED, &Metrics::default(), None);
     servers.known().await;
     let keys = || (0..).map(|number| key(&format!("session:{number}")));
     let lost = keys().find(|key| servers.home(key) == Some(&first.address())).unwrap();

@@ -13,6 +13,7 @@ use crate::{
         signals::Signals,
     },
     config::{LogFormat, QueueSettings, StackSettings, pause},
+    cores::Cores,
     jobs::{Attempt, Queue, Report, WarmUp, Worker},
     metrics::Metrics,
     telemetry,
@@ -44,7 +45,7 @@ impl Consume {
         telemetry::start(self.log_format).map_err(Failed::refused)?;
         let queue =
             app::queue(&self.queue.address, &self.stacks.database).map_err(Failed::refused)?;
-        let stacks = Stacks::open(&self.stacks, &Metrics::default()).await;
+        let stacks = Stacks::open(&self.stacks, &Metrics::default(), &Cores::here()).await;
         let resources = stacks.map_err(Failed::refused)?.resources;
         let mut signals = Signals::receive()?;
         let progress = Arc::new(Progress::start(queue.place()));

@@ -4,9 +4,12 @@ use std::{collections::VecDeque, mem, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Wire, WireError, line::Line};
+use super::{
+    Wire, WireError,
+    line::{Line, is_for},
+};
 use crate::{
-    cache::Key,
+    cache::{Key, Value},
     memcached::{
         Address,
         operation::{Changing, Reply, Said},
@@ -17,6 +20,10 @@ use crate::{
 /// included; a larger one it refuses *and removes the old value*.
 const VALUE_BYTES_MAX: usize = 1_000_000;
 
+/// Bytes after which a round trip takes no further change; the rest goes with the next, which has a deadline of its
+/// own. One change goes in any case.
+const ROUND_TRIP_BYTES_MAX: usize = 256 << 10;
+
 /// Keys that are forgotten in one round trip, which must end by the deadline of an operation. Past it, another follows.
 const FORGOTTEN_AT_ONCE: usize = 512;
 
@@ -24,32 +31,63 @@ const FORGOTTEN_AT_ONCE: usize = 512;
 pub(in crate::memcached) struct Changes {
     pub(super) line: Line,
     connected_at: Instant,
+    /// The changes that are to be sent together, each with a number of its own.
+    asked: Vec<(Key, u64)>,
 }
 
 impl Changes {
     pub(in crate::memcached) async fn to(
         address: &Address,
-        round_trip_timeout: Duration,
+        deadline: Duration,
     ) -> Result<Self, WireError> {
-        let line = Line::connect(address, round_trip_timeout).await?;
-        Ok(Self { line, connected_at: Instant::now() })
+        let line = Line::connect(address, deadline).await?;
+        let (connected_at, asked) = (Instant::now(), Vec::new());
+        Ok(Self { line, connected_at, asked })
     }
 
     /// Forgets keys that were written while the server was away.
     pub(in crate::memcached) async fn forget(&mut self, keys: &[Key]) -> Result<(), WireError> {
         for keys in keys.chunks(FORGOTTEN_AT_ONCE) {
             for key in keys {
-                self.line.write(key, None, None);
+                self.write(key, None, None);
             }
             let mut is_refused = false;
             let hear = |said| is_refused |= matches!(said, Said::Refused | Said::TooLarge);
-            self.line.round_trip(hear).await?;
+            self.round_trip(hear).await?;
             // A refusal is as bad as a broken connection here: the old value would be served again.
             if is_refused {
                 return Err(WireError::Backlog("the server refuses to delete a key".to_owned()));
             }
         }
         Ok(())
+    }
+
+    /// Writes `md <key> k O<number> [C<cas>]`; with a value `ms <key> <length> k O<number> [C<cas>] T<life> F<flags>`,
+    /// and it.
+    fn write(&mut self, key: &Key, cas: Option<u64>, value: Option<&Value>) {
+        let number = self.line.next_number();
+        self.asked.push((key.clone(), number));
+        let cas = cas.map_or_else(String::new, |cas| format!(" C{cas}"));
+        let Some(Value { body, flags, left_s }) = value else {
+            return self.line.put(format!("md {key} k O{number}{cas}\r\n").as_bytes());
+        };
+        let length = body.len();
+        let line = format!("ms {key} {length} k O{number}{cas} T{left_s} F{flags}\r\n");
+        for part in [line.as_bytes(), body, b"\r\n"] {
+            self.line.put(part);
+        }
+    }
+
+    /// Sends what is written and tells `hear` what is said to each change, in their order, until a reply is not the
+    /// one asked for.
+    async fn round_trip(&mut self, mut hear: impl FnMut(Said)) -> Result<(), WireError> {
+        let asked = mem::take(&mut self.asked);
+        self.line.begin();
+        self.line.put(b"mn\r\n");
+        for (key, number) in asked {
+            hear(reply(&self.line.line().await?, &key, number)?);
+        }
+        self.line.end().await
     }
 
     /// Writes `change` and gives it back; `None` if there is nothing to be sent.
@@ -73,7 +111,7 @@ impl Changes {
         // A lease that is void here can't say which version it was given for, so that whatever is there goes: to
         // forget too much costs a load, and to leave a placeholder behind costs its waiters their patience.
         let cas = change.lease.filter(|_| !is_void).map(|lease| lease.cas);
-        self.line.write(&change.key, cas, change.value.as_ref());
+        self.write(&change.key, cas, change.value.as_ref());
         Some(change)
     }
 }
@@ -86,14 +124,14 @@ impl Wire for Changes {
     }
 
     async fn is_alive(&mut self) -> bool {
-        self.line.round_trip(|_| ()).await.is_ok()
+        self.round_trip(|_| ()).await.is_ok()
     }
 
     async fn carry_out(&mut self, batch: &mut Vec<Changing>) -> Result<(), WireError> {
         let mut queued = VecDeque::from(mem::take(batch));
         while !queued.is_empty() {
             let mut sent = VecDeque::with_capacity(queued.len());
-            while !self.line.is_full()
+            while self.line.unsent() < ROUND_TRIP_BYTES_MAX
                 && let Some(change) = queued.pop_front()
             {
                 sent.extend(self.written(change));
@@ -108,7 +146,7 @@ impl Wire for Changes {
                 (_, Some(change)) => change.answer(said),
                 (_, None) => {}
             };
-            if let Err(error) = self.line.round_trip(hear).await {
+            if let Err(error) = self.round_trip(hear).await {
                 let unanswered = refused.into_iter().map(|(change, _)| change).chain(sent);
                 let tried = unanswered.filter(|change| change.again);
                 batch.extend(tried.map(|change| Changing { again: false, ..change }));
@@ -120,5 +158,21 @@ impl Wire for Changes {
             }
         }
         Ok(())
+    }
+}
+
+fn reply(line: &[u8], key: &Key, number: u64) -> Result<Said, WireError> {
+    if line.starts_with(b"SERVER_ERROR ") || line.starts_with(b"CLIENT_ERROR ") {
+        let is_too_large = memchr::memmem::find(line, b"too large").is_some();
+        return Ok(if is_too_large { Said::TooLarge } else { Said::Refused });
+    }
+    if !is_for(line, key, number) {
+        return Err(WireError::Crosstalk);
+    }
+    match line.get(..3) {
+        Some(b"HD ") => Ok(Said::Done),
+        Some(b"NF ") => Ok(Said::NotFound),
+        Some(b"EX ") => Ok(Said::Exists),
+        _ => Err(WireError::Crosstalk),
     }
 }

@@ -7,7 +7,6 @@ mod probe;
 
 use std::io;
 
-use async_memcached::Error;
 use tokio::time::error::Elapsed;
 
 pub(super) use self::{changes::Changes, gets::Gets, probe::Unusable};
@@ -38,7 +37,7 @@ pub(super) trait Wire {
 pub(super) enum WireError {
     /// The round trip took too long.
     #[error("no answer within the deadline")]
-    TimedOut(#[from] Elapsed),
+    TimedOut,
     /// A reply that nobody had asked for, or none where there must be one.
     #[error("a reply was not the one asked for")]
     Crosstalk,
@@ -48,10 +47,16 @@ pub(super) enum WireError {
     /// It is not known what the server must forget before it is used.
     #[error("what it has missed can't be told: {0}")]
     Backlog(String),
-    /// Anything else of a lookup, from a refused connection to a reply that is no memcached's.
-    #[error(transparent)]
-    Client(#[from] Error),
+    /// It answers a command with an error.
+    #[error("it said {0:?}")]
+    Refused(String),
     /// The socket's own.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<Elapsed> for WireError {
+    fn from(_: Elapsed) -> Self {
+        Self::TimedOut
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 use super::{
     Changes, PROBE_KEY, WireError,
-    line::{Replies, flag, is_for},
+    line::{flag, is_for},
 };
 use crate::cache::Key;
 
@@ -45,13 +47,15 @@ impl Changes {
     /// Makes an item as a lookup does and deletes it, in one round trip. memcached counts a get and a lease for it.
     pub(in crate::memcached) async fn probe(&mut self) -> Result<(), WireError> {
         let key = Key::numbered(PROBE_KEY, 0);
-        let (made, deleted) = (self.line.number + 1, self.line.number + 2);
-        self.line.number = deleted;
+        let [made, deleted] = [(); 2].map(|()| self.line.next_number());
         let request = format!(
             "version\r\nmg {key} c k N{ITEM_LIFE_S} O{made}\r\nmd {key} k O{deleted}\r\nmn\r\n"
         );
+        self.line.begin();
+        self.line.put(request.as_bytes());
         let mut is_at_end = false;
-        let probing = self.line.ask(request.as_bytes(), async |replies: &mut Replies| {
+        let probing = async {
+            let replies = &mut self.line;
             // A text that is no version says nothing against the server: what it can do is seen in a moment.
             if let Some(version) = Version::read(&replies.line().await?)
                 && version < VERSION_MIN
@@ -73,12 +77,11 @@ impl Changes {
             }
             is_at_end = true;
             let end = known(replies.line().await?, Unusable::NoNoop)?;
-            if end == b"MN" { Ok(()) } else { Err(WireError::Crosstalk) }
-        });
-        let result = probing.await;
-        match result {
+            if end == "MN" { replies.is_at_end() } else { Err(WireError::Crosstalk) }
+        };
+        match probing.await {
             // All were sent together: to be silent now is to know no `mn`.
-            Err(WireError::TimedOut(_) | WireError::Io(_)) if is_at_end => {
+            Err(WireError::TimedOut | WireError::Io(_)) if is_at_end => {
                 Err(Unusable::NoNoop.into())
             }
             result => result,
@@ -87,7 +90,7 @@ impl Changes {
 }
 
 /// Hands `line` on, unless it says that the server can't be used for `reason`: it does not know the command.
-fn known(line: Vec<u8>, reason: Unusable) -> Result<Vec<u8>, WireError> {
+fn known(line: Bytes, reason: Unusable) -> Result<Bytes, WireError> {
     let is_unknown = line.starts_with(b"ERROR") || line.starts_with(b"CLIENT_ERROR");
     if is_unknown { Err(reason.into()) } else { Ok(line) }
 }

@@ -6,6 +6,7 @@ mod broken;
 mod changes;
 mod nobodys;
 mod pipelined;
+mod shared;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ mod tests {
 
     use aside::{
         cache::{Ask, Filled, Key, Look, Store, Token, Value},
+        cores::Cores,
         memcached::{Address, Memcached},
         metrics::Metrics,
     };
@@ -26,7 +27,7 @@ mod tests {
     fn start(addresses: &[Address]) -> Memcached {
         // A busy machine must not look like a memcached that is away.
         let timeout = Duration::from_secs(5);
-        Memcached::start(addresses, timeout, &Metrics::default(), None)
+        Memcached::start(&Cores::here(), addresses, timeout, &Metrics::default(), None)
     }
 
     /// A server as a Python program writes it.

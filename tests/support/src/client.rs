@@ -7,6 +7,7 @@ use aside::{
         Ask, Backlog, Change, Filled, Key, Lease, Look, Missed, Page, Servers, Store, StoreError,
         Token, Value,
     },
+    cores::Cores,
     memcached::{self, Address, State},
     metrics::Metrics,
 };
@@ -38,8 +39,13 @@ impl Client {
     pub fn start_behind(address: Address, operation_timeout: Duration, missed: Vec<Key>) -> Self {
         let metrics = Metrics::default();
         let backlog: Arc<dyn Backlog> = Arc::new(MissedBefore(missed));
-        let store =
-            memcached::Memcached::start(&[address], operation_timeout, &metrics, Some(backlog));
+        let store = memcached::Memcached::start(
+            &Cores::here(),
+            &[address],
+            operation_timeout,
+            &metrics,
+            Some(backlog),
+        );
         Self { store, metrics }
     }
 
