@@ -36,6 +36,7 @@ use super::{
     Key, LoadError, Origin,
     load::{Claim, Fills, Load, Loaded, Role},
 };
+use crate::cores;
 
 /// Counts the flights of every stack that has a clone of it. Nobody need wait for a flight, such as the refresh
 /// of a stale entry; but a process that ended in the midst of one would leave its lease taken.
@@ -112,7 +113,7 @@ impl Flights {
         let landing = Landing { flights: self.clone(), version: version.clone() };
         let loading = fill.clone().call(load);
         // A task of its own: no caller owns the load, so none that leaves can end it for the others.
-        let loading = tokio::spawn(async move {
+        let loading = cores::spawn(async move {
             let _landing = landing;
             loading.await
         });

@@ -59,12 +59,12 @@ pub(super) fn of_write(headers: &mut HeaderMap, key: &Key, forgotten: bool, tota
 
 /// The strong entity tag of a body: XXH3-64 of its bytes, so that all replicas agree on it.
 pub(super) fn etag(body: &[u8]) -> HeaderValue {
-    let hash = xxhash_rust::xxh3::xxh3_64(body);
-    let digit = |shift| char::from_digit((hash >> shift & 0xf) as u32, 16).unwrap_or('0');
-    let digits = (0..u64::BITS).step_by(4).rev().map(digit);
-    let mut tag = String::with_capacity(18);
-    tag.extend(['"'].into_iter().chain(digits).chain(['"']));
-    value(&tag)
+    let mut tag = [b'"'; 18];
+    let bytes = xxhash_rust::xxh3::xxh3_64(body).to_be_bytes();
+    for (digits, byte) in tag[1..17].as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *digits = [byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    }
+    HeaderValue::from_bytes(&tag).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// The directives of a request; several fields count as one.
