@@ -12,6 +12,7 @@ use crate::{
     config::StackSettings,
     database::{Foreign, Inbox, Triggers},
     delivery::{Delivery, KeyOf, Relay},
+    metrics::Metrics,
     resources::{
         AnySource, Definition,
         file::{At, Backend, Declared, DeclaredResource, Fault, QueryDeclared},
@@ -90,7 +91,7 @@ impl Configured {
     }
 
     /// The notes of each database's triggers, on their way to `delivery`. Those that are there already are delivered first.
-    pub async fn relays(&self, delivery: &Delivery) -> Vec<Relay> {
+    pub async fn relays(&self, delivery: &Delivery, metrics: &Metrics) -> Vec<Relay> {
         let definitions: Vec<_> =
             self.resources.iter().map(|(definition, _)| definition.clone()).collect();
         let key_of: KeyOf = Arc::new(move |name, arguments| {
@@ -109,7 +110,8 @@ impl Configured {
                 );
             }
             let inbox = Inbox::of(self.foreign[name].clone());
-            let mut relay = Relay::new(name.clone(), inbox, key_of.clone(), delivery.clone());
+            let mut relay =
+                Relay::new(name.clone(), inbox, key_of.clone(), delivery.clone(), metrics);
             relay.drain().await;
             relays.push(relay);
         }

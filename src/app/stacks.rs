@@ -112,7 +112,7 @@ impl Stacks {
         let told = memcached.clone().map(|memcached| Arc::new(memcached) as Arc<dyn Servers>);
         let delivery = Delivery::start(log, notes, forget(store), told);
         let servers = memcached.map(|memcached| (memcached, Inspector::new(&servers, timeout)));
-        let relays = configured.relays(&delivery).await;
+        let relays = configured.relays(&delivery, metrics).await;
         Ok(Self { resources, database, delivery, servers, memory, in_flight, relays })
     }
 }

@@ -19,6 +19,9 @@ pub trait Servers: Send + Sync + 'static {
     /// Forgets every entry of the cache at one place, and says in one line why if it can't.
     fn empty(&self, place: u16) -> BoxFuture<'_, Result<(), String>>;
 
+    /// Notes that so many changes could not be told to one place.
+    fn left_over(&self, place: u16, changes: u64);
+
     /// Uses none of them from now on: the list of servers is another one.
     fn retire(&self);
 }

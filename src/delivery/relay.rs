@@ -7,12 +7,14 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::sleep;
 
 use super::Delivery;
 use crate::{
     cache::{Key, Places},
     database::{Inbox, Noted, SEEN_MAX},
+    metrics::Metrics,
 };
 
 /// Pause after it could not be read, or could not be relayed; doubled each time.
@@ -35,12 +37,21 @@ pub struct Relay {
     delivery: Delivery,
     /// In a row.
     failures: u32,
+    is_relayed: Gauge,
 }
 
 impl Relay {
     /// The relay of what is in `inbox`, that of the database `name`.
-    pub fn new(name: String, inbox: Inbox, key_of: KeyOf, delivery: Delivery) -> Self {
-        Self { name, inbox, key_of, delivery, failures: 0 }
+    pub fn new(
+        name: String,
+        inbox: Inbox,
+        key_of: KeyOf,
+        delivery: Delivery,
+        metrics: &Metrics,
+    ) -> Self {
+        let is_relayed = metrics.notes_relayed(&name);
+        is_relayed.set(1);
+        Self { name, inbox, key_of, delivery, failures: 0, is_relayed }
     }
 
     /// Relays all that is there now.
@@ -109,6 +120,7 @@ impl Relay {
             Some(error) => {
                 self.failures = self.failures.saturating_add(1);
                 if self.failures == FAILURES_TOLD {
+                    self.is_relayed.set(0);
                     tracing::warn!(
                         database,
                         error,
@@ -121,6 +133,7 @@ impl Relay {
                     tracing::info!(database, "what its triggers note is read again");
                 }
                 self.failures = 0;
+                self.is_relayed.set(1);
             }
         }
     }

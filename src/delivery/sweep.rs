@@ -85,10 +85,14 @@ async fn sweep_once(
 ) -> sqlx::Result<bool> {
     let extent = extent(log).await?;
     let due = seen.next(&extent);
+    let is_calm = extent.list != log.list() || !extent.is_missed;
+    if is_calm {
+        log.places().numbers().for_each(|place| servers.left_over(place, 0));
+    }
     if extent.list != log.list() {
         return Ok(true);
     }
-    if !extent.is_missed {
+    if is_calm {
         log.places().numbers().for_each(|place| log.reached(place, seen.complete_to));
         return Ok(true);
     }
@@ -99,10 +103,13 @@ async fn sweep_once(
                 Err(error) => tracing::warn!(place, error, "it has missed too much"),
             }
         }
-        deliver(log, servers, place, (due, seen.complete_to)).await?;
+        let left = deliver(log, servers, place, (due, seen.complete_to)).await?;
+        servers.left_over(place, left);
     }
     for place in log.places().without(servers.in_service()).numbers() {
-        if log.database.missing(Places::only(place)).await? > missed_max {
+        let missing = log.database.missing(Places::only(place)).await?;
+        servers.left_over(place, missing);
+        if missing > missed_max {
             give_up(log, place).await;
         }
     }
@@ -110,14 +117,14 @@ async fn sweep_once(
 }
 
 /// Delivers to one server what it has missed up to `due`; nothing can appear any more up to `complete_to`. What fails is
-/// tried again by the next sweep.
+/// tried again by the next sweep, which is told how much that is.
 async fn deliver(
     log: &Log,
     servers: &dyn Servers,
     place: u16,
     (due, complete_to): (i64, i64),
-) -> sqlx::Result<()> {
-    let (mut after, mut is_whole) = (log.forgotten_to(place), true);
+) -> sqlx::Result<u64> {
+    let (mut after, mut left) = (log.forgotten_to(place), 0);
     while after < due {
         let page = log.database.changes(place, after, due).await?;
         // What this process has told it is not told again because that is not recorded yet.
@@ -135,16 +142,16 @@ async fn deliver(
         });
         let ended: Vec<_> = attempts.buffer_unordered(FORGOTTEN_AT_ONCE).collect().await;
         let keys = ended.iter().filter(|is_forgotten| **is_forgotten).count();
-        is_whole &= keys == ended.len();
+        left += (ended.len() - keys) as u64;
         if keys > 0 {
             tracing::info!(place, keys, "forgot what earlier writes had left over");
         }
         after = page.up_to;
-        if is_whole {
+        if left == 0 {
             log.reached(place, after.min(complete_to));
         }
     }
-    Ok(())
+    Ok(left)
 }
 
 async fn give_up(log: &Log, place: u16) {

@@ -25,6 +25,9 @@ pub(super) async fn readyz(State(context): Shared) -> Result {
 
 /// Shows the metrics, for Prometheus.
 pub(super) async fn metrics(State(context): Shared) -> Result {
+    let is_ready =
+        !context.draining.load(Ordering::Relaxed) && context.operator.ready().await.is_ok();
+    context.metrics.ready.set(is_ready.into());
     let text = context.metrics.render().map_err(|_| Problem::Internal)?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], text).into_response())
 }

@@ -244,6 +244,12 @@ impl Servers for Memcached {
         })
     }
 
+    fn left_over(&self, place: u16, changes: u64) {
+        if let Ok(Server { peer, .. }) = self.at(place) {
+            peer.metrics.undelivered.set(i64::try_from(changes).unwrap_or(i64::MAX));
+        }
+    }
+
     fn retire(&self) {
         self.servers.iter().for_each(|server| server.peer.breaker.retire());
     }

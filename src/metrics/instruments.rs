@@ -60,6 +60,8 @@ pub struct ServerMetrics {
     pub crosstalk: Counter,
     /// 1 while the server is used.
     pub in_service: Gauge,
+    /// Changes that the last sweep could not tell it.
+    pub undelivered: Gauge,
 }
 
 /// The HTTP connections, counted. Clones share the numbers, which may be read at any time, from any thread.

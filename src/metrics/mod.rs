@@ -46,6 +46,10 @@ pub struct Metrics {
     failures: Family<ServerLabel, Counter>,
     crosstalk: Family<ServerLabel, Counter>,
     in_service: Family<ServerLabel, Gauge>,
+    undelivered: Family<ServerLabel, Gauge>,
+    notes_relayed: Family<Labels<1>, Gauge>,
+    /// 1 while requests should be sent here, as it was found last.
+    pub ready: Gauge,
     registry: Registry,
 }
 
@@ -83,6 +87,8 @@ impl Default for Metrics {
         let failures = "Round trips and connection attempts that failed";
         let crosstalk = "Replies that nobody had asked for; the connection was dropped";
         let in_service = "1 while the server is used, 0 while its breaker is open";
+        let undelivered = "Changes that the last sweep could not tell the server";
+        let notes_relayed = "1 while what the triggers of a database note is relayed";
         Self {
             gets: add(all, "cache_gets", "Answers by what the cache did; each get is one"),
             loads: add(all, "loads", "Loads from the source by result"),
@@ -114,6 +120,9 @@ impl Default for Metrics {
             failures: add(all, "memcached_failures", failures),
             crosstalk: add(all, "memcached_crosstalk", crosstalk),
             in_service: add(all, "memcached_in_service", in_service),
+            undelivered: add(all, "changes_undelivered", undelivered),
+            notes_relayed: add(all, "notes_relayed", notes_relayed),
+            ready: add(all, "ready", "1 while requests should be sent here, as /readyz says"),
             registry,
         }
     }
@@ -155,7 +164,13 @@ impl Metrics {
             failures: self.failures.get_or_create_owned(&label),
             crosstalk: self.crosstalk.get_or_create_owned(&label),
             in_service: self.in_service.get_or_create_owned(&label),
+            undelivered: self.undelivered.get_or_create_owned(&label),
         }
+    }
+
+    /// 1 while what the triggers of this database note is relayed, else 0.
+    pub fn notes_relayed(&self, database: &str) -> Gauge {
+        self.notes_relayed.get_or_create_owned(&[("database", database.to_owned())])
     }
 
     /// All instruments in Prometheus' text format (OpenMetrics 1.0).
