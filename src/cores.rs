@@ -19,6 +19,9 @@ use tokio::{
     task::JoinHandle,
 };
 
+/// Threads at most. Each has a connection to each memcached, which takes 1,024 by default from all replicas together.
+const CORES_MAX: usize = 16;
+
 thread_local! {
     /// The place of the core whose thread this is.
     static HERE: Cell<usize> = const { Cell::new(0) };
@@ -34,7 +37,7 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// Starts a thread for each core that this process may use; the caller's runtime works behind them.
+    /// Starts a thread for each core that this process may use, up to 16; the caller's runtime works behind them.
     ///
     /// # Errors
     /// No thread or no runtime could be made.
@@ -43,7 +46,7 @@ impl Cores {
     /// Outside a runtime.
     pub fn start() -> io::Result<Self> {
         let workers = Handle::current();
-        let count = thread::available_parallelism()?.get();
+        let count = thread::available_parallelism()?.get().min(CORES_MAX);
         let (mut handles, mut stop) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for place in 0..count {
             let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -8,9 +8,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{
-    mpsc::{Sender, WeakSender, channel},
-    oneshot,
+use tokio::{
+    sync::{
+        mpsc::{Sender, WeakSender, channel},
+        oneshot,
+    },
+    time::timeout,
 };
 
 use super::{
@@ -66,7 +69,8 @@ impl Server {
         self.call(lookups, |reply| Reading { key: key.clone(), wanted, reply }).await
     }
 
-    /// Stores `value` under `key`, or removes what is there, if `lease` still holds or is none.
+    /// Stores `value` under `key`, or removes what is there, if `lease` still holds or is none. Whoever writes waits no
+    /// longer than the deadline, whatever is carried out before: what is left then is delivered later.
     pub(crate) async fn change(
         &self,
         key: &Key,
@@ -74,8 +78,9 @@ impl Server {
         value: Option<Value>,
     ) -> Result<Said, StoreError> {
         let (key, again) = (key.clone(), false);
-        self.call(&self.changes, |reply| Changing { key, lease, value, reply: Some(reply), again })
-            .await
+        let changing = |reply| Changing { key, lease, value, reply: Some(reply), again };
+        let said = timeout(self.peer.operation_timeout, self.call(&self.changes, changing)).await;
+        said.unwrap_or(Err(StoreError::NoAnswer))
     }
 
     /// Removes `key`, whatever it holds, and says whether it was there.

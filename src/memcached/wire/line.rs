@@ -37,7 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
 /// Parts of the deadline of a round trip. What a machine that is too busy to run this process adds to one of them is not
 /// held against the server: one that ends late counts for as long as it was to be.
-const PARTS: u32 = 10;
+const PARTS: u32 = 2;
 
 /// A connection, the bytes that are on their way, and the deadline of the round trip.
 ///
@@ -55,7 +55,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Connects. Each round trip over it is to end within `deadline`, or a tenth of it later.
+    /// Connects. Each round trip over it is to end within `deadline`, or half of it later.
     pub(super) async fn connect(address: &Address, deadline: Duration) -> Result<Self, WireError> {
         let socket: Box<dyn Socket> = match address {
             Address::Tcp { host, port } => Box::new(connect(host, *port).await?),
