@@ -175,3 +175,29 @@ async fn nothing_is_written_by_a_query() {
     assert!(aside.log().contains("read-only transaction"), "{}", aside.log());
     assert_eq!(shop.number("SELECT count(*) FROM t").await, 0);
 }
+
+/// Anybody may have a schema, and a table of that name in it; what else is there must not stand for what a query means.
+#[tokio::test]
+async fn a_schema_of_somebody_elses_is_searched_only_for_a_role_that_finds_nothing_by_itself() {
+    const WAY: &str = r#"
+[resource.way]
+path = "/way"
+database = "shop"
+query = "SELECT current_setting('search_path') AS way"
+"#;
+    let theirs = "CREATE SCHEMA theirs; CREATE TABLE theirs.aside_outdated (id bigint)";
+    let own = "CREATE TABLE aside_outdated (id bigint)";
+    let others = "CREATE SCHEMA others; CREATE TABLE others.aside_outdated (id bigint)";
+    let before = r#""$user", public"#;
+    for (schema, searched) in [
+        (theirs.to_owned(), format!("{before}, theirs")),
+        (own.to_owned(), before.to_owned()),
+        (format!("{theirs}; {own}"), before.to_owned()),
+        (format!("{theirs}; {others}"), before.to_owned()),
+    ] {
+        let shop = Shop::on_server(&schema).await;
+        shop.declare(WAY);
+        let aside = shop.serve(&["--memcached", "none"]).await;
+        assert_eq!(aside.get("/way").await.json()["way"], searched, "{schema}");
+    }
+}
