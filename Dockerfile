@@ -5,14 +5,16 @@ WORKDIR /source
 # The dependencies are compiled in a layer of their own, against an empty program: only a change to one of these files
 # compiles them again.
 COPY Cargo.toml Cargo.lock build.rs ./
+COPY crates/edge/Cargo.toml crates/edge/
 COPY tests/support/Cargo.toml tests/support/
-RUN mkdir src tests/support/src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs tests/support/src/lib.rs \
-    && cargo build --release --locked
+RUN mkdir src crates/edge/src tests/support/src && echo 'fn main() {}' > src/main.rs \
+    && touch src/lib.rs crates/edge/src/lib.rs tests/support/src/lib.rs && cargo build --release --locked
 
 # The empty program is forgotten first: cargo compares times, and the real files can be older than what it made of it.
+COPY crates crates
 COPY migrations migrations
 COPY src src
-RUN cargo clean --release --package aside && cargo build --release --locked
+RUN cargo clean --release --package aside --package aside-edge && cargo build --release --locked
 
 
 FROM debian:trixie-slim

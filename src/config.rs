@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+use aside_edge::PerAddress;
 use clap::{ArgAction, Args, ValueEnum, builder::RangedU64ValueParser};
 
 /// Settings of the service. Durations are written as `500ms`, `10s`, `5m`.
@@ -200,17 +201,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
-}
-
-/// The share of all connections that one address may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PerAddress {
-    /// Half of them, rounded up: one client leaves room for the others.
-    Half,
-    /// This many.
-    AtMost(u64),
-    /// All of them: the address is a proxy's, whose clients are many.
-    All,
 }
 
 /// The form of the log.

@@ -13,8 +13,6 @@ pub mod app;
 
 pub mod http;
 
-pub mod edge;
-
 pub mod demo;
 pub mod jobs;
 

@@ -5,13 +5,13 @@ use std::fs::File;
 use std::future::pending;
 use std::time::Duration;
 
-use aside::cores::Cores;
-use aside::edge::{EdgeCounters, Limits, serve};
+use aside_edge::{EdgeCounters, Limits, serve};
 use axum::Router;
 use axum::routing::get;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use support::raw::RawClient;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 const DESCRIPTORS: u64 = 256;
@@ -33,7 +33,8 @@ async fn without_descriptors_the_edge_neither_spins_nor_stops_and_serves_again_w
     let router = Router::new().route("/", get(|| async { "here" }));
     let counters = EdgeCounters::default();
     let (limits, counted) = (Limits::default(), counters.clone());
-    let served = tokio::spawn(serve(Cores::here(), listener, router, limits, counted, pending()));
+    let served =
+        tokio::spawn(serve(vec![Handle::current()], listener, router, limits, counted, pending()));
     assert!(RawClient::exchange(address, REQUEST).await.ends_with("here"));
 
     // All but one descriptor are taken; the client's own socket takes that one, and leaves none to the server's.

@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/edge"]
+#[path = "../../crates/edge/src"]
 mod edge {
     mod fields;
     #[allow(dead_code, reason = "the service asks more of it")]

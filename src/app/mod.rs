@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use aside_edge::{EdgeCounters, Host, Limits, serve};
 use tokio::time::timeout;
 use tower::service_fn;
 
@@ -27,11 +28,10 @@ use crate::{
     cache::InFlight,
     config::{Secret, Settings},
     cores::Cores,
-    edge::{self, Host},
     http::{self, Access, Context, Front, Origins},
     jobs::Worker,
     memcached::Memcached,
-    metrics::{EdgeCounters, Metrics},
+    metrics::Metrics,
     operator::{Equipment, Operator},
     sessions::Sessions,
     users::Users,
@@ -45,7 +45,7 @@ const JOB_GRACE: Duration = Duration::from_secs(5);
 pub struct App {
     cores: Cores,
     front: Arc<Front>,
-    limits: edge::Limits,
+    limits: Limits,
     connections: EdgeCounters,
     draining: Arc<AtomicBool>,
     worker: Option<Worker>,
@@ -121,9 +121,9 @@ impl App {
             draining: draining.clone(),
         };
         let front = Arc::new(http::front(context, origins));
-        let limits = edge::Limits {
+        let limits = Limits {
             connections_per_address: settings.connections_per_address,
-            ..edge::Limits::default()
+            ..Limits::default()
         };
         Ok(Self { cores, front, limits, connections, draining, worker, in_flight, memcached })
     }
@@ -142,8 +142,15 @@ impl App {
             let answer = front.clone().answer(request);
             async move { Ok(answer.await) }
         });
-        let served =
-            edge::serve(self.cores, listener, service, self.limits, self.connections, stop).await;
+        let served = serve(
+            self.cores.handles().to_vec(),
+            listener,
+            service,
+            self.limits,
+            self.connections,
+            stop,
+        )
+        .await;
         if let Some(mut worker) = self.worker {
             let _ = timeout(JOB_GRACE, worker.ended()).await;
         }

@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
+use aside_edge::raise_open_files;
 use tokio::{
     net::TcpSocket,
     runtime::Builder,
@@ -17,7 +18,7 @@ use super::{
     command::{FAILURE, Failed, Result, block_on},
     signals::Signals,
 };
-use crate::{app::App, config::Settings, edge::raise_open_files, telemetry};
+use crate::{app::App, config::Settings, telemetry};
 
 /// Connections that the kernel keeps until they are accepted; past it, clients' attempts are lost and tried
 /// again a second later. The kernel cuts it to `net.core.somaxconn`, 4096 by default.

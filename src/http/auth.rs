@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use aside_edge::Host;
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, header::HOST},
@@ -11,7 +12,6 @@ use headers::{Authorization, HeaderMapExt, authorization::Bearer};
 use subtle::ConstantTimeEq;
 
 use super::{Result, Shared, problem::Problem};
-use crate::edge::Host;
 
 /// The callers that may use the protected endpoints.
 #[derive(Clone)]

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use aside_edge::NO_STORE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use sfv::{ListSerializer, ParameterSerializer, StringRef, TokenRef, key_ref, token_ref};
 
-use crate::{
-    cache::{Account, Detail, Directives, Forward, Key, Served},
-    edge::NO_STORE,
-};
+use crate::cache::{Account, Detail, Directives, Forward, Key, Served};
 
 pub(super) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 pub(super) const X_RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");

@@ -20,6 +20,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use aside_edge::NO_STORE;
 use axum::{
     Extension, Router,
     extract::{Request, State},
@@ -35,8 +36,8 @@ use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 pub use self::{auth::Access, cors::Origins};
 use self::{openapi::Document, problem::Problem};
 use crate::{
-    delivery::Delivery, edge::NO_STORE, jobs::Queue, metrics::Metrics, operator::Operator,
-    resources::Resources, sessions::Sessions, users::Users,
+    delivery::Delivery, jobs::Queue, metrics::Metrics, operator::Operator, resources::Resources,
+    sessions::Sessions, users::Users,
 };
 
 /// All that the handlers need; [`app`](crate::app) puts it together.

@@ -134,10 +134,10 @@ fn problem(description: &str) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::problem::Problem::*;
-    use crate::{database::NotReady, edge::details};
+    use aside_edge::details;
 
-    use super::*;
+    use super::{super::problem::Problem::*, *};
+    use crate::database::NotReady;
 
     #[test]
     fn each_problem_is_in_the_document_as_it_is_said() {

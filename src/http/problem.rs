@@ -4,6 +4,7 @@
 
 use std::{any::Any, sync::Arc};
 
+use aside_edge::{NO_STORE, details, problems};
 use axum::{
     http::{
         HeaderValue, StatusCode,
@@ -15,7 +16,6 @@ use axum::{
 use crate::{
     cache::{GetError, LoadError},
     database::NotReady,
-    edge::{NO_STORE, details, problems},
 };
 
 problems! {

@@ -1,7 +1,5 @@
 //! The instruments that each part of the service counts with.
 
-use std::sync::atomic::AtomicU64;
-
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
 
 use super::{FillResult, LoadResult, Outcome};
@@ -62,13 +60,4 @@ pub struct ServerMetrics {
     pub in_service: Gauge,
     /// Changes that the last sweep could not tell it.
     pub undelivered: Gauge,
-}
-
-/// The HTTP connections, counted. Clones share the numbers, which may be read at any time, from any thread.
-#[derive(Clone, Debug, Default)]
-pub struct EdgeCounters {
-    /// Connections that are open now.
-    pub open: Gauge<u64, AtomicU64>,
-    /// Connections that were answered 503 since the start, because too many were open.
-    pub refused: Counter,
 }

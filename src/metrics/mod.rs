@@ -6,6 +6,7 @@ mod labels;
 
 use std::fmt;
 
+use aside_edge::EdgeCounters;
 use prometheus_client::{
     encoding::text,
     metrics::{
@@ -18,7 +19,7 @@ use prometheus_client::{
 };
 
 pub use self::{
-    instruments::{CacheMetrics, Counts, EdgeCounters, ServerMetrics},
+    instruments::{CacheMetrics, Counts, ServerMetrics},
     labels::{FillResult, JobResult, LoadResult, Outcome},
 };
 

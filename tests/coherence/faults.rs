@@ -19,6 +19,7 @@ use crate::{
     clients::Reach,
     cluster::{Cluster, start_replica},
     history::{Clock, Outage, Renewal, Span},
+    machine::stood_still,
     plan::{LinkFaults, Plan},
 };
 
@@ -43,10 +44,6 @@ const LONG_ONE_IN: u8 = 15;
 /// Ends all connections of ours to the database.
 const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name = 'aside'";
-
-/// Pause between two looks whether the machine stands still, and how late such a look is then.
-const BEAT: Duration = Duration::from_millis(5);
-const STILL_MIN: Duration = Duration::from_millis(50);
 
 /// The beginning of the command that forgets a key.
 const FORGET: &str = "md ";
@@ -95,7 +92,7 @@ pub(crate) async fn torment(
     let of_replicas =
         torment_replicas(replicas, links, place, plan, reach, &database, pace(&plan.replicas_ms));
     let of_database = torment_database(&database, pace(&plan.database_ms));
-    let of_machine = machine(pace(&(0..1)));
+    let of_machine = machine(clock, end);
     let of_links = torment_links(links, plan, pace);
     let (of_links, of_memcached, of_replicas, of_database, of_machine) =
         join5(of_links, join_all(of_memcached), of_replicas, of_database, of_machine).await;
@@ -174,16 +171,11 @@ async fn torment_database(database: &Mutex<Option<&mut Server>>, mut pace: Pace)
 }
 
 /// What happens to all processes: the machine is busy with something else.
-async fn machine(pace: Pace) -> Faults {
+async fn machine(clock: Clock, end: Duration) -> Faults {
     let mut faults = Faults::default();
-    while pace.clock.now() < pace.end {
-        let begun_at = pace.clock.now();
-        sleep(BEAT).await;
-        let ended_at = pace.clock.now();
-        if ended_at - begun_at > BEAT + STILL_MIN {
-            faults.count("machine stood still");
-            faults.outage(None, None, Span { begun_at, ended_at });
-        }
+    for span in stood_still(clock, end).await {
+        faults.count("machine stood still");
+        faults.outage(None, None, span);
     }
     faults
 }

@@ -19,6 +19,7 @@ mod clients;
 mod cluster;
 mod faults;
 mod history;
+mod machine;
 mod plan;
 
 mod tests {

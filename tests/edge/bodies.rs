@@ -1,6 +1,6 @@
 //! The body's part of F42: how large it may be, and that its failures are problems.
 
-use aside::edge::Limits;
+use aside_edge::Limits;
 use tokio::io::AsyncWriteExt;
 
 use crate::wire::{Edge, assert_problem};

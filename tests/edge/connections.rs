@@ -1,6 +1,6 @@
 //! How many connections there may be.
 
-use aside::{config::PerAddress, edge::Limits};
+use aside_edge::{Limits, PerAddress};
 
 use rustix::process::{Resource, getrlimit};
 use support::{

@@ -1,6 +1,6 @@
 //! F43 and F44, and the head's part of F42: what is a request, and where does it end.
 
-use aside::edge::Limits;
+use aside_edge::Limits;
 
 use crate::wire::{Edge, GOOD, GOOD_AND_LAST, assert_problem};
 

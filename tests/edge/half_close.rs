@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use aside::edge::Limits;
+use aside_edge::Limits;
 use support::{PATIENCE, aside::Aside, eventually, raw::RawClient};
 use tokio::{io::AsyncWriteExt, sync::Semaphore, time::timeout};
 

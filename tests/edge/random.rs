@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aside::edge::Limits;
+use aside_edge::Limits;
 use fastrand::Rng;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;

@@ -1,6 +1,6 @@
 //! What happens to connections when the service stops.
 
-use aside::edge::Limits;
+use aside_edge::Limits;
 use support::PATIENCE;
 use tokio::net::TcpStream;
 use tokio::time::timeout;

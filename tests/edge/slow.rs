@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aside::edge::Limits;
+use aside_edge::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{PATIENCE, eventually, raw::RawClient};
 use tokio::io::AsyncWriteExt;

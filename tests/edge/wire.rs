@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aside::cores::Cores;
-use aside::edge::{EdgeCounters, Limits, serve};
+use aside_edge::{EdgeCounters, Limits, serve};
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use support::raw::RawClient;
 use tokio::net::TcpSocket;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
@@ -55,7 +55,14 @@ impl Edge {
         let router = router(Arc::clone(&arrived), Arc::clone(&permits));
         let stopped = async { stopped.await.unwrap_or_default() };
         let counted = counters.clone();
-        let served = tokio::spawn(serve(Cores::here(), listener, router, limits, counted, stopped));
+        let served = tokio::spawn(serve(
+            vec![Handle::current()],
+            listener,
+            router,
+            limits,
+            counted,
+            stopped,
+        ));
         Self { address, counters, stop, arrived, permits, served }
     }
 

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::PerAddress;
-
 /// File descriptors that connections leave to the database, memcached and the log.
 const DESCRIPTORS_RESERVED: u64 = 128;
 
@@ -37,6 +35,17 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// Bytes in one body, 64 KiB; past it, 413 and the connection is closed.
     pub body_bytes_max: usize,
+}
+
+/// The share of all connections that one address may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerAddress {
+    /// Half of them, rounded up: one client leaves room for the others.
+    Half,
+    /// This many.
+    AtMost(u64),
+    /// All of them: the address is a proxy's, whose clients are many.
+    All,
 }
 
 impl Default for Limits {

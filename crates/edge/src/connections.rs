@@ -6,8 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::limits::Limits;
-use crate::{config::PerAddress, metrics::EdgeCounters};
+use crate::{
+    counters::EdgeCounters,
+    limits::{Limits, PerAddress},
+};
 
 /// Bits of an IPv6 address that one client can't choose: it is given a network of the others.
 const NETWORK: u128 = !0 << 64;

@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::Service;
 use tower_http::timeout::{DeadlineBody, TimeoutError};
 
-use super::{limits::Limits, refusal::Refusal};
+use crate::{limits::Limits, refusal::Refusal};
 
 /// Lets `service` answer `request`, whose body is bounded. A request without a body passes untouched.
 ///

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutWriter;
 
-use super::{
+use crate::{
     connections::OpenConnection,
     head_guard::{HeadGuard, Violation},
     limits::Limits,

@@ -8,6 +8,7 @@
 mod acceptor;
 mod body_limits;
 mod connections;
+mod counters;
 mod fields;
 mod head_guard;
 mod host;
@@ -26,19 +27,19 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use tokio::{
     net::TcpStream,
+    runtime::Handle,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tower::Service;
 
-pub(crate) use self::problem::{NO_STORE, details, problems};
 use self::{acceptor::Acceptor, connections::Connections, stream::EdgeStream};
 pub use self::{
+    counters::EdgeCounters,
     host::Host,
-    limits::{Limits, raise_open_files},
+    limits::{Limits, PerAddress, raise_open_files},
+    problem::{NO_STORE, details},
 };
-use crate::cores::Cores;
-pub use crate::metrics::EdgeCounters;
 
 /// hyper's smallest read buffer, in bytes; it panics when it is given less.
 const READ_BUFFER_BYTES_MIN: usize = 8 * 1024;
@@ -46,7 +47,7 @@ const READ_BUFFER_BYTES_MIN: usize = 8 * 1024;
 /// Pause after a connection could not be accepted, for want of file descriptors for one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `service` to the connections of `listener`, each on one of the `cores`, until `stop` is ready, with the grace that is left then: the listener
+/// Serves `service` to the connections of `listener`, each on one of the `runtimes`, until `stop` is ready, with the grace that is left then: the listener
 /// and the idle connections are closed, requests in flight finish, and what has not ended after the grace is cut.
 ///
 /// `counters` is written while serving, and may be read.
@@ -55,7 +56,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Fails when the listener cannot be given to the runtime. An error on one connection ends only that connection; when
 /// no connection can be accepted (no file descriptors, for one), it tries again every 50 ms.
 pub async fn serve<S>(
-    cores: Cores,
+    runtimes: Vec<Handle>,
     listener: TcpListener,
     service: S,
     limits: Limits,
@@ -73,7 +74,7 @@ where
     let acceptor = Acceptor { limits, connections: Connections::new(&limits, counters) };
     let service = service_fn(move |request| body_limits::answer(service.clone(), &limits, request));
     let http = http(&limits);
-    let cores: Vec<_> = cores.handles().iter().map(|core| (core, Arc::new(()))).collect();
+    let cores: Vec<_> = runtimes.iter().map(|core| (core, Arc::new(()))).collect();
     // Each connection is a task; the tasks that are left are cut when this is dropped.
     let mut open = JoinSet::new();
     let graceful = GracefulShutdown::new();

@@ -9,7 +9,7 @@ use std::{
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::TcpStream;
 
-use super::{
+use crate::{
     connections::{Connections, OpenConnection},
     limits::Limits,
     refusal::Refusal,

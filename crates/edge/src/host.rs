@@ -39,7 +39,7 @@ impl Host {
     }
 
     /// True for `localhost`, a name below it (RFC 6761 §6.3), or a loopback address.
-    pub(crate) fn is_this_machine(&self) -> bool {
+    pub fn is_this_machine(&self) -> bool {
         match self {
             Self::Address(address) => address.is_loopback(),
             Self::Name(name) => name == "localhost" || name.ends_with(".localhost"),

@@ -9,7 +9,10 @@ use axum::{
 };
 use memchr::memmem;
 
-use super::problem::{NO_STORE, details, problems};
+use crate::{
+    problem::{NO_STORE, details},
+    problems,
+};
 
 problems! {
     /// The reason for which the edge refuses a request.

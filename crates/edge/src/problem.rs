@@ -4,10 +4,10 @@ use axum::http::{HeaderValue, StatusCode};
 use problem_details::ProblemDetails;
 
 /// No cache, not even the browser's own, may keep the answer.
-pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// A problem whose title is the phrase of the status in RFC 9110; the `http` crate has two older ones.
-pub(crate) fn details(status: StatusCode, detail: String) -> ProblemDetails {
+pub fn details(status: StatusCode, detail: String) -> ProblemDetails {
     let details = ProblemDetails::from_status_code(status).with_detail(detail);
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => details.with_title("Content Too Large"),
@@ -16,7 +16,8 @@ pub(crate) fn details(status: StatusCode, detail: String) -> ProblemDetails {
     }
 }
 
-/// Declares a closed set of problems, each with its status and with the sentence that clients are told.
+/// A closed set of problems, each with its status and with the sentence that clients are told.
+#[macro_export]
 macro_rules! problems {
     ($(#[$doc:meta])* $name:ident {
         $($case:ident $(($value:ty))? = $status:ident, $sentence:literal;)+
@@ -33,4 +34,3 @@ macro_rules! problems {
         }
     };
 }
-pub(crate) use problems;
