@@ -15,7 +15,7 @@ use super::{
 
 /// The longest that PostgreSQL may take for a statement that is no load, the wait for a connection included. Past it, the
 /// statement fails as one whose database is away. SQLite has its own waits.
-const ANSWER_WAIT: Duration = Duration::from_secs(3);
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
 /// A statement. Its parameters are `$1`, `$2` and so on, and each of them is given.
 #[derive(Clone, Copy, Debug)]

@@ -48,7 +48,9 @@ async fn what_cant_be_forgotten_now_is_forgotten_when_the_server_is_back() {
 async fn all_entries_are_forgotten_and_what_is_not_ours_stays() {
     let servers = [Memcached::start().await, Memcached::start().await];
     let setting = addresses(&servers.each_ref());
-    let aside = Aside::start(&["--memcached", &setting, "--slow-query", "0s"]).await;
+    let unhurried = ["--memcached-timeout", "5s", "--query-timeout", "60s"];
+    let arguments = [["--memcached", &setting, "--slow-query", "0s"], unhurried].concat();
+    let aside = Aside::start(&arguments).await;
     let others =
         ["session:0123456789abcdef", "users:1", "user:x", "user:007", "user", "xuser:1", "a%3A1"];
     for key in others {

@@ -51,14 +51,14 @@ async fn ttl_counts_down_and_says_when_memcached_dropped_the_value() {
             "   saw:      {\"greeting\":\"hello\"}\n   ok\n",
             "\n3. read aside:demo:",
             "until memcached has dropped it\n",
-            " s left\n   expected: gone after 2 to 4 s\n   saw:      gone after ",
+            " s left\n   expected: gone after 1 to 5 s\n   saw:      gone after ",
         ],
     );
     let left_s = out.lines().filter_map(|line| line.strip_suffix(" s left")?.trim().parse().ok());
     let left_s: Vec<u32> = left_s.collect();
     assert!(left_s.len() >= 2 && left_s.is_sorted_by(|one, next| one > next), "{out}");
     let (least, most) = gone_after_s(&out);
-    assert!(least < most && most >= 2.0 && least <= 4.0, "{out}");
+    assert!(least < most && most >= 1.0 && least <= 5.0, "{out}");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn lifecycle_creates_reads_updates_deletes_and_lets_expire() {
             "\n7. create ",
             "\n8. read ",
             "   saw:      {\"version\":3}\n",
-            " s left\n   expected: gone after 3 to 5 s\n",
+            " s left\n   expected: gone after 2 to 6 s\n",
             "\n10. read ",
             "   saw:      nothing\n",
         ],

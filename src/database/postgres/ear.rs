@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::pool;
 use crate::database::{
     UnderWay,
-    statement::{Row, Sql, Value, in_time, rows},
+    statement::{ANSWER_WAIT, Row, Sql, Value, in_time, rows},
 };
 
 /// Pause between two looks while changes are being made: what one of them may go unnoticed for.
@@ -108,7 +108,7 @@ impl Ear {
 
     async fn listen(&mut self) -> sqlx::Result<PgListener> {
         self.awake = Awake::Since(Instant::now());
-        let own = pool(1).connect_lazy_with((*self.pool.connect_options()).clone());
+        let own = pool(1, ANSWER_WAIT).connect_lazy_with((*self.pool.connect_options()).clone());
         let mut listener = PgListener::connect_with(&own).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;

@@ -21,8 +21,10 @@ pub(in crate::database) const MIGRATIONS: [(i64, &str, &str); 3] = [
     (3, "time changes", include_str!("../../../migrations/postgres/0003_time_changes.sql")),
 ];
 
-/// The longest that a server may take to connect, and the longest that all of it may take, others' turns included.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// The longest that a server may take to connect at the start: its network may be far, and it may be busy.
+pub(super) const CONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest that all of it may take, others' turns included.
 const MIGRATE_WAIT: Duration = Duration::from_secs(60);
 
 /// One process at a time, until its connection ends. The number is any that other programs do not use.

@@ -12,13 +12,13 @@ use sqlx::{
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 pub(super) use self::ear::Ear;
-use self::migration::migrate;
+use self::migration::{CONNECT_WAIT, migrate};
 #[cfg(test)]
 pub(super) use self::{ear::AWAKE_MIN, migration::MIGRATIONS};
 use super::{
     error::{OpenError, OpenFailure},
     lent::Lent,
-    statement::{Pool, Pools, Row, Value, Writing, in_time, rows},
+    statement::{ANSWER_WAIT, Pool, Pools, Row, Value, Writing, in_time, rows},
 };
 use crate::cache::LoadError;
 
@@ -32,8 +32,8 @@ const LOG_READERS: u32 = 3;
 /// Connections to somebody else's database by which what its triggers have noted is taken.
 const FOREIGN_WRITERS: u32 = 2;
 
-/// The longest wait for a connection, which may have to be made.
-const CONNECT_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait of a load for a connection, which may have to be made. Past it, what was kept stands in.
+const LOAD_WAIT: Duration = Duration::from_secs(1);
 
 /// The time after its deadline in which a query is told by the server that it was cancelled. Past it, the server may be
 /// gone without a word: its connection is closed.
@@ -95,10 +95,10 @@ pub(super) async fn open(url: &str, max_queries: usize) -> Result<Pools, OpenErr
         Pool::Postgres(pool.connect_lazy_with(options.clone()))
     };
     Ok(Pools {
-        loads: open(pool(max_queries), &options),
-        writer: open(pool(WRITERS), &planned_once),
-        log: open(pool(LOG_READERS), &planned_once),
-        probe: open(pool(1), &options),
+        loads: open(pool(max_queries, LOAD_WAIT), &options),
+        writer: open(pool(WRITERS, ANSWER_WAIT), &planned_once),
+        log: open(pool(LOG_READERS, ANSWER_WAIT), &planned_once),
+        probe: open(pool(1, ANSWER_WAIT), &options),
     })
 }
 
@@ -108,8 +108,8 @@ fn shown(options: &PgConnectOptions) -> String {
     format!("postgres://{}:{}/{database}", options.get_host(), options.get_port())
 }
 
-fn pool(connections: u32) -> PgPoolOptions {
-    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(CONNECT_WAIT);
+fn pool(connections: u32, wait: Duration) -> PgPoolOptions {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(wait);
     // That one is lost is found out with its first use.
     let pool = pool.test_before_acquire(false);
     pool.after_connect(|connection, _| {
@@ -134,8 +134,9 @@ pub(super) async fn open_foreign(url: &str, loads_max: usize) -> Result<(Pool, P
     drop(first.close().await);
     let loads_max = u32::try_from(loads_max.max(1)).unwrap_or(u32::MAX);
     let reading = options.clone().options([("default_transaction_read_only", "on")]);
-    let pool = |connections, options| Pool::Postgres(pool(connections).connect_lazy_with(options));
-    Ok((pool(loads_max, reading), pool(FOREIGN_WRITERS, options)))
+    let reading = pool(loads_max, LOAD_WAIT).connect_lazy_with(reading);
+    let writing = pool(FOREIGN_WRITERS, ANSWER_WAIT).connect_lazy_with(options);
+    Ok((Pool::Postgres(reading), Pool::Postgres(writing)))
 }
 
 /// The rows that a query of a load finds. The server cancels it at `deadline`.

@@ -54,7 +54,7 @@ pub(in crate::database) async fn open(
     // Writes that come together wait for the connection for as long as one may wait for the lock.
     let writer =
         writer_pool(1, WRITE_WAIT).connect_lazy_with(options.clone().busy_timeout(WRITE_WAIT));
-    let log = reader_pool(LOG_READERS).connect_lazy_with(options.clone());
+    let log = reader_pool(LOG_READERS, OPEN_WAIT).connect_lazy_with(options.clone());
     let probe = probe_pool().connect_lazy_with(options);
     migrating.close().await.map_err(|error| failed(error.into()))?;
     keep_log_short(&path, writer.clone());
@@ -112,10 +112,10 @@ fn pool(connections: u32, wait: Duration) -> SqlitePoolOptions {
 }
 
 /// Connections that read.
-fn reader_pool(connections: usize) -> SqlitePoolOptions {
+fn reader_pool(connections: usize, wait: Duration) -> SqlitePoolOptions {
     let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
     // A deadline belongs to one query. Here, it also goes when the query's future was dropped.
-    pool(connections, ACQUIRE_TIMEOUT).min_connections(1).after_release(|connection, _| {
+    pool(connections, wait).min_connections(1).after_release(|connection, _| {
         Box::pin(async move {
             connection.lock_handle().await?.remove_progress_handler();
             Ok(true)
@@ -127,7 +127,7 @@ fn reader_pool(connections: usize) -> SqlitePoolOptions {
 async fn connect(max_queries: usize, options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
     let deadline = Instant::now() + OPEN_WAIT;
     loop {
-        match reader_pool(max_queries).connect_with(options.clone()).await {
+        match reader_pool(max_queries, ACQUIRE_TIMEOUT).connect_with(options.clone()).await {
             Err(sqlx::Error::PoolTimedOut) if Instant::now() < deadline => {}
             connected => return connected,
         }
