@@ -13,6 +13,7 @@ RUN mkdir src crates/edge/src tests/support/src && echo 'fn main() {}' > src/mai
 # The empty program is forgotten first: cargo compares times, and the real files can be older than what it made of it.
 COPY crates crates
 COPY migrations migrations
+COPY page page
 COPY src src
 RUN cargo clean --release --package aside --package aside-edge && cargo build --release --locked
 

@@ -16,7 +16,7 @@ use std::{
 };
 
 use aside_edge::{EdgeCounters, Host, Limits, serve};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use tower::service_fn;
 
 pub use self::{
@@ -28,7 +28,7 @@ use crate::{
     cache::InFlight,
     config::{Secret, Settings},
     cores::Cores,
-    http::{self, Access, Context, Front, Origins},
+    http::{self, Access, Context, Front, Origins, STREAMS_MAX},
     jobs::Worker,
     memcached::Memcached,
     metrics::Metrics,
@@ -117,6 +117,7 @@ impl App {
             delivery,
             queue,
             access,
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             metrics,
             draining: draining.clone(),
         };

@@ -81,8 +81,7 @@ impl Room {
         let begun_at = Instant::now();
         let deadline = begun_at + self.policy.load_timeout;
         let permit = self.admit(begun_at).await?;
-        let permit = Permit { running: self.metrics.loads_running.clone(), _permit: permit };
-        permit.running.inc();
+        let permit = Counted::new(&self.metrics.loads_running, permit);
         // The load is a task of its own and takes the permit along: a caller may leave, and a
         // source that overruns its deadline still occupies it until it has really stopped.
         let pace = self.pace.clone();
@@ -111,7 +110,8 @@ impl Room {
         if !self.has_place_to_wait() {
             return Err(LoadError::Overloaded);
         }
-        let _place = self.waiting.try_acquire().map_err(|_| LoadError::Overloaded)?;
+        let place = self.waiting.try_acquire().map_err(|_| LoadError::Overloaded)?;
+        let _place = Counted::new(&self.metrics.loads_waiting, place);
         let turn = self.running.clone().acquire_owned();
         match timeout_at(begun_at + self.patience(), turn).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -134,14 +134,21 @@ impl Room {
     }
 }
 
-/// A permit to load that is counted; given back and counted off when the load ends, by a panic too.
-struct Permit {
-    running: Gauge,
-    _permit: OwnedSemaphorePermit,
+/// A permit that is counted; given back and counted off when its holder ends, by a panic too.
+struct Counted<P> {
+    gauge: Gauge,
+    _permit: P,
 }
 
-impl Drop for Permit {
+impl<P> Counted<P> {
+    fn new(gauge: &Gauge, permit: P) -> Self {
+        gauge.inc();
+        Self { gauge: gauge.clone(), _permit: permit }
+    }
+}
+
+impl<P> Drop for Counted<P> {
     fn drop(&mut self) {
-        self.running.dec();
+        self.gauge.dec();
     }
 }

@@ -68,6 +68,10 @@ impl<Src: Source, T: Store> Lookup<Src, T> {
         let (Ok(Answer { account, .. }) | Err(Failure { account, .. })) = &result;
         let (outcome, metrics) = (account.served.outcome(), &self.parts.metrics);
         metrics.gets.count(outcome);
+        metrics.asked.sample(account.key.as_str(), begun_at);
+        if account.load.is_some() {
+            metrics.missed.count(account.key.as_str(), begun_at);
+        }
         if matches!(outcome, Outcome::Hit | Outcome::NegativeHit | Outcome::Stale) {
             metrics.hit_seconds.observe(begun_at.elapsed().as_secs_f64());
         }

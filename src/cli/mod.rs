@@ -11,6 +11,7 @@ mod manual;
 mod serve;
 mod service;
 mod signals;
+mod top;
 mod triggers;
 mod usage;
 
@@ -30,6 +31,7 @@ use self::{
     jobs::Jobs,
     serve::serve,
     service::Service,
+    top::Top,
     triggers::TriggersCommand,
     usage::refused,
 };
@@ -60,6 +62,8 @@ enum Command {
     Check(Check),
     /// Print, install or take out the triggers by which a database notes what its changes outdate
     Triggers(TriggersCommand),
+    /// Show the figures of a running service, live
+    Top(Top),
     /// A small client of the memcached servers
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -100,6 +104,7 @@ impl Cli {
             Command::Init(init) => init.run(),
             Command::Check(check) => check.run(),
             Command::Triggers(command) => command.run(),
+            Command::Top(top) => block_on(Builder::new_current_thread(), top.run()),
             Command::Cache(command) => command.run(),
             Command::Jobs(jobs) => jobs.run(),
             Command::Demo(command) => command.run(),

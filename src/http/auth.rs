@@ -68,7 +68,8 @@ impl Access {
         }
     }
 
-    fn check(&self, request: &Request) -> Result<()> {
+    /// Refuses a request of a caller that may not use the protected endpoints.
+    pub(super) fn check(&self, request: &Request) -> Result<()> {
         match self {
             // Its host is checked with that of every other request.
             Self::Open { .. } => Ok(()),

@@ -5,9 +5,12 @@ mod body;
 mod cache;
 mod cached;
 mod cors;
+mod document;
+mod events;
 mod headers;
 mod jobs;
 mod openapi;
+mod page;
 mod preconditions;
 mod problem;
 mod reads;
@@ -30,11 +33,12 @@ use axum::{
     routing::{delete, get, post, put},
 };
 use futures_util::FutureExt;
+use tokio::sync::Semaphore;
 use tower::{Service, util::option_layer};
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
-pub use self::{auth::Access, cors::Origins};
-use self::{openapi::Document, problem::Problem};
+pub use self::{auth::Access, cors::Origins, events::STREAMS_MAX};
+use self::{openapi::document, problem::Problem};
 use crate::{
     delivery::Delivery, jobs::Queue, metrics::Metrics, operator::Operator, resources::Resources,
     sessions::Sessions, users::Users,
@@ -60,6 +64,8 @@ pub struct Context {
     pub access: Access,
     /// All instruments.
     pub metrics: Metrics,
+    /// Those who watch the figures.
+    pub streams: Arc<Semaphore>,
     /// Set once the service is about to end: it is not ready any more.
     pub draining: Arc<AtomicBool>,
 }
@@ -82,7 +88,7 @@ const ROBOTS: &str = "User-agent: *\nDisallow: /\n";
 /// All routes, each error of theirs as `application/problem+json`. Pages of `origins` may read the answers.
 pub fn front(context: Context, origins: Option<Origins>) -> Front {
     let context = Arc::new(context);
-    let document = Document::new(&context.resources);
+    let document = document(&context.resources);
     let protected = Router::new()
         .route("/users", post(users::create))
         .route("/users/{id}", put(users::put).patch(users::patch).delete(users::delete))
@@ -96,7 +102,8 @@ pub fn front(context: Context, origins: Option<Origins>) -> Front {
     let about_itself = Router::new()
         .route("/metrics", get(service::metrics))
         .route("/stats", get(service::stats))
-        .route("/openapi.json", get(async |request| document.show(request).await))
+        .route("/openapi.json", get(async |headers| document.show(headers).await))
+        .merge(page::routes(&context.resources))
         .route_layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)));
     // Pages of elsewhere may read what the router's own layer says that they may.
     let reads = origins.is_none().then(|| reads::Reads::new(&context.resources));
@@ -105,6 +112,7 @@ pub fn front(context: Context, origins: Option<Origins>) -> Front {
     let routes = reads::routes(&context.resources, false)
         .route("/healthz", get("ok\n"))
         .route("/readyz", get(service::readyz))
+        .route("/events", get(events::watch))
         .route("/favicon.ico", get((StatusCode::NO_CONTENT, FOR_A_DAY)))
         .route("/robots.txt", get((FOR_A_DAY, ROBOTS)))
         .merge(about_itself)

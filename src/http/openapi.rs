@@ -1,60 +1,30 @@
 //! `GET /openapi.json`: the routes for people who generate clients from them.
 
-use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{
-    headers::{CACHE_CONTROL, JSON, etag},
-    preconditions::is_unchanged,
-};
+use super::{document::Document, headers::JSON};
 use crate::resources::{Argument, Definition, Kind, Parameter, Place, Resource, Resources};
 
 /// The document as it is written by hand; tests hold it against the routes, the problems and real answers. Its
 /// `x-resource` is what it says of each resource, with the names in double braces.
 const WRITTEN: &str = include_str!("openapi.json");
 
-/// The document as it is sent, and its tag.
-#[derive(Clone)]
-pub(super) struct Document {
-    body: Bytes,
-    etag: HeaderValue,
-}
-
-impl Document {
-    /// The document with all `resources`.
-    pub(super) fn new(resources: &Resources) -> Self {
-        // It is JSON, and maps with text for keys always serialise.
-        let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
-        document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
-        let template = document["x-resource"].take();
-        for Resource { definition, .. } in resources.iter() {
-            let path = definition.signature.path();
-            for (part, path) in [("read", path), ("cache", &definition.cache_path())] {
-                for (method, operation) in filled(&template[part], definition) {
-                    document["paths"][path][method] = operation;
-                }
+/// The document with all `resources`.
+pub(super) fn document(resources: &Resources) -> Document {
+    // It is JSON, and maps with text for keys always serialise.
+    let mut document: Value = serde_json::from_str(WRITTEN).unwrap_or_default();
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    let template = document["x-resource"].take();
+    for Resource { definition, .. } in resources.iter() {
+        let path = definition.signature.path();
+        for (part, path) in [("read", path), ("cache", &definition.cache_path())] {
+            for (method, operation) in filled(&template[part], definition) {
+                document["paths"][path][method] = operation;
             }
         }
-        document.as_object_mut().and_then(|document| document.remove("x-resource"));
-        let body = serde_json::to_vec(&document).unwrap_or_default();
-        let etag = etag(&body);
-        Self { body: body.into(), etag }
     }
-
-    /// Shows this document. Its tag is sent as a weak one: the document may be compressed on its way.
-    pub(super) async fn show(self, request: HeaderMap) -> Response {
-        let weak = [(header::ETAG, [b"W/", self.etag.as_bytes()].concat())];
-        let headers = (weak, [(header::CACHE_CONTROL, CACHE_CONTROL)]);
-        if is_unchanged(&request, &self.etag) {
-            (StatusCode::NOT_MODIFIED, headers, ()).into_response()
-        } else {
-            ([(header::CONTENT_TYPE, JSON)], headers, self.body).into_response()
-        }
-    }
+    document.as_object_mut().and_then(|document| document.remove("x-resource"));
+    Document::new(JSON, serde_json::to_vec(&document).unwrap_or_default())
 }
 
 /// The operations of `template` for `resource`. Nothing that is filled in needs to be escaped in JSON.
@@ -170,6 +140,7 @@ mod tests {
             Closed,
             ForeignHost,
             Draining,
+            TooManyStreams,
             Faulty,
             Internal,
         ];

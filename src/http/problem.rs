@@ -53,6 +53,7 @@ problems! {
             "Sessions are kept in memcached, and this service is set to do without it.";
         SessionsUnavailable = SERVICE_UNAVAILABLE,
             "memcached, which keeps the sessions, can't be used at the moment; they may be there still.";
+        TooManyStreams = SERVICE_UNAVAILABLE, "Too many watch already.";
         Overloaded = SERVICE_UNAVAILABLE, "Too many queries are waiting already.";
         SourceUnavailable = SERVICE_UNAVAILABLE, "The source can't be reached at the moment.";
         NotWritable = SERVICE_UNAVAILABLE, "The database can't be written at the moment.";

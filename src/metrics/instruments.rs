@@ -1,8 +1,8 @@
 //! The instruments that each part of the service counts with.
 
-use prometheus_client::metrics::{counter::Counter, gauge::Gauge, histogram::Histogram};
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 
-use super::{FillResult, LoadResult, Outcome};
+use super::{FillResult, Histogram, HotKeys, LoadResult, Outcome};
 
 /// A counter for each value of a closed set of labels.
 #[derive(Clone, Debug)]
@@ -39,10 +39,16 @@ pub struct CacheMetrics {
     pub fills: Counts<FillResult>,
     /// Loads that occupy the source now, those among them that nobody waits for any more.
     pub loads_running: Gauge,
+    /// Loads that wait for their turn.
+    pub loads_waiting: Gauge,
     /// Seconds from the request to the answer of a hit.
     pub hit_seconds: Histogram,
     /// Seconds of a load, its wait for a permit included.
     pub load_seconds: Histogram,
+    /// The keys of all sources, by how often they are asked for.
+    pub asked: HotKeys,
+    /// The keys of all sources, by how often what is asked for is not in the cache.
+    pub missed: HotKeys,
 }
 
 /// The instruments of one memcached server.

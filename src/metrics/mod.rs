@@ -1,6 +1,8 @@
 //! Counters and histograms, named once. Every label comes from a closed set (`labels`), so that no request
 //! can make a new series.
 
+mod histogram;
+mod hot_keys;
 mod instruments;
 mod labels;
 
@@ -9,16 +11,13 @@ use std::fmt;
 use aside_edge::EdgeCounters;
 use prometheus_client::{
     encoding::text,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Metric, Registry, Unit},
 };
 
 pub use self::{
+    histogram::Histogram,
+    hot_keys::{HotKeys, Hottest},
     instruments::{CacheMetrics, Counts, ServerMetrics},
     labels::{FillResult, JobResult, LoadResult, Outcome},
 };
@@ -36,6 +35,7 @@ pub struct Metrics {
     gets: Family<Labels<2>, Counter>,
     loads: Family<Labels<2>, Counter>,
     loads_running: Family<Labels<1>, Gauge>,
+    loads_waiting: Family<Labels<1>, Gauge>,
     fills: Family<Labels<2>, Counter>,
     jobs: Family<Labels<1>, Counter>,
     hit_seconds: Histograms<Labels<1>>,
@@ -51,12 +51,11 @@ pub struct Metrics {
     notes_relayed: Family<Labels<1>, Gauge>,
     /// 1 while requests should be sent here, as it was found last.
     pub ready: Gauge,
+    /// The keys that are asked for most.
+    pub asked: HotKeys,
+    /// Those among them that are not in the cache most often.
+    pub missed: HotKeys,
     registry: Registry,
-}
-
-/// A histogram of so many buckets, each twice as wide as the one before; the first ends at `first`.
-fn doubling(first: f64, buckets: u16) -> Histogram {
-    Histogram::new(exponential_buckets(first, 2.0, buckets))
 }
 
 /// Registers a metric that `help` explains, and returns it.
@@ -94,26 +93,27 @@ impl Default for Metrics {
             gets: add(all, "cache_gets", "Answers by what the cache did; each get is one"),
             loads: add(all, "loads", "Loads from the source by result"),
             loads_running: add(all, "loads_running", "Loads that occupy the source now"),
+            loads_waiting: add(all, "loads_waiting", "Loads that wait for their turn"),
             fills: add(all, "fills", "Values offered to the store by result"),
             jobs: add(all, "jobs", "Attempts at jobs of the queue by result"),
             // To 0.8 s.
-            hit_seconds: add_seconds(all, "hit", hit, || doubling(25e-6, 16)),
+            hit_seconds: add_seconds(all, "hit", hit, || Histogram::doubling(25e-6, 16)),
             // To 33 s.
-            load_seconds: add_seconds(all, "load", load, || doubling(1e-3, 16)),
+            load_seconds: add_seconds(all, "load", load, || Histogram::doubling(1e-3, 16)),
             edge: EdgeCounters {
                 open: add(all, "connections_open", "HTTP connections that are open"),
                 refused: add(all, "connections_refused", refused),
             },
             batch_size: {
                 // To 256.
-                let family = Histograms::new_with_constructor(|| doubling(1.0, 9));
+                let family = Histograms::new_with_constructor(|| Histogram::doubling(1.0, 9));
                 let help = "Operations that shared one round trip";
                 all.register("memcached_batch_size", help, family.clone());
                 family
             },
             queue_seconds: {
                 // To 1.6 s.
-                let family = Histograms::new_with_constructor(|| doubling(50e-6, 16));
+                let family = Histograms::new_with_constructor(|| Histogram::doubling(50e-6, 16));
                 let help = "Wait of the first operation of each round trip in the own queue";
                 all.register_with_unit("memcached_queue", help, Unit::Seconds, family.clone());
                 family
@@ -124,6 +124,8 @@ impl Default for Metrics {
             undelivered: add(all, "changes_undelivered", undelivered),
             notes_relayed: add(all, "notes_relayed", notes_relayed),
             ready: add(all, "ready", "1 while requests should be sent here, as /readyz says"),
+            asked: HotKeys::default(),
+            missed: HotKeys::default(),
             registry,
         }
     }
@@ -144,8 +146,11 @@ impl Metrics {
             loads: Counts::new(LoadResult::ALL, load),
             fills: Counts::new(FillResult::ALL, fill),
             loads_running: self.loads_running.get_or_create_owned(&of_source),
+            loads_waiting: self.loads_waiting.get_or_create_owned(&of_source),
             hit_seconds: self.hit_seconds.get_or_create_owned(&of_source),
             load_seconds: self.load_seconds.get_or_create_owned(&of_source),
+            asked: self.asked.clone(),
+            missed: self.missed.clone(),
         }
     }
 

@@ -9,6 +9,7 @@
 mod explain;
 mod forget;
 mod ledger;
+mod moment;
 mod parts;
 mod report;
 mod row;
@@ -20,6 +21,7 @@ pub use self::{
     explain::{AtServer, KeyReport, explain},
     forget::Unfinished,
     ledger::Ledger,
+    moment::Moment,
     parts::{Equipment, Operator},
     report::{Ready, ServerReport, Stats},
     row::ServerRow,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::shared::SharedLook;
+use super::{Moment, shared::SharedLook};
 use crate::{
     cache::Memory,
     database::{Database, NotReady},
@@ -20,6 +20,9 @@ const READY_FOR: Duration = Duration::from_millis(250);
 
 /// Time for which figures are shared: a server is asked at most once in this time.
 const FIGURES_FOR: Duration = Duration::from_secs(1);
+
+/// Time for which a moment is shared: those who watch are told once a second.
+const MOMENT_FOR: Duration = Duration::from_millis(500);
 
 /// The parts of a running service that a person may ask about.
 pub struct Equipment {
@@ -41,12 +44,13 @@ pub struct Operator {
     pub(super) parts: Arc<Equipment>,
     pub(super) ready: SharedLook<Result<(), NotReady>>,
     pub(super) figures: SharedLook<Figures>,
+    pub(super) moment: SharedLook<Moment>,
 }
 
 impl Operator {
     /// An operator of these parts.
     pub fn new(parts: Equipment) -> Self {
         let (ready, figures) = (SharedLook::new(READY_FOR), SharedLook::new(FIGURES_FOR));
-        Self { parts: Arc::new(parts), ready, figures }
+        Self { parts: Arc::new(parts), ready, figures, moment: SharedLook::new(MOMENT_FOR) }
     }
 }

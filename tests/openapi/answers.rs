@@ -50,6 +50,10 @@ async fn every_success_is_as_documented() {
     get("show_statistics", "/stats").await;
     get("show_readiness", "/readyz").await;
     get("show_health", "/healthz").await;
+    get("show_page", "/").await;
+    let html = aside.send(Method::GET, "/", &[("accept", "text/html")]).await;
+    assert!(document.check("show_page", &html).header("content-type").starts_with("text/html"));
+    get("show_docs", "/docs").await;
     get("show_metrics", "/metrics").await;
     get("show_openapi", "/openapi.json").await;
     get("explain_calculation", "/cache/calculations/9").await;

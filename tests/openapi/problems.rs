@@ -5,7 +5,7 @@ use support::aside::Aside;
 use crate::{away, document::Document, framing, refused};
 
 /// Problems of an operation that take more than a request to come about, and where they do.
-const ELSEWHERE: [(&str, &str, &str); 15] = [
+const ELSEWHERE: [(&str, &str, &str); 18] = [
     ("show_user", "SourceUnavailable", "src/users/tests/fail.rs"),
     ("create_session", "SourceUnavailable", "src/users/tests/fail.rs"),
     // It is the same answer as that for a user, of another stack.
@@ -16,6 +16,9 @@ const ELSEWHERE: [(&str, &str, &str); 15] = [
     ("show_readiness", "DatabaseSilent", "src/database/tests/ready.rs"),
     ("show_readiness", "DatabaseCorrupt", "src/database/tests/ready.rs"),
     ("show_readiness", "OtherServers", "tests/service/servers.rs"),
+    ("watch", "Unauthorized", "tests/page/streams.rs"),
+    ("watch", "TooManyStreams", "tests/page/streams.rs"),
+    ("watch", "Draining", "tests/page/streams.rs"),
     ("create_user", "BodyTooSlow", "tests/edge/slow.rs"),
     ("replace_user", "BodyTooSlow", "tests/edge/slow.rs"),
     ("change_user", "BodyTooSlow", "tests/edge/slow.rs"),

@@ -69,8 +69,8 @@ async fn what_needs_the_token_is_documented_to_need_it_and_nothing_else_is() {
     let document = Document::of(&aside).await;
     for (template, method, operation) in document.operations() {
         let id = operation["operationId"].as_str().unwrap();
-        if id == "show_calculation" {
-            // It takes five seconds.
+        if ["show_calculation", "watch"].contains(&id) {
+            // It takes five seconds, or for ever.
             continue;
         }
         let method = method.to_uppercase().parse().unwrap();

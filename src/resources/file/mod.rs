@@ -41,7 +41,7 @@ pub const NAMES_TAKEN: [&str; 8] =
     ["users", "user", "calculations", "calculation", "sessions", "session", "demo", "aside"];
 
 /// First words of the paths that are taken.
-pub const WORDS_TAKEN: [&str; 13] = [
+pub const WORDS_TAKEN: [&str; 15] = [
     "users",
     "calculations",
     "sessions",
@@ -55,6 +55,8 @@ pub const WORDS_TAKEN: [&str; 13] = [
     "favicon.ico",
     "robots.txt",
     "docs",
+    "events",
+    "page",
 ];
 
 /// All that a file declares.

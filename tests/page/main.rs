@@ -1,0 +1,12 @@
+//! The page and the streams behind it: in a real browser where there is one, and over real sockets.
+
+// Tells the lints that the functions beside the tests are of the tests.
+#![cfg(test)]
+
+mod browser;
+
+mod access;
+mod files;
+mod seen;
+mod streams;
+mod top;

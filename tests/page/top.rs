@@ -1,0 +1,68 @@
+//! `aside top`.
+
+use std::{env, fs, process::Stdio};
+
+use support::{
+    PATIENCE,
+    aside::{Aside, program},
+    eventually,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+    time::timeout,
+};
+
+#[tokio::test]
+async fn without_a_terminal_it_prints_a_line_a_second() {
+    let mut aside = Aside::start(&["--slow-query", "0s"]).await;
+    let mut top = Command::new(program());
+    top.args(["top", "--listen", &aside.address.to_string()]).kill_on_drop(true);
+    let mut top = top.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(top.stdout.take().unwrap()).lines();
+    let mut next = async || timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    assert_eq!(next().await, "watching; 0 loads running, 0 waiting");
+    aside.get("/users/1").await.user(1);
+    loop {
+        let line = next().await;
+        if line.starts_with("0 requests/s") || line.starts_with("1 requests/s") {
+            break;
+        }
+    }
+    aside.terminate().await;
+    while next().await != "the service has gone" {}
+
+    let output = Command::new(program()).args(["top", "--listen", "127.0.0.1:1"]).output();
+    let output = output.await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("error: the service at 127.0.0.1:1 does not answer"), "{told}");
+}
+
+#[tokio::test]
+async fn on_a_terminal_it_draws_and_q_ends_it() {
+    let aside = Aside::start(&["--slow-query", "0s"]).await;
+    aside.get("/users/77").await.user(77);
+    let run = format!("stty rows 50 cols 120; exec '{}' top --listen {}", program(), aside.address);
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &run, "screen"])
+        .current_dir(aside.place.file(""))
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap())
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let screen = aside.place.file("screen");
+    let shown = || String::from_utf8_lossy(&fs::read(&screen).unwrap_or_default()).into_owned();
+    eventually("it is drawn", async || shown().contains("user:77").then_some(())).await;
+    let mut keyboard = terminal.stdin.take().unwrap();
+    keyboard.write_all(b"q").await.unwrap();
+    let ended = timeout(PATIENCE, terminal.wait()).await.unwrap().unwrap();
+    assert!(ended.success(), "{}", shown());
+    // The terminal is as it was: on its own screen, with its cursor.
+    assert!(shown().contains("\u{1b}[?1049l"), "{}", shown());
+}
