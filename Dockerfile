@@ -6,16 +6,17 @@ WORKDIR /source
 # compiles them again.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY crates/edge/Cargo.toml crates/edge/
+COPY crates/top/Cargo.toml crates/top/
 COPY tests/support/Cargo.toml tests/support/
-RUN mkdir src crates/edge/src tests/support/src && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs crates/edge/src/lib.rs tests/support/src/lib.rs && cargo build --release --locked
+RUN mkdir src crates/edge/src crates/top/src tests/support/src && echo 'fn main() {}' > src/main.rs \
+    && touch src/lib.rs crates/edge/src/lib.rs crates/top/src/lib.rs tests/support/src/lib.rs && cargo build --release --locked
 
 # The empty program is forgotten first: cargo compares times, and the real files can be older than what it made of it.
 COPY crates crates
 COPY migrations migrations
 COPY page page
 COPY src src
-RUN cargo clean --release --package aside --package aside-edge && cargo build --release --locked
+RUN cargo clean --release --package aside --package aside-edge --package aside-top && cargo build --release --locked
 
 
 FROM debian:trixie-slim

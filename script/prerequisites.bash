@@ -60,6 +60,11 @@ ensure_queue_servers() {
         install_packages postgresql redis-server
 }
 
+# A browser, and what drives it, for the tests of the page.
+ensure_chromium() {
+    { command -v chromium && command -v chromedriver; } >/dev/null || install_packages chromium chromium-driver
+}
+
 # Raises a low soft limit on open files as far as the hard limit lets it; it is no failure if it cannot.
 raise_open_files() {
     local soft hard wanted=$OPEN_FILES_WANTED

@@ -8,19 +8,16 @@ use std::{
 use axum::{
     BoxError,
     body::Bytes,
-    http::{
-        Request, Response, StatusCode,
-        header::{AUTHORIZATION, HOST},
-    },
+    http::{Request, Response, StatusCode, header::HOST},
 };
 use clap::Args;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{body::Incoming, client::conn::http1::handshake};
+use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::config::{Secret, listen};
+use crate::config::listen;
 
 /// The longest that a service may take to answer, all in all.
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -46,28 +43,6 @@ impl Service {
     }
 
     async fn exchange(&self, path: &str) -> Result<Response<Bytes>, BoxError> {
-        let (head, body) = self.begin(path, None).await?.into_parts();
-        let body = Limited::new(body, BODY_BYTES_MAX).collect().await?;
-        Ok(Response::from_parts(head, body.to_bytes()))
-    }
-
-    /// Asks for `path` with this API token. The body of the answer is still to come.
-    ///
-    /// # Errors
-    /// If no answer has begun within [`SERVICE_TIMEOUT`].
-    pub(super) async fn open(
-        &self,
-        path: &str,
-        token: Option<&Secret>,
-    ) -> Result<Response<Incoming>, BoxError> {
-        timeout(SERVICE_TIMEOUT, self.begin(path, token)).await?
-    }
-
-    async fn begin(
-        &self,
-        path: &str,
-        token: Option<&Secret>,
-    ) -> Result<Response<Incoming>, BoxError> {
         let mut address = self.listen;
         // What listens on every address is asked on the loopback one.
         if address.ip().is_unspecified() {
@@ -76,11 +51,11 @@ impl Service {
         let socket = TokioIo::new(TcpStream::connect(address).await?);
         let (mut requests, connection) = handshake(socket).await?;
         tokio::spawn(connection);
-        let mut request = Request::get(path).header(HOST, address.to_string());
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", token.reveal()));
-        }
-        Ok(requests.send_request(request.body(Empty::<Bytes>::new())?).await?)
+        let request =
+            Request::get(path).header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+        let (head, body) = requests.send_request(request).await?.into_parts();
+        let body = Limited::new(body, BODY_BYTES_MAX).collect().await?;
+        Ok(Response::from_parts(head, body.to_bytes()))
     }
 
     /// Asks for `path`, and reads the answer as JSON; `None` if there is none.

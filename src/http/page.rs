@@ -37,24 +37,15 @@ macro_rules! files {
 
 /// The files that the page asks for, under `/page/`.
 const FILES: [(&str, &str, &str); 14] = files![
-    "page.css" STYLE,
-    "main.js" SCRIPT,
-    "feed.js" SCRIPT,
-    "words.js" SCRIPT,
-    "plots.js" SCRIPT,
-    "tables.js" SCRIPT,
-    "try.js" SCRIPT,
-    "life.js" SCRIPT,
-    "queue.js" SCRIPT,
-    "docs.js" SCRIPT,
-    "vendor/uPlot.iife.min.js" SCRIPT,
-    "vendor/uPlot.min.css" STYLE,
-    "vendor/swagger-ui-bundle.js" SCRIPT,
-    "vendor/swagger-ui.css" STYLE,
+    "main.js" SCRIPT, "feed.js" SCRIPT, "words.js" SCRIPT, "plots.js" SCRIPT, "tables.js" SCRIPT,
+    "try.js" SCRIPT, "life.js" SCRIPT, "queue.js" SCRIPT, "docs.js" SCRIPT, "page.css" STYLE,
+    "vendor/uPlot.iife.min.js" SCRIPT, "vendor/uPlot.min.css" STYLE,
+    "vendor/swagger-ui-bundle.js" SCRIPT, "vendor/swagger-ui.css" STYLE,
 ];
 
 /// The routes of what a browser is shown.
 pub(super) fn routes(resources: &Resources) -> Routes {
+    let html = |text| Document::new(HeaderValue::from_static(HTML), text);
     let page = html(include_str!("../../page/index.html"));
     let index = Document::new(JSON, index(resources).to_string());
     let root = async move |headers: HeaderMap| {
@@ -72,10 +63,6 @@ pub(super) fn routes(resources: &Resources) -> Routes {
     routes.layer(from_fn(async |request: Request, next: Next| (GUARDS, next.run(request).await)))
 }
 
-fn html(text: &'static str) -> Document {
-    Document::new(HeaderValue::from_static(HTML), text)
-}
-
 /// True if the client names HTML among what it takes, as browsers do and programs do not.
 fn wants_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -91,14 +78,8 @@ fn index(resources: &Resources) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "resources": paths.collect::<Vec<_>>(),
         "links": {
-            "page": "/",
-            "docs": "/docs",
-            "openapi": "/openapi.json",
-            "statistics": "/stats",
-            "events": "/events",
-            "metrics": "/metrics",
-            "alive": "/healthz",
-            "ready": "/readyz",
+            "page": "/", "docs": "/docs", "openapi": "/openapi.json", "statistics": "/stats",
+            "events": "/events", "metrics": "/metrics", "alive": "/healthz", "ready": "/readyz",
         },
     })
 }

@@ -1,11 +1,11 @@
 //! The figures of one moment, for those who watch: one look and one text for all of them.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, time::SystemTime};
 
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Operator, Stats};
+use super::{Moment, Operator, Stats};
 use crate::{
     metrics::{Histogram, Hottest},
     resources::Resource,
@@ -14,19 +14,9 @@ use crate::{
 /// Keys that are shown of those that are asked for most, and of those that miss most.
 const KEYS_SHOWN: usize = 10;
 
-/// A moment as JSON. Clones share the texts.
-#[derive(Clone, Default)]
-pub struct Moment {
-    /// For anybody: what `/stats` has, and how it goes.
-    pub open: Arc<str>,
-    /// For the bearer of the API token: with keys.
-    pub whole: Arc<str>,
-}
-
 #[derive(Serialize)]
 struct Figures<'a> {
     at_ms: u128,
-    ready: bool,
     #[serde(flatten)]
     stats: &'a Stats,
     resources: BTreeMap<&'a str, Going<'a>>,
@@ -71,9 +61,8 @@ impl Operator {
     }
 
     async fn figures_now(&self) -> Moment {
-        let (stats, ready) = (self.stats().await, self.ready().await.is_ok());
+        let (stats, now) = (self.stats().await, Instant::now());
         let resources = &self.parts.resources;
-        let now = Instant::now();
         // They are the same for all resources.
         let keys = resources.first().map(|Resource { metrics, .. }| Keys {
             asked: metrics.asked.hottest(KEYS_SHOWN, now),
@@ -83,7 +72,7 @@ impl Operator {
             let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let resources = resources.iter().map(|it| (&*it.definition.name, Going::of(it)));
             let (stats, resources) = (&stats, resources.collect());
-            let figures = Figures { at_ms: at.as_millis(), ready, stats, resources, keys };
+            let figures = Figures { at_ms: at.as_millis(), stats, resources, keys };
             serde_json::to_string(&figures).unwrap_or_default().into()
         };
         Moment { open: text(None), whole: text(keys) }

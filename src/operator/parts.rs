@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Moment, shared::SharedLook};
+use super::shared::SharedLook;
 use crate::{
     cache::Memory,
     database::{Database, NotReady},
@@ -13,6 +13,15 @@ use crate::{
 
 /// The figures of all servers, in the order of the setting.
 pub(super) type Figures = Arc<[Result<ServerFigures, InspectError>]>;
+
+/// A moment as JSON. Clones share the texts.
+#[derive(Clone, Default)]
+pub struct Moment {
+    /// For anybody: what `/stats` has, and how it goes.
+    pub open: Arc<str>,
+    /// For the bearer of the API token: with keys.
+    pub whole: Arc<str>,
+}
 
 /// Time for which a look whether the database is ready is shared. Probes come every few seconds, each from its own
 /// place.

@@ -7,6 +7,7 @@ mod browser;
 
 mod access;
 mod files;
+mod pictures;
 mod seen;
 mod streams;
 mod top;

@@ -1,8 +1,7 @@
 //! What a person sees.
 
-use std::{env, fs, path::Path, time::Duration};
+use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{aside::Aside, memcached::Memcached};
@@ -12,16 +11,13 @@ use crate::browser::Browser;
 
 const AXE: &str = include_str!("vendor/axe.min.js");
 
-/// Folder for pictures, as `script/screenshots` sets it.
-const PICTURES: &str = "ASIDE_SCREENSHOTS";
-
-async fn served(memcached: &Memcached) -> Aside {
+pub(crate) async fn served(memcached: &Memcached) -> Aside {
     let server = memcached.address().to_string();
     Aside::start(&["--memcached", &server, "--slow-query", "50ms"]).await
 }
 
 /// Clients that ask for a few users again and again until they are dropped.
-fn load(aside: &Aside) -> JoinSet<()> {
+pub(crate) fn load(aside: &Aside) -> JoinSet<()> {
     let mut clients = JoinSet::new();
     for _ in 0..4 {
         let (client, address) = (aside.client.clone(), aside.address);
@@ -75,7 +71,6 @@ async fn hits_rise_under_load_and_a_server_that_goes_and_comes_back_is_marked() 
     let told = browser.value("document.querySelector('#plot-outcomes').ariaLabel").await;
     let told = told.as_str().unwrap();
     assert!(told.contains("is away") && told.contains("is back"), "{told}");
-    picture(&browser, "page").await;
     assert_eq!(browser.complaints().await, [Value::Null; 0]);
     browser.close().await;
 }
@@ -156,7 +151,6 @@ async fn everybody_can_read_it_at_any_width_in_light_and_dark() {
                 Vec::new(),
             );
             assert_eq!(found.await.unwrap(), json!([]), "{width} {scheme}");
-            picture(&browser, &format!("{scheme}-{width}")).await;
         }
         grounds.push(browser.value("getComputedStyle(document.body).backgroundColor").await);
     }
@@ -177,11 +171,4 @@ async fn the_reference_is_shown_without_the_world_outside() {
     assert_eq!(browser.value(from).await, json!([aside.address.to_string()]));
     assert_eq!(browser.complaints().await, [Value::Null; 0]);
     browser.close().await;
-}
-
-/// Keeps a picture of the page, if somebody has asked for it.
-async fn picture(browser: &Browser, name: &str) {
-    let Some(folder) = env::var_os(PICTURES) else { return };
-    let bytes = BASE64_STANDARD.decode(browser.picture().await).unwrap();
-    fs::write(Path::new(&folder).join(format!("{name}.png")), bytes).unwrap();
 }

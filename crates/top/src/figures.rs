@@ -4,68 +4,80 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::Deserialize;
 
-use crate::operator::Ledger;
-
 /// Seconds that are remembered.
 const SECONDS: usize = 300;
 
 /// The part of a moment that is shown.
 #[derive(Deserialize)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     at_ms: u64,
-    pub(super) service: Ledger,
-    pub(super) sources: BTreeMap<String, Ledger>,
-    pub(super) verdict: String,
-    pub(super) memcached: Vec<Server>,
-    pub(super) resources: BTreeMap<String, Going>,
+    pub(crate) service: Ledger,
+    pub(crate) sources: BTreeMap<String, Ledger>,
+    pub(crate) verdict: String,
+    pub(crate) memcached: Vec<Server>,
+    pub(crate) resources: BTreeMap<String, Going>,
     #[serde(default)]
-    pub(super) keys: Option<Keys>,
+    pub(crate) keys: Option<Keys>,
+}
+
+/// The gets of a service, or of a resource, since its start.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Ledger {
+    pub(crate) gets: u64,
+    pub(crate) hits: u64,
+    pub(crate) stale: u64,
+    pub(crate) misses: u64,
+    pub(crate) collapsed: u64,
+    pub(crate) bypasses: u64,
+    pub(crate) loads: u64,
+    pub(crate) loads_failed: u64,
+    pub(crate) hit_rate: Option<f64>,
 }
 
 /// A memcached server.
 #[derive(Deserialize)]
-pub(super) struct Server {
-    pub(super) server: String,
+pub(crate) struct Server {
+    pub(crate) server: String,
     #[serde(default)]
-    pub(super) state: String,
-    pub(super) curr_items: Option<u64>,
-    pub(super) bytes: Option<u64>,
-    pub(super) evictions: Option<u64>,
-    pub(super) hit_rate_without_leases: Option<f64>,
+    pub(crate) state: String,
+    pub(crate) curr_items: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) evictions: Option<u64>,
+    pub(crate) hit_rate_without_leases: Option<f64>,
 }
 
 /// The loads of a resource.
 #[derive(Deserialize)]
-pub(super) struct Going {
-    pub(super) running: i64,
-    pub(super) running_max: usize,
-    pub(super) waiting: i64,
-    pub(super) waiting_max: usize,
+pub(crate) struct Going {
+    pub(crate) running: i64,
+    pub(crate) running_max: usize,
+    pub(crate) waiting: i64,
+    pub(crate) waiting_max: usize,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Keys {
-    pub(super) asked: Hottest,
-    pub(super) missed: Hottest,
+pub(crate) struct Keys {
+    pub(crate) asked: Hottest,
+    pub(crate) missed: Hottest,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Hottest {
-    pub(super) keys: Vec<(String, u64)>,
+pub(crate) struct Hottest {
+    pub(crate) keys: Vec<(String, u64)>,
 }
 
 /// The pace of the service.
 #[derive(Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     last: Option<(u64, Ledger)>,
     /// Requests a second, the latest last.
-    pub(super) requests: VecDeque<u64>,
+    pub(crate) requests: VecDeque<u64>,
     said: String,
 }
 
 impl Moment {
     /// The loads, and the servers that are away.
-    pub(super) fn loads_said(&self) -> String {
+    pub(crate) fn loads_said(&self) -> String {
         let sum = |part: fn(&Going) -> i64| self.resources.values().map(part).sum::<i64>();
         let away = self.memcached.iter().filter(|it| it.state != "in service");
         let away: Vec<_> = away.map(|it| format!(", {} {}", it.server, it.state)).collect();
@@ -76,7 +88,7 @@ impl Moment {
 
 impl Pace {
     /// Takes note of a moment. A service that was started anew begins anew.
-    pub(super) fn add(&mut self, moment: &Moment) {
+    pub(crate) fn add(&mut self, moment: &Moment) {
         let now = &moment.service;
         let last = self.last.replace((moment.at_ms, now.clone()));
         let Some((then_ms, then)) = last.filter(|(_, then)| then.gets <= now.gets) else { return };
@@ -98,7 +110,7 @@ impl Pace {
     }
 
     /// The pace between the last two moments.
-    pub(super) fn said(&self) -> &str {
+    pub(crate) fn said(&self) -> &str {
         if self.said.is_empty() { "watching" } else { &self.said }
     }
 }

@@ -1,6 +1,6 @@
 //! The figures on a whole terminal.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use ratatui::{
     DefaultTerminal, Frame,
@@ -10,29 +10,23 @@ use ratatui::{
     widgets::{Block, Row, Sparkline, Table},
 };
 
-use super::figures::{Hottest, Moment, Pace};
-use crate::{
-    cli::command::{Failed, Result},
-    escape::Escaped,
-    operator::percent,
-};
+use crate::figures::{Hottest, Moment, Pace};
 
 /// The terminal, which is as it was before once this is dropped.
-pub(super) struct Screen(DefaultTerminal);
+pub(crate) struct Screen(DefaultTerminal);
 
 impl Screen {
-    pub(super) fn open() -> Result<Self> {
-        let unusable = |error| Failed::Failure(format!("the terminal can't be used: {error}"));
-        ratatui::try_init().map(Self).map_err(unusable)
+    pub(crate) fn open() -> io::Result<Self> {
+        ratatui::try_init().map(Self)
     }
 
     /// Draws a moment; without one, that the service has gone.
-    pub(super) fn draw(
+    pub(crate) fn draw(
         &mut self,
-        pace: &mut Pace,
+        pace: &Pace,
         moment: Option<&Moment>,
         listen: SocketAddr,
-    ) -> Result {
+    ) -> io::Result<()> {
         let drawn = self.0.draw(|frame| match moment {
             Some(moment) => whole(frame, pace, moment, listen),
             None => frame.render_widget(
@@ -40,7 +34,7 @@ impl Screen {
                 frame.area(),
             ),
         });
-        Ok(drawn.map(|_| ())?)
+        drawn.map(|_| ())
     }
 }
 
@@ -60,11 +54,10 @@ fn whole(frame: &mut Frame<'_>, pace: &Pace, moment: &Moment, listen: SocketAddr
         Constraint::Min(0),
     ])
     .areas(frame.area());
-    let verdict = Escaped(&moment.verdict).to_string();
     let lines = [
         Line::from(format!("aside at {listen}; q ends this")).dim(),
-        Line::from(verdict).bold(),
-        Line::from(format!("{}; {}", pace.said(), Escaped(&moment.loads_said()))),
+        Line::from(moment.verdict.as_str()).bold(),
+        Line::from(format!("{}; {}", pace.said(), moment.loads_said())),
     ];
     frame.render_widget(ratatui::widgets::Paragraph::new(lines.to_vec()), head);
     let width = usize::from(plot.width.saturating_sub(2));
@@ -84,9 +77,13 @@ fn whole(frame: &mut Frame<'_>, pace: &Pace, moment: &Moment, listen: SocketAddr
 
 fn table<const N: usize>(title: &str, heads: [&str; N], rows: Vec<[String; N]>) -> Table<'static> {
     let widths = [Constraint::Fill(1); N];
-    let rows = rows.into_iter().map(|cells| Row::new(cells.map(|it| Escaped(&it).to_string())));
+    let rows = rows.into_iter().map(Row::new);
     let head = Row::new(heads.map(str::to_owned)).dim();
     Table::new(rows, widths).header(head).block(Block::bordered().title(title.to_owned()))
+}
+
+fn percent(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1} %"))
 }
 
 fn of_resources(moment: &Moment) -> Table<'static> {
@@ -95,7 +92,7 @@ fn of_resources(moment: &Moment) -> Table<'static> {
         Some([
             name.clone(),
             ledger.gets.to_string(),
-            percent(ledger.hit_rate).unwrap_or_default(),
+            percent(ledger.hit_rate),
             ledger.loads.to_string(),
             ledger.loads_failed.to_string(),
             format!("{} of {}", going.running, going.running_max),
@@ -109,7 +106,7 @@ fn of_resources(moment: &Moment) -> Table<'static> {
 fn of_servers(moment: &Moment) -> Table<'static> {
     let number = |figure: Option<u64>| figure.map_or_else(|| "-".to_owned(), |it| it.to_string());
     let rows = moment.memcached.iter().map(|it| {
-        let rate = percent(it.hit_rate_without_leases).unwrap_or_default();
+        let rate = percent(it.hit_rate_without_leases);
         let [items, bytes, evictions] = [it.curr_items, it.bytes, it.evictions].map(number);
         [it.server.clone(), it.state.clone(), items, bytes, evictions, rate]
     });
