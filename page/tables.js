@@ -49,7 +49,8 @@ export function keys({ keys }) {
   const says = (error) => (error ? `; a count may be ${number(error)} too high` : "");
   for (const [id, caption] of [["missed", "Most missed"], ["asked", "Hottest"]]) {
     const { keys: rows, error } = keys[id];
-    fill(document.querySelector(`#${id}`), caption, ["Key", "Times"], rows.map(([key, count]) => [key, number(count)]));
+    const told = rows.length ? rows.map(([key, count]) => [key, number(count)]) : [["none", "–"]];
+    fill(document.querySelector(`#${id}`), caption, ["Key", "Times"], told);
     document.querySelector(`#${id} caption`).textContent = caption + says(error);
   }
 }

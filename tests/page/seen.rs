@@ -23,8 +23,12 @@ pub(crate) fn load(aside: &Aside) -> JoinSet<()> {
         let (client, address) = (aside.client.clone(), aside.address);
         clients.spawn(async move {
             loop {
-                // One id is asked for most.
-                let id = if fastrand::bool() { 7 } else { fastrand::u32(1..=200) };
+                // One id is asked for most; another is remembered as absent for five seconds only, and missed most.
+                let id = match fastrand::u32(..100) {
+                    ..50 => 7,
+                    50 => 99_999,
+                    _ => fastrand::u32(1..=200),
+                };
                 let _ = client.get(format!("http://{address}/users/{id}")).send().await;
                 sleep(Duration::from_millis(5)).await;
             }
