@@ -69,9 +69,6 @@ impl<Src: Source, T: Store> Lookup<Src, T> {
         let (outcome, metrics) = (account.served.outcome(), &self.parts.metrics);
         metrics.gets.count(outcome);
         metrics.asked.sample(account.key.as_str(), begun_at);
-        if account.load.is_some() {
-            metrics.missed.count(account.key.as_str(), begun_at);
-        }
         if matches!(outcome, Outcome::Hit | Outcome::NegativeHit | Outcome::Stale) {
             metrics.hit_seconds.observe(begun_at.elapsed().as_secs_f64());
         }
@@ -137,6 +134,7 @@ impl<Src: Source, T: Store> Lookup<Src, T> {
     async fn load(&self, id: Src::Id, need: Need, account: Account) -> Result<Answer, Failure> {
         let Need { why, claim, stand_in, detail } = need;
         let begun_at = Instant::now();
+        self.parts.metrics.missed.count(account.key.as_str(), begun_at);
         let load = Load { id, key: account.key.clone(), claim };
         let result = self.flights.clone().call(load).await;
         let gone = begun_at.elapsed();

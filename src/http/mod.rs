@@ -35,7 +35,7 @@ use axum::{
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use tower::{Service, util::option_layer};
-use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
+use tower_http::compression::{CompressionLayer, Predicate, predicate};
 
 pub use self::{auth::Access, cors::Origins, events::STREAMS_MAX};
 use self::{openapi::document, problem::Problem};
@@ -99,12 +99,14 @@ pub fn front(context: Context, origins: Option<Origins>) -> Front {
         .merge(reads::routes(&context.resources, true))
         .route_layer(middleware::from_fn_with_state(context.clone(), auth::protect));
     // No entry is compressed: a hit is sent as it is stored. Nor is an answer with a secret of its reader's in it.
+    let compressed = predicate::SizeAbove::new(COMPRESSED_BYTES_MIN)
+        .and(predicate::NotForContentType::new(page::LARGE));
     let about_itself = Router::new()
         .route("/metrics", get(service::metrics))
         .route("/stats", get(service::stats))
         .route("/openapi.json", get(async |headers| document.show(headers).await))
         .merge(page::routes(&context.resources))
-        .route_layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)));
+        .route_layer(CompressionLayer::new().compress_when(compressed));
     // Pages of elsewhere may read what the router's own layer says that they may.
     let reads = origins.is_none().then(|| reads::Reads::new(&context.resources));
     let reads = reads.unwrap_or_default();

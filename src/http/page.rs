@@ -28,6 +28,9 @@ const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
+/// The type of a script that is too large to be compressed anew for each who asks: hits would wait for it.
+pub(super) const LARGE: &str = "application/javascript; charset=utf-8";
+
 /// Declares the files of `page`, each with its media type.
 macro_rules! files {
     ($($name:literal $media:ident),+ $(,)?) => {
@@ -40,7 +43,7 @@ const FILES: [(&str, &str, &str); 14] = files![
     "main.js" SCRIPT, "feed.js" SCRIPT, "words.js" SCRIPT, "plots.js" SCRIPT, "tables.js" SCRIPT,
     "try.js" SCRIPT, "life.js" SCRIPT, "queue.js" SCRIPT, "docs.js" SCRIPT, "page.css" STYLE,
     "vendor/uPlot.iife.min.js" SCRIPT, "vendor/uPlot.min.css" STYLE,
-    "vendor/swagger-ui-bundle.js" SCRIPT, "vendor/swagger-ui.css" STYLE,
+    "vendor/swagger-ui-bundle.js" LARGE, "vendor/swagger-ui.css" STYLE,
 ];
 
 /// The routes of what a browser is shown.

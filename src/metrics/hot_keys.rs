@@ -81,7 +81,7 @@ impl HotKeys {
         let place = self.second(now) / WINDOW.as_secs();
         let mut sums = HashMap::<Box<str>, u64>::new();
         let mut error = 0;
-        for (_, window) in self.windows().iter().filter(|(at, _)| is_recent(*at, place)) {
+        for (_, window) in self.windows(place).iter() {
             window.iter().for_each(|(key, count)| *sums.entry(key.clone()).or_default() += count);
             if window.len() == KEYS_MAX {
                 error += window.values().min().copied().unwrap_or(0);
@@ -99,10 +99,9 @@ impl HotKeys {
 
     fn add(&self, key: &str, weight: u64, second: u64) {
         let place = second / WINDOW.as_secs();
-        let mut windows = self.windows();
+        let mut windows = self.windows(place);
         if windows.back().is_none_or(|(last, _)| *last < place) {
             windows.push_back((place, Window::with_capacity(KEYS_MAX)));
-            windows.retain(|(at, _)| is_recent(*at, place));
         }
         let Some((_, window)) = windows.back_mut() else { return };
         if let Some(count) = window.get_mut(key) {
@@ -120,13 +119,12 @@ impl HotKeys {
         window.insert(key.into(), least + weight);
     }
 
-    fn windows(&self) -> MutexGuard<'_, VecDeque<(u64, Window)>> {
-        self.0.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Those of the last minute before `place`.
+    fn windows(&self, place: u64) -> MutexGuard<'_, VecDeque<(u64, Window)>> {
+        let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.retain(|(at, _)| at + WINDOWS as u64 > place);
+        windows
     }
-}
-
-fn is_recent(window: u64, now: u64) -> bool {
-    window + WINDOWS as u64 > now
 }
 
 #[cfg(test)]
@@ -156,7 +154,7 @@ mod tests {
         assert_eq!(keys.hottest(9, at(70)).keys, [("late".into(), 1)]);
         assert_eq!(keys.hottest(9, at(200)), Hottest::default());
         keys.count("last", at(200));
-        assert_eq!(keys.windows().len(), 1);
+        assert_eq!(keys.windows(20).len(), 1);
     }
 
     #[test]

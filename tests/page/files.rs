@@ -44,6 +44,9 @@ async fn a_file_that_a_browser_has_is_not_sent_again() {
     assert_eq!(first.header("content-type"), "text/javascript; charset=utf-8");
     let again = aside.send(GET, "/page/main.js", &[("if-none-match", first.header("etag"))]).await;
     assert_eq!((again.status, again.body.len()), (304, 0));
+    let viewer = "/page/vendor/swagger-ui-bundle.js";
+    let viewer = aside.send(GET, viewer, &[("accept-encoding", "gzip")]).await;
+    assert!(!viewer.headers.contains_key("content-encoding"), "it would be compressed for each");
     aside.get("/page/..%2fCargo.toml").await.problem(404);
     aside.get("/page/vendor/none.js").await.problem(404);
 }
