@@ -117,7 +117,7 @@ async fn what_is_no_id_names_no_session_and_memcached_is_not_asked() {
         &format!("%41{sound}"),
         &format!("{}%00", &sound[2..]),
         &format!("{sound}%0d%0aflush_all"),
-        "%2e%2e",
+        "%2e%2e%2e",
         "session:0f",
         &"A".repeat(4000),
     ] {
