@@ -46,8 +46,8 @@ export function keys({ keys }) {
   document.querySelector("#keys").hidden = !keys;
   document.querySelector("#keys-note").hidden = Boolean(keys);
   if (!keys) return;
-  const says = (error) => (error ? `; a count may be ${number(error)} too high` : "");
-  for (const [id, caption] of [["missed", "Most missed"], ["asked", "Hottest"]]) {
+  const says = (error) => (error ? `; a count may be wrong by ${number(error)}` : "");
+  for (const [id, caption] of [["missed", "Most missed"], ["asked", "Hottest (past 64 a second on a thread, one hit in 64 is counted)"]]) {
     const { keys: rows, error } = keys[id];
     const told = rows.length ? rows.map(([key, count]) => [key, number(count)]) : [["none", "–"]];
     fill(document.querySelector(`#${id}`), caption, ["Key", "Times"], told);

@@ -8,6 +8,7 @@ const find = (id) => document.getElementById(id);
 
 let latest;
 let described;
+let asking = false;
 /** The last time that a query took, by resource. */
 const queries = new Map();
 
@@ -16,11 +17,18 @@ export async function offer(moment) {
   latest = moment;
   const names = Object.keys(moment.resources);
   const select = find("resource");
-  if (select.options.length === names.length) return;
-  select.replaceChildren(...names.map((name) => new Option(name)));
-  if (names.includes("users")) select.value = "users";
-  described ??= await (await fetch("/openapi.json")).json();
-  ask();
+  if (asking || select.options.length === names.length) return;
+  asking = true;
+  try {
+    described = await (await fetch("/openapi.json")).json();
+    select.replaceChildren(...names.map((name) => new Option(name)));
+    if (names.includes("users")) select.value = "users";
+    ask();
+  } catch {
+    // The next moment tries again.
+  } finally {
+    asking = false;
+  }
 }
 
 /** Asks for the parameters of the chosen resource. */

@@ -75,7 +75,7 @@ impl Cores {
     }
 }
 
-/// What `each` core has of its own, for the core whose thread this is; on any other thread the first.
+/// The part of `each` that belongs to one core: for the core whose thread this is; on any other thread the first.
 pub fn own<T>(each: &[T]) -> Option<&T> {
     each.get(HERE.get()).or(each.first())
 }

@@ -29,7 +29,7 @@ const FALLBACK_BYTES_MAX: u64 = 16 << 20;
 /// heard of sooner, but only while the database can be read.
 const FALLBACK_LIFE_MAX: Duration = Duration::from_secs(5);
 
-/// What is served through the cache without a file that says so: a source is added by a line here, and one in `sources`.
+/// The resources that are served without a file that says so: a source is added by a line here, and one in `sources`.
 pub fn definitions(policy: Policy) -> Vec<Definition> {
     vec![users::definition(policy), calculation::definition()]
 }

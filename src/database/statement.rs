@@ -172,7 +172,7 @@ impl Writing {
     }
 }
 
-/// What the first and only statement on a connection of `pool` finds.
+/// The rows that the first and only statement on a connection of `pool` finds.
 pub(super) async fn only(pool: &PgPool, text: &str, values: &[Value]) -> sqlx::Result<Vec<Row>> {
     let mut others = others(pool);
     loop {

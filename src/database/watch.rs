@@ -36,7 +36,7 @@ enum Heard {
     Snapshot(String),
 }
 
-/// What the log has that is new.
+/// The news of the log.
 #[derive(Debug)]
 pub struct News {
     /// The keys of all changes; `None` if that can't be told: they are too many, some are in the log no more, or it is
@@ -74,7 +74,7 @@ impl Watch {
         self.ear.due().await;
     }
 
-    /// What has come since the last news; `None` if nothing has.
+    /// The changes since the last news; `None` if nothing has.
     ///
     /// # Errors
     /// If the database can't be read; the next news have it all.

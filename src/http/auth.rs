@@ -22,7 +22,7 @@ pub enum Access {
     Open {
         /// The address on which the service is.
         listen: Arc<str>,
-        /// What else it is called.
+        /// Its other names.
         hosts: Arc<[Host]>,
     },
     /// Nobody: no token is set, and other machines can reach the service.

@@ -10,7 +10,7 @@ use super::{
     message::Target,
 };
 
-/// What a storage has done, or why not.
+/// The outcome of an operation on a storage, or the reason for none.
 pub(super) type Result<T, E = QueueError> = std::result::Result<T, E>;
 
 /// A place that keeps jobs, in the order in which they were pushed. Each method opens or creates the place if

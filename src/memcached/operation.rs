@@ -106,7 +106,7 @@ impl Changing {
 }
 
 impl Seen {
-    /// What another caller hears who has looked with the same command: it was not chosen, if anybody was.
+    /// The outcome for another caller who has looked with the same command: it was not chosen, if anybody was.
     pub(crate) fn of_another(&self) -> Self {
         let Self { body, flags, left_s, lease, token, .. } = self;
         let token = if *token == Token::Won { Token::Taken } else { *token };

@@ -2,7 +2,8 @@
 //!
 //! "Space-saving" (Metwally, Agrawal, El Abbadi: Efficient Computation of Frequent and Top-k Elements in Data Streams, 2005):
 //! a key that finds no room takes the place, and the count, of the one with the least. So none that is counted often is
-//! missed, and a count is too high by the least one at most.
+//! missed. The count of a key that is there is too high by the least one at most, and one that is not there was counted no
+//! more often than that.
 
 use std::{
     cell::Cell,
@@ -47,7 +48,8 @@ type Window = HashMap<Box<str>, u64>;
 pub struct Hottest {
     /// Each with its count, the highest first.
     pub keys: Vec<(Box<str>, u64)>,
-    /// By how much a count may be too high.
+    /// By how much a count may be wrong. What is left to chance where one of 64 was counted for all comes to it: some eight
+    /// times the root of the count.
     pub error: u64,
 }
 

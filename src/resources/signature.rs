@@ -41,7 +41,7 @@ pub enum Segment {
 /// The segments of a path such as `/products/{sku}`, or what is wrong with it.
 ///
 /// # Errors
-/// What a path takes.
+/// The reason, with the form that a path takes.
 pub fn segments(path: &str) -> Result<Vec<Segment>, String> {
     let takes = "it takes a path of words and {parameters}, such as /products/{sku}";
     let is_word = |text: &str| {

@@ -82,7 +82,7 @@ impl Model for Protocol {
 }
 
 impl Protocol {
-    /// Whether nothing goes on by itself any more.
+    /// True once nothing goes on by itself any more.
     fn is_at_rest(&self, state: &State) -> bool {
         let mut actions = Vec::new();
         state.go_on(self.guards, &mut actions);
@@ -189,7 +189,7 @@ impl State {
             .count()
     }
 
-    /// Whether the log has something for a server that some replica reaches.
+    /// True if the log has something for a server that some replica reaches.
     fn is_missing_within_reach(&self) -> bool {
         let mut links = self.replicas.iter().flat_map(|replica| replica.links.iter().enumerate());
         self.missing != 0 && links.any(|(server, link)| link.up && self.misses(server))

@@ -12,10 +12,10 @@ pub(crate) enum Read {
     /// memcached has answered; the answer is on its way.
     Looked {
         at: usize,
-        /// What was settled when the read began.
+        /// The version that was settled when the read began.
         floor: Version,
         claim: Claim,
-        /// What was found, if it answers the read; the claim is for the refresh alone then.
+        /// The entry that was found, if it answers the read; the claim is for the refresh alone then.
         hit: Option<Version>,
     },
     Waits {

@@ -147,7 +147,7 @@ impl Browser {
         self.client.issue_cmd(Own("goog/cdp/execute", body)).await.unwrap()
     }
 
-    /// What the page has complained of since the last look.
+    /// The complaints of the page since the last look.
     pub(crate) async fn complaints(&self) -> Vec<Value> {
         let log = self.client.issue_cmd(Own("se/log", json!({ "type": "browser" }))).await.unwrap();
         log.as_array().unwrap().clone()
@@ -158,6 +158,6 @@ impl Browser {
     }
 }
 
-/// What makes a `GET` of a browser's one.
+/// The header that makes a `GET` a browser's.
 pub(crate) const OF_A_BROWSER: [(&str, &str); 1] = [("accept", "text/html,*/*;q=0.8")];
 pub(crate) const GET: Method = Method::GET;

@@ -13,7 +13,7 @@ use crate::{
     operator::{Evidence, Ledger, ServerRow, aligned, percent, table},
 };
 
-/// What is read of a service's `/stats`.
+/// The part of a service's `/stats` that is read.
 #[derive(Deserialize)]
 struct Stats {
     service: Ledger,

@@ -29,10 +29,10 @@ const POLL_PAUSE: Duration = Duration::from_secs(1);
 /// server's clock may be set back meanwhile.
 pub(in crate::database) const AWAKE_MIN: Duration = Duration::from_secs(2);
 
-/// What notifications are sent over.
+/// The channel of the notifications.
 const CHANNEL: &str = "aside";
 
-/// Whether a change would be noticed without a notification.
+/// The way in which a change would be noticed without a notification.
 #[derive(Clone, Copy, Debug)]
 enum Awake {
     /// It looks by itself: there was something new, or might have been, at this moment.

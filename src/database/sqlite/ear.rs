@@ -75,7 +75,7 @@ impl Ear {
         Ok(seen != version)
     }
 
-    /// What was new could not be read: it is to be looked for again, although nobody commits meanwhile.
+    /// The news could not be read: it is to be looked for again, although nobody commits meanwhile.
     pub(in crate::database) fn forget(&mut self) {
         self.seen = None;
     }

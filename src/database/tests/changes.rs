@@ -23,7 +23,7 @@ async fn changed(database: &Database, id: i64) -> Change {
     change(database, id).await.change
 }
 
-/// What each of the two servers has not forgotten yet.
+/// The keys that each of the two servers has not forgotten yet.
 async fn missed(database: &Database) -> [Vec<Change>; 2] {
     let at = async |place| database.changes(place, 0, i64::MAX).await.unwrap().changes;
     [at(0).await, at(1).await]

@@ -119,7 +119,7 @@ impl Gets {
         if is_known && is_for(&line, &key, number) { Ok(()) } else { Err(WireError::Crosstalk) }
     }
 
-    /// What `hit` says, and the value that follows it.
+    /// The entry of which `hit` tells, and the value that follows it.
     async fn seen(&mut self, hit: &Hit<'_>, asked_at: Instant) -> Result<Seen, WireError> {
         let body = self.line.value(hit.length).await?;
         let Hit { cas, flags, left_s, token, .. } = *hit;

@@ -18,7 +18,7 @@ impl Setting {
     /// The value.
     ///
     /// # Errors
-    /// What stands at this place names no variable of the environment.
+    /// The text at this place names no variable of the environment.
     pub fn value(&self, at: &At) -> Result<Secret, Fault> {
         match self {
             Self::Given(value) => Ok(value.clone()),

@@ -23,7 +23,7 @@ impl Statement {
     /// Reads a statement whose parameters have these `names`, each of which it must use.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault of it.
     pub(super) fn read(text: &str, names: &[&str]) -> Result<Self, String> {
         let mut pieces = vec![Piece::Text(String::new())];
         let (mut rest, mut first_word, mut has_ended) = (text, None, false);
