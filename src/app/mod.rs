@@ -4,19 +4,14 @@ mod configured;
 mod queue;
 mod stacks;
 
-use std::{
-    fmt::Display,
-    io,
-    net::TcpListener,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt::Display, io, net::TcpListener, sync::Arc, time::Duration};
 
 use aside_edge::{EdgeCounters, Host, Limits, serve};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 use tower::service_fn;
 
 pub use self::{
@@ -29,7 +24,6 @@ use crate::{
     config::{Secret, Settings},
     cores::Cores,
     http::{self, Access, Context, Front, Origins, STREAMS_MAX},
-    jobs::Worker,
     memcached::Memcached,
     metrics::Metrics,
     operator::{Equipment, Operator},
@@ -47,8 +41,8 @@ pub struct App {
     front: Arc<Front>,
     limits: Limits,
     connections: EdgeCounters,
-    draining: Arc<AtomicBool>,
-    worker: Option<Worker>,
+    draining: watch::Sender<bool>,
+    worker: JoinHandle<()>,
     in_flight: InFlight,
     memcached: Option<Memcached>,
 }
@@ -99,8 +93,8 @@ impl App {
         for relay in relays {
             tokio::spawn(relay.run());
         }
-        let draining = Arc::new(AtomicBool::new(false));
-        let worker = queue::start(settings, &queue, &resources, &metrics);
+        let draining = watch::Sender::new(false);
+        let worker = queue::start(settings, &queue, &resources, &metrics, draining.subscribe());
         let connections = metrics.edge.clone();
         let context = Context {
             users: Users::new(database.clone(), delivery.clone()),
@@ -119,7 +113,7 @@ impl App {
             access,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             metrics,
-            draining: draining.clone(),
+            draining: draining.subscribe(),
         };
         let front = Arc::new(http::front(context, origins));
         let limits = Limits {
@@ -152,9 +146,9 @@ impl App {
             stop,
         )
         .await;
-        if let Some(mut worker) = self.worker {
-            let _ = timeout(JOB_GRACE, worker.ended()).await;
-        }
+        self.draining.send_replace(true);
+        // A panic has been told by the panic hook.
+        let _ = timeout(JOB_GRACE, self.worker).await;
         served
     }
 
@@ -177,13 +171,7 @@ impl App {
     /// Set it, and the service is not ready any more, and takes no further job.
     pub fn draining(&self) -> impl Fn() + use<> {
         let draining = self.draining.clone();
-        let stop_worker = self.worker.as_ref().map(Worker::stopping);
-        move || {
-            draining.store(true, Ordering::Relaxed);
-            if let Some(stop_worker) = &stop_worker {
-                stop_worker();
-            }
-        }
+        move || _ = draining.send_replace(true)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::{sync::watch, task::JoinHandle};
+
 use super::StartError;
 use crate::{
     config::{QueueAddress, QueueSettings, Settings},
     database::{is_postgres, is_same_file, options_of},
-    jobs::{Attempt, Outcome, Queue, QueueLimits, Target, Timing, WarmUp, Worker},
+    jobs::{Attempt, Outcome, Queue, QueueLimits, Target, Timing, WarmUp, work},
     metrics::{Counts, JobResult, Metrics},
     resources::Resources,
 };
@@ -48,18 +50,18 @@ pub(super) fn start(
     queue: &Queue,
     resources: &Resources,
     metrics: &Metrics,
-) -> Option<Worker> {
+    stopped: watch::Receiver<bool>,
+) -> JoinHandle<()> {
     let metrics = metrics.jobs();
     if settings.work_jobs {
         let observer = Arc::new(move |attempt: &Attempt| observe(&metrics, attempt));
         let timing = timing(&settings.queue, settings.job_delay);
         let warm_up = WarmUp { resources: resources.clone(), timing, observer };
-        return Some(Worker::start(queue.clone(), warm_up));
+        return tokio::spawn(work(queue.clone(), warm_up, stopped));
     }
     // A worker would find out whether the queue is away. Without one, this does, and then requests.
     let queue = queue.clone();
-    tokio::spawn(async move { queue.report().await });
-    None
+    tokio::spawn(async move { _ = queue.report().await })
 }
 
 fn observe(metrics: &Counts<JobResult>, attempt: &Attempt) {

@@ -1,6 +1,6 @@
 //! `/events`: the figures of the service, once a second, for those who watch.
 
-use std::{convert::Infallible, sync::atomic::Ordering, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Tells of each moment until the client leaves, or the service is about to end. A client that is slow misses some. Keys are
 /// for those who may use the protected endpoints.
 pub(super) async fn watch(State(context): Shared, request: Request) -> Result {
-    if context.draining.load(Ordering::Relaxed) {
+    if *context.draining.borrow() {
         return Err(Problem::Draining);
     }
     let is_allowed = context.access.check(&request);
@@ -39,7 +39,7 @@ pub(super) async fn watch(State(context): Shared, request: Request) -> Result {
         let is_whole = is_allowed.is_ok();
         async move {
             seconds.tick().await;
-            if context.draining.load(Ordering::Relaxed) {
+            if *context.draining.borrow() {
                 return None;
             }
             let moment = context.operator.moment().await;

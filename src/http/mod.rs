@@ -18,10 +18,7 @@ mod service;
 mod sessions;
 mod users;
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use aside_edge::NO_STORE;
 use axum::{
@@ -33,7 +30,7 @@ use axum::{
     routing::{delete, get, post, put},
 };
 use futures_util::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower::{Service, util::option_layer};
 use tower_http::compression::{CompressionLayer, Predicate, predicate};
 
@@ -66,8 +63,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Those who watch the figures.
     pub streams: Arc<Semaphore>,
-    /// Set once the service is about to end: it is not ready any more.
-    pub draining: Arc<AtomicBool>,
+    /// True once the service is about to end: it is not ready any more.
+    pub draining: watch::Receiver<bool>,
 }
 
 /// The context as a handler takes it.

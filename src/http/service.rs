@@ -1,7 +1,5 @@
 //! The service about itself: ready, metrics, and the ledger.
 
-use std::sync::atomic::Ordering;
-
 use axum::{
     Json,
     extract::State,
@@ -16,7 +14,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 /// Tells if requests should be sent here.
 pub(super) async fn readyz(State(context): Shared) -> Result {
-    if context.draining.load(Ordering::Relaxed) {
+    if *context.draining.borrow() {
         return Err(Problem::Draining);
     }
     let ready = context.operator.ready().await.map_err(Problem::DatabaseNotReady)?;
@@ -25,8 +23,7 @@ pub(super) async fn readyz(State(context): Shared) -> Result {
 
 /// Shows the metrics, for Prometheus.
 pub(super) async fn metrics(State(context): Shared) -> Result {
-    let is_ready =
-        !context.draining.load(Ordering::Relaxed) && context.operator.ready().await.is_ok();
+    let is_ready = !*context.draining.borrow() && context.operator.ready().await.is_ok();
     context.metrics.ready.set(is_ready.into());
     let text = context.metrics.render().map_err(|_| Problem::Internal)?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], text).into_response())

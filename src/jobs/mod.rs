@@ -25,4 +25,4 @@ pub use message::{Target, UNNAMED};
 pub use queue::{DEAD_SHOWN_MAX, Queue, QueueLimits};
 pub use storage::{Dead, JobCounts, Report};
 pub use warm_up::{ATTEMPTS_MAX, Attempt, Observer, Outcome, Timing, WarmUp};
-pub use worker::Worker;
+pub use worker::work;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::{
     sync::watch,
-    task::JoinSet,
     time::{Instant, sleep},
 };
 
@@ -19,59 +18,23 @@ use super::{
 /// Between two looks of a worker that finds no job.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
-/// Pause after the queue was found to be away; doubled each time.
-const AWAY_FIRST: Duration = Duration::from_millis(250);
-
-/// The longest pause while the queue is away.
-const AWAY_MAX: Duration = Duration::from_secs(5);
-
 /// Between two removals of jobs that are done for long.
 const PRUNE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Times within a lease that a worker says that it lives. One time may fail, and another be late.
 const BEATS: u32 = 3;
 
-/// The longest that a worker rests while all its jobs fail.
-const REST_MAX: Duration = Duration::from_secs(10);
-
-/// Rest after a failed job, on top of the usual one; doubled with each further failure in a row, so that
-/// neither the database nor the attempts of all jobs are spent on an outage.
+/// Rest after a failed job, on top of the usual one, and after a look at a queue that is away; doubled with each further
+/// failure in a row, so that neither the database nor the attempts of all jobs are spent on an outage.
 const REST_FIRST: Duration = Duration::from_millis(100);
 
-/// A worker. It ends with [`ended`](Worker::ended), or at once when this is dropped; its job then is another's
-/// after the lease.
-pub struct Worker {
-    stop: watch::Sender<bool>,
-    /// Aborted when this is dropped.
-    task: JoinSet<()>,
-}
+/// The longest such rest.
+const REST_MAX: Duration = Duration::from_secs(5);
 
-impl Worker {
-    /// Begins to work on `queue`.
-    pub fn start(queue: Queue, warm_up: WarmUp) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let mut task = JoinSet::new();
-        task.spawn(work(queue, warm_up, stopped));
-        Self { stop, task }
-    }
-
-    /// A function that makes it take no further job.
-    pub fn stopping(&self) -> impl Fn() + use<> {
-        let stop = self.stop.clone();
-        move || _ = stop.send_replace(true)
-    }
-
-    /// Takes no further job, and waits until the one under way is done and noted.
-    pub async fn ended(&mut self) {
-        self.stop.send_replace(true);
-        // A panic has been told by the panic hook.
-        let _ = self.task.join_next().await;
-    }
-}
-
-async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>) {
-    // In a row: looks at a queue that is away, and jobs that failed.
-    let (mut outages, mut failures) = (0_u32, 0_u32);
+/// Works on `queue` until it is told to stop, and the job under way is done and noted. Dropped before that, its job is
+/// another's after the lease.
+pub async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>) {
+    let mut failures = 0_u32;
     let mut prune_at = Instant::now();
     while !*stopped.borrow() {
         if Instant::now() >= prune_at {
@@ -79,42 +42,36 @@ async fn work(queue: Queue, warm_up: WarmUp, mut stopped: watch::Receiver<bool>)
             // If the queue is away, the next claim finds that out as well.
             let _ = queue.prune().await;
         }
-        let rest = match work_one(&queue, &warm_up, &mut failures).await {
-            Ok(is_done) => {
-                outages = 0;
-                let longer = doubled(REST_FIRST, failures).min(REST_MAX);
-                if is_done { warm_up.timing.rest + longer } else { LOOK_PAUSE }
-            }
-            Err(_) => {
-                outages = outages.saturating_add(1);
-                doubled(AWAY_FIRST, outages).min(AWAY_MAX)
-            }
+        let (rest, has_failed) = match work_one(&queue, &warm_up).await {
+            Ok(Some(has_succeeded)) => (warm_up.timing.rest, !has_succeeded),
+            Ok(None) => (LOOK_PAUSE, false),
+            Err(_) => (Duration::ZERO, true),
         };
+        failures = if has_failed { failures.saturating_add(1) } else { 0 };
         tokio::select! {
-            () = sleep(rest) => {}
+            () = sleep(rest + doubled(REST_FIRST, failures).min(REST_MAX)) => {}
             _ = stopped.wait_for(|stopped| *stopped) => {}
         }
     }
 }
 
-/// Works one job, if there is one. If its end can't be noted it is another's after the lease.
-async fn work_one(queue: &Queue, warm_up: &WarmUp, failures: &mut u32) -> Result<bool, QueueError> {
+/// Works one job, if there is one, and tells whether it succeeded. If its end can't be noted it is another's after the lease.
+async fn work_one(queue: &Queue, warm_up: &WarmUp) -> Result<Option<bool>, QueueError> {
     let Timing { lease, retry, .. } = warm_up.timing;
-    let Some(job) = queue.claim(lease).await? else { return Ok(false) };
+    let Some(job) = queue.claim(lease).await? else { return Ok(None) };
     let attempt = warm_up.attempt(Target::read(&job.message), job.attempt);
     tokio::select! {
         outcome = attempt => {
-            *failures = if matches!(outcome, Outcome::Warmed { .. }) { 0 } else { failures.saturating_add(1) };
             let next = match &outcome {
                 Outcome::Warmed { .. } => Next::Done,
                 Outcome::Failed(_) => Next::Retry(pause(retry, job.attempt)),
                 Outcome::Dead(error) => Next::Dead(error),
             };
             queue.note(&job, next).await?;
+            Ok(Some(matches!(next, Next::Done)))
         }
-        () = lost(queue, lease, &job) => {}
+        () = lost(queue, lease, &job) => Ok(Some(false)),
     }
-    Ok(true)
 }
 
 /// Says that the worker lives. Ends when the job is another's nevertheless.

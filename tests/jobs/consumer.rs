@@ -12,14 +12,15 @@ use std::{
 
 use aside::{
     cache::{Found, Key, LoadEnd, LoadError, Memory, Origin, Policy, Source, stack},
-    jobs::{Attempt, JobCounts, Outcome, Queue, Timing, WarmUp, Worker},
+    jobs::{Attempt, JobCounts, Outcome, Queue, Timing, WarmUp, work},
     metrics::Metrics,
     resources::{AnySource, Definition, Numbered, Resource},
 };
 use bytes::Bytes;
 use support::eventually;
 use tokio::{
-    sync::Barrier,
+    sync::{Barrier, watch},
+    task::JoinSet,
     time::{Instant, sleep},
 };
 
@@ -86,7 +87,9 @@ impl Users {
 
 /// A worker and what it has done.
 pub(crate) struct Consumer {
-    pub(crate) worker: Worker,
+    stop: watch::Sender<bool>,
+    /// Aborted when this is dropped, as in a process that is killed.
+    worker: JoinSet<()>,
     attempts: Arc<Mutex<Vec<(Attempt, Instant)>>>,
     most_at_once: Arc<AtomicUsize>,
 }
@@ -117,11 +120,17 @@ impl Consumer {
         let observer = Arc::new(move |attempt: &Attempt| {
             seen.lock().unwrap().push((attempt.clone(), Instant::now()));
         });
-        let worker = Worker::start(
-            queue.clone(),
-            WarmUp { resources: [users].into_iter().collect(), timing, observer },
-        );
-        Self { worker, attempts, most_at_once }
+        let (stop, stopped) = watch::channel(false);
+        let warm_up = WarmUp { resources: [users].into_iter().collect(), timing, observer };
+        let mut worker = JoinSet::new();
+        worker.spawn(work(queue.clone(), warm_up, stopped));
+        Self { stop, worker, attempts, most_at_once }
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub(crate) async fn ended(&mut self) {
+        self.stop.send_replace(true);
+        self.worker.join_next().await.unwrap().unwrap();
     }
 
     pub(crate) fn attempts(&self) -> Vec<Attempt> {

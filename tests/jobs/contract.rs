@@ -119,7 +119,7 @@ async fn a_failed_job_waits_for_its_time_and_the_others_go_on(home: Home) {
     let mut consumer = Consumer::start_with(&queue, Manner::Fail(HashSet::from([1])), timing);
     let counts = counted(&queue, "the others are done", |counts| counts.done == 2).await;
     assert_eq!((counts.retrying, counts.waiting, counts.dead), (1, 0, 0));
-    consumer.worker.ended().await;
+    consumer.ended().await;
     assert_eq!(consumer.attempts().len(), 3, "one each");
 }
 
@@ -175,7 +175,7 @@ async fn a_worker_that_lost_its_job_does_not_end_it(home: Home) {
     let other = Consumer::start(&queue, Manner::Hang);
     eventually("another has it", async || (other.most_at_once() == 1).then_some(())).await;
     assert_eq!(late.attempts().len(), 0, "the first still has it");
-    late.worker.ended().await;
+    late.ended().await;
     assert_eq!(late.warmed(), [1]);
     let counts = queue.report().await.unwrap().counts;
     assert_eq!((counts.running, counts.done), (1, 0));
@@ -215,7 +215,7 @@ async fn only_so_many_done_and_dead_jobs_are_kept(home: Home) {
     let mut consumer = Consumer::start(&queue, Manner::Answer);
     let all = async || (consumer.attempts().len() == 21).then_some(());
     eventually("all were tried", all).await;
-    consumer.worker.ended().await;
+    consumer.ended().await;
     queue.prune().await.unwrap();
     let counts = queue.report().await.unwrap().counts;
     assert_eq!((counts.done, counts.dead), (3, 0));
@@ -251,7 +251,7 @@ async fn a_stopped_worker_finishes_its_job_and_takes_no_other(home: Home) {
     queue.push("users", &[1, 2]).await.unwrap();
     let mut consumer = Consumer::start(&queue, Manner::Take(Duration::from_secs(3)));
     counted(&queue, "the first is under way", |counts| counts.running == 1).await;
-    consumer.worker.ended().await;
+    consumer.ended().await;
     let counts = queue.report().await.unwrap().counts;
     assert_eq!((counts.done, counts.running, counts.waiting), (1, 0, 1));
     assert_eq!(consumer.warmed(), [1]);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use clap::Args;
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 use super::progress::Progress;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     },
     config::{LogFormat, QueueSettings, StackSettings, pause},
     cores::Cores,
-    jobs::{Attempt, Queue, Report, WarmUp, Worker},
+    jobs::{Attempt, Queue, Report, WarmUp, work},
     metrics::Metrics,
     telemetry,
 };
@@ -52,15 +52,18 @@ impl Consume {
         let observer = progress.clone();
         let observer = Arc::new(move |attempt: &Attempt| observer.attempt(attempt));
         let timing = app::timing(&self.queue, self.delay);
-        let mut worker = Worker::start(queue.clone(), WarmUp { resources, timing, observer });
+        let (stop, stopped) = watch::channel(false);
+        let warm_up = WarmUp { resources, timing, observer };
+        let mut worker = tokio::spawn(work(queue.clone(), warm_up, stopped));
         tokio::select! {
             _ = signals.next() => {}
-            () = watch(&queue, &progress) => {}
+            () = count(&queue, &progress) => {}
         }
+        stop.send_replace(true);
         progress.stopping();
         // The job under way ends by the deadline of its query. A second signal does not wait for it.
         let ended = tokio::select! {
-            () = worker.ended() => Ok(()),
+            _ = &mut worker => Ok(()),
             _ = signals.next() => Err(Failed::Told(FAILURE)),
         };
         progress.end();
@@ -69,7 +72,7 @@ impl Consume {
 }
 
 /// Looks for ever how many jobs are left.
-async fn watch(queue: &Queue, progress: &Progress) {
+async fn count(queue: &Queue, progress: &Progress) {
     loop {
         // If the queue is away, the worker says so.
         if let Ok(Report { counts, .. }) = queue.report().await {
