@@ -11,6 +11,9 @@ impl Places {
     /// None of them.
     pub const NONE: Self = Self(0);
 
+    /// All of them, those that are no place among them.
+    pub const ALL: Self = Self(-1);
+
     /// The set of one place. A number from [`PLACES_MAX`] on is no place, and in no set.
     pub fn only(place: u16) -> Self {
         Self(if place < PLACES_MAX { 1 << place } else { 0 })

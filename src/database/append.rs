@@ -8,60 +8,29 @@ use super::{
 };
 use crate::cache::{Change, Key, Places};
 
-/// A change of the same key that is not forgotten everywhere yet is superseded: the log holds at most one of those for
-/// each key.
-const APPEND: &str = "UPDATE changes SET missing = 0 WHERE key = $1 AND missing <> 0;
-    INSERT INTO changes (key, missing) SELECT $1, coalesce(sum(1 << place), 0) FROM servers
+/// A change is missed everywhere, whichever servers there are: all bits are set.
+const APPEND: &str = "INSERT INTO changes (key, missing) VALUES ($1, -1)
     RETURNING position, (SELECT list FROM serving)";
 
-/// Tells those who listen, if they may be asleep: `postgres::Ear` says when.
-macro_rules! told {
-    () => {
-        "(SELECT pg_notify('aside', '')::text WHERE NOT EXISTS (
-            SELECT FROM (SELECT at FROM changes ORDER BY position DESC LIMIT 1) AS last
-            WHERE clock_timestamp() - at BETWEEN interval '0' AND interval '1 s'))"
-    };
-}
-
 /// The same of many keys in a JSON array, each with the bits of the places of this list that may still have it.
-const SUPERSEDE_ALL: Sql = Sql::both(
-    "UPDATE changes SET missing = 0 WHERE missing <> 0
-     AND key IN (SELECT value ->> 0 FROM json_each($1))",
-);
 const APPEND_ALL: Sql = Sql {
     sqlite: "INSERT INTO changes (key, missing)
-        SELECT value ->> 0, CASE WHEN list = $2 THEN value ->> 1
-            ELSE (SELECT coalesce(sum(1 << place), 0) FROM servers) END
+        SELECT value ->> 0, CASE WHEN list = $2 THEN value ->> 1 ELSE -1 END
         FROM json_each($1), serving
         RETURNING position, (SELECT list FROM serving), key",
-    postgres: concat!(
-        "WITH keys AS (SELECT value ->> 0 AS key, CASE WHEN list = $2 THEN (value ->> 1)::bigint
-                ELSE (SELECT coalesce(bit_or(1::bigint << place::int), 0) FROM servers) END AS missing
-                FROM json_array_elements($1::json), serving),
-            superseded AS (
-                UPDATE changes SET missing = 0 FROM keys
-                WHERE changes.key = keys.key AND changes.missing <> 0),
-            appended AS (
-                INSERT INTO changes (key, missing) SELECT key, missing FROM keys
-                RETURNING position, key)
-        SELECT position, list, key, ",
-        told!(),
-        " FROM appended, serving"
-    ),
+    postgres: "INSERT INTO changes (key, missing)
+        SELECT value ->> 0, CASE WHEN list = $2 THEN (value ->> 1)::bigint ELSE -1 END
+        FROM json_array_elements($1::json), serving
+        RETURNING position, (SELECT list FROM serving), key",
 };
 
-/// The same for PostgreSQL, in one round trip with the statement that makes the entry of `key` outdated.
+/// The same as [`APPEND`] for PostgreSQL, in one round trip with the statement that makes the entry of `key` outdated.
 fn appending(written: &str, key: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
         "WITH written AS ({written}),
-            superseded AS (
-                UPDATE changes SET missing = 0 FROM written WHERE key = {key} AND missing <> 0),
             appended AS (
-                INSERT INTO changes (key, missing)
-                SELECT {key}, (SELECT coalesce(bit_or(1::bigint << place::int), 0) FROM servers)
-                FROM written RETURNING position)
-        SELECT written.*, position, list, {told} FROM written, appended, serving",
-        told = told!()
+                INSERT INTO changes (key, missing) SELECT {key}, -1 FROM written RETURNING position)
+        SELECT written.*, position, (SELECT list FROM serving) FROM written, appended"
     ))
 }
 
@@ -82,7 +51,7 @@ impl Writing {
         }
         let text = appending(sql.postgres, &format!("'{space}:' || written.id"));
         let row = self.one(text, values).await?;
-        let (key, position) = (Key::numbered(space, row.get(0)?), row.len() - 3);
+        let (key, position) = (Key::numbered(space, row.get(0)?), row.len() - 2);
         let outdated = Outdated::read(&row, position, key)?;
         Ok((row, outdated))
     }
@@ -120,11 +89,7 @@ impl Database {
         let mut writing = self.begin().await?;
         let keys: Vec<_> = keys.iter().map(|(key, left)| (key.as_str(), left.bits())).collect();
         let keys = serde_json::json!(keys).to_string();
-        let values = [keys.as_str().into(), list.into()];
-        if self.is_in_order() {
-            writing.rows(SUPERSEDE_ALL, &values[..1]).await?;
-        }
-        let rows = writing.rows(APPEND_ALL, &values).await?;
+        let rows = writing.rows(APPEND_ALL, &[keys.as_str().into(), list.into()]).await?;
         self.commit(writing).await?;
         let outdated = |row: &Row| {
             let key = Key::new(&row.get::<String>(2)?)

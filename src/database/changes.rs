@@ -24,12 +24,12 @@ const PAGE_MAX: u32 = 1_000;
 const CHANGES_PER_TRANSACTION: usize = 5_000;
 
 const EXTENT: Sql = Sql {
-    sqlite: "SELECT coalesce((SELECT max(position) FROM changes), 0), pruned, list,
+    sqlite: "SELECT coalesce((SELECT max(position) FROM changes), 0), list,
             EXISTS (SELECT 1 FROM changes WHERE missing <> 0 AND position > $1)
             OR EXISTS (SELECT 1 FROM servers WHERE empty_to IS NOT NULL), 0, 0
         FROM serving",
     postgres: concat!(
-        "SELECT coalesce((SELECT max(position) FROM changes), 0), pruned, list,
+        "SELECT coalesce((SELECT max(position) FROM changes), 0), list,
             EXISTS (SELECT FROM changes WHERE missing <> 0 AND position > $1)
             OR EXISTS (SELECT FROM servers WHERE empty_to IS NOT NULL), ",
         under_way!(),
@@ -38,24 +38,29 @@ const EXTENT: Sql = Sql {
 };
 
 const CHANGES: Sql = Sql::both(
-    "SELECT position, key FROM changes WHERE missing <> 0 AND missing & $1 <> 0
+    "SELECT position, key FROM changes WHERE missing & $1 <> 0
      AND position > $2 AND position <= $3 ORDER BY position LIMIT $4",
 );
 
-const MISSING: Sql =
-    Sql::both("SELECT count(*) FROM changes WHERE missing <> 0 AND missing & $1 <> 0");
+const MISSING: Sql = Sql::both("SELECT count(*) FROM changes WHERE missing & $1 <> 0");
 
 const RECORD: Sql = Sql {
     sqlite: "UPDATE changes SET missing = missing & ~$1
              WHERE position IN (SELECT value FROM json_each($2))
              AND (SELECT list FROM serving) = $3",
-    // In one order, so that two processes never wait for each other.
-    postgres: "WITH held AS (SELECT position FROM changes
-                   WHERE position = ANY (translate($2, '[]', '{}')::bigint[])
-                   ORDER BY position FOR UPDATE)
-               UPDATE changes SET missing = missing & ~$1 FROM held
-               WHERE changes.position = held.position AND (SELECT list FROM serving) = $3",
+    // Found by the primary key, in its order: so two processes never wait for each other.
+    postgres: "UPDATE changes SET missing = missing & ~$1
+               WHERE position = ANY (translate($2, '[]', '{}')::bigint[])
+               AND (SELECT list FROM serving) = $3",
 };
+
+/// A server that is told of the last change of a key is told of all: it has missed none of the others any more.
+const SUPERSEDE: Sql = Sql::both(
+    "UPDATE changes SET missing = missing & ~$1
+     FROM (SELECT key, max(position) AS last FROM changes WHERE missing & $1 <> 0 GROUP BY key) AS kept
+     WHERE changes.key = kept.key AND position < last AND missing & $1 <> 0
+     AND (SELECT list FROM serving) = $2",
+);
 
 pub(super) const LAST: Sql = Sql::both("SELECT coalesce(max(position), 0) FROM changes");
 
@@ -83,8 +88,6 @@ pub struct Outdated {
 pub struct Extent {
     /// The last change there ever was; 0 if there was none.
     pub last: i64,
-    /// Changes up to this one may have been removed; on PostgreSQL, those of transactions up to this one.
-    pub pruned: i64,
     /// The number of the list of servers in force; it grows with each.
     pub list: i64,
     /// True if some server has missed something after the position that was asked about.
@@ -100,14 +103,8 @@ impl Database {
     /// If the database can't be read.
     pub async fn extent(&self, after: i64) -> sqlx::Result<Extent> {
         let row = self.log.row(EXTENT, &[after.into()]).await?;
-        let (last, pruned, list) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Extent {
-            last,
-            pruned,
-            list,
-            is_missed: row.get(3)?,
-            under_way: UnderWay::read(&row, 4)?,
-        })
+        let (last, list, is_missed) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Extent { last, list, is_missed, under_way: UnderWay::read(&row, 3)? })
     }
 
     /// The changes after `after` and up to `last` that the server at `place` has not forgotten yet.
@@ -148,6 +145,18 @@ impl Database {
             writing.commit().await?;
         }
         Ok(())
+    }
+
+    /// Expects nothing more of the server at `place` of `list` for changes that were followed by another one of the same key
+    /// which it has missed as well.
+    ///
+    /// # Errors
+    /// If the database can't be written.
+    pub async fn supersede(&self, list: i64, place: u16) -> Result<(), Unwritten> {
+        let mut writing = self.begin().await?;
+        let missing = Places::only(place).bits();
+        writing.rows(SUPERSEDE, &[missing.into(), list.into()]).await?;
+        Ok(writing.commit().await?)
     }
 
     /// Removes what every server has forgotten and nobody is expected to follow any more.

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     error::OpenError,
+    last_commit::LastCommit,
     postgres, sqlite,
     statement::{Pool, Pools, Row, Sql, Value},
 };
@@ -17,6 +18,7 @@ pub struct Database {
     pub(super) pools: Arc<Pools>,
     /// The file, if it is one.
     pub(super) home: Option<sqlite::Home>,
+    pub(super) last_commit: Arc<LastCommit>,
     /// The slowness of a query in the database's own measure: slices of a sleep, or milliseconds.
     slowness: i64,
 }
@@ -48,10 +50,14 @@ impl Database {
         if postgres::is_url(url) {
             let pools = postgres::open(url, max_queries).await?;
             let slowness = i64::try_from(slow_query.as_millis()).unwrap_or(i64::MAX);
-            return Ok(Self { pools: Arc::new(pools), home: None, slowness });
+            return Ok(Self::of(pools, None, slowness));
         }
         let (pools, home, slowness) = sqlite::open(url, slow_query, max_queries).await?;
-        Ok(Self { pools: Arc::new(pools), home: Some(home), slowness })
+        Ok(Self::of(pools, Some(home), slowness))
+    }
+
+    fn of(pools: Pools, home: Option<sqlite::Home>, slowness: i64) -> Self {
+        Self { pools: Arc::new(pools), home, last_commit: Arc::default(), slowness }
     }
 
     /// The row that a query of a load finds. It ends at `deadline`, in the database, too.

@@ -9,6 +9,7 @@ mod connections;
 mod ear;
 mod error;
 mod foreign;
+mod last_commit;
 mod lent;
 mod postgres;
 mod ready;
@@ -32,7 +33,7 @@ pub use self::{
     },
     ready::NotReady,
     servers::{Serving, ServingError},
-    under_way::UnderWay,
+    under_way::{Complete, UnderWay},
     unwritten::Unwritten,
     watch::{News, Watch},
 };

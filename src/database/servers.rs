@@ -44,15 +44,9 @@ const REMOVE_SERVERS: Sql = Sql::both("DELETE FROM servers");
 const ADD_SERVER: Sql =
     Sql::both("INSERT INTO servers (place, address, empty_to) VALUES ($1, $2, $3)");
 
-/// Those who listen are told at once.
-const SET_LIST: Sql = Sql {
-    sqlite: "UPDATE serving SET list = $1",
-    postgres: "UPDATE serving SET list = $1 RETURNING pg_notify('aside', '')::text",
-};
+const SET_LIST: Sql = Sql::both("UPDATE serving SET list = $1");
 
-const CLEAR: Sql = Sql::both(
-    "UPDATE changes SET missing = missing & ~$1 WHERE missing <> 0 AND missing & $1 <> 0",
-);
+const CLEAR: Sql = Sql::both("UPDATE changes SET missing = missing & ~$1 WHERE missing & $1 <> 0");
 
 /// Between two looks whether a lock is free.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -144,7 +138,7 @@ impl Database {
         let after =
             successors(if grows { &before } else { &[] }, servers, (list > 0).then_some(last));
         replace(&mut writing, &after, list + 1).await?;
-        writing.commit().await?;
+        self.commit(writing).await?;
         let servers = after.into_iter().map(|(address, _)| address).collect();
         Ok(Serving { servers, list: list + 1, _alone })
     }
@@ -184,15 +178,16 @@ impl Database {
         found.map_or(Ok(None), |row| row.get(0))
     }
 
-    /// Notes that the server at `place` of `list` is to be emptied rather than told of each change until now.
+    /// Notes that the server at `place` of `list` is to be emptied rather than told of each change until now. For those,
+    /// nothing more is expected of `places`.
     ///
     /// # Errors
     /// If the database can't be written.
-    pub async fn give_up(&self, list: i64, place: u16) -> Result<(), Unwritten> {
+    pub async fn give_up(&self, list: i64, place: u16, places: Places) -> Result<(), Unwritten> {
         let mut writing = self.begin().await?;
         let noted = writing.rows(GIVE_UP, &[i64::from(place).into(), list.into()]).await?;
         if !noted.is_empty() {
-            clear(&mut writing, Places::only(place)).await?;
+            clear(&mut writing, places).await?;
         }
         Ok(writing.commit().await?)
     }
@@ -227,7 +222,7 @@ fn successors(stay: &[Listed], servers: &[String], last: Option<i64>) -> Vec<Lis
 async fn replace(writing: &mut Writing, servers: &[Listed], list: i64) -> sqlx::Result<()> {
     writing.rows(REMOVE_SERVERS, &[]).await?;
     // Of servers that are not there, nobody will ever say that they have forgotten anything.
-    let mut untold = Places::from_bits(-1);
+    let mut untold = Places::ALL;
     for (place, (address, empty_to)) in (0_u16..).zip(servers) {
         let values = [i64::from(place).into(), address.as_str().into(), (*empty_to).into()];
         writing.rows(ADD_SERVER, &values).await?;

@@ -17,6 +17,9 @@ use super::{
 /// statement fails as one whose database is away. SQLite has its own waits.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
+/// Wakes those who listen, with the commit of the transaction that it is in.
+const TELL: &str = "SELECT pg_notify('aside', '')";
+
 /// A statement. Its parameters are `$1`, `$2` and so on, and each of them is given.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sql {
@@ -161,6 +164,12 @@ impl Writing {
     /// The one row of a statement that always has one.
     pub(crate) async fn row(&mut self, sql: Sql, values: &[Value]) -> sqlx::Result<Row> {
         self.rows(sql, values).await?.pop().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// Tells those who listen of the commit, with it. On SQLite they see it by themselves.
+    pub(super) async fn tell(&mut self) -> sqlx::Result<()> {
+        let Self::Postgres(begun) = self else { return Ok(()) };
+        in_time(begun.connection()?.execute(TELL)).await.map(|_| ())
     }
 
     /// Commits what was written.

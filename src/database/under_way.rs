@@ -33,3 +33,27 @@ impl UnderWay {
         later.first >= self.end
     }
 }
+
+/// The part of the log in which nothing can appear any more, as one who looks again and again gets to know it.
+#[derive(Clone, Debug, Default)]
+pub struct Complete {
+    to: i64,
+    /// The end of the log at an earlier look, and the transactions of that moment: once they have ended, it is complete up to
+    /// there.
+    then: (i64, UnderWay),
+}
+
+impl Complete {
+    /// Takes note of the log's end at a look, and of the transactions under way.
+    pub fn seen(&mut self, last: i64, under_way: UnderWay) {
+        if self.then.1.have_ended(under_way) {
+            self.to = self.then.0;
+            self.then = (last, under_way);
+        }
+    }
+
+    /// All positions up to this one have been there at the last look, or never will be.
+    pub fn to(&self) -> i64 {
+        self.to
+    }
+}

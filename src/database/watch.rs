@@ -1,6 +1,11 @@
 //! Hearing what the log of changes has that is new.
 
-use super::{Database, UnderWay, ear::Ear, statement::Sql, under_way::under_way};
+use super::{
+    Complete, Database, UnderWay,
+    ear::Ear,
+    statement::{Sql, Value},
+    under_way::under_way,
+};
 use crate::cache::Key;
 
 /// Changes that are told of one by one. More of them are too much.
@@ -10,7 +15,8 @@ const SNAPSHOT: Sql = Sql::both("SELECT pg_current_snapshot()::text");
 
 /// How far the log goes now; the list in force; true if changes that were not heard of may be gone; and the keys of those
 /// that were not. SQLite is asked for what comes after a position, PostgreSQL for the changes of transactions that a
-/// snapshot did not see: one is seen once it has committed, whatever positions its changes were given before.
+/// snapshot did not see: one is seen once it has committed, whatever positions its changes were given before. They are
+/// looked for where something can still have appeared.
 const NEWS: Sql = Sql {
     sqlite: "SELECT coalesce((SELECT max(position) FROM changes), 0), list, pruned > $1,
             (SELECT json_group_array(key) FROM
@@ -20,10 +26,10 @@ const NEWS: Sql = Sql {
         "SELECT pg_current_snapshot()::text, list,
             pruned >= pg_snapshot_xmin($1::pg_snapshot)::text::bigint,
             (SELECT coalesce(json_agg(key), '[]')::text FROM (
-                SELECT key FROM changes WHERE xact >= pg_snapshot_xmin($1::pg_snapshot)
-                AND NOT pg_visible_in_snapshot(xact, $1::pg_snapshot) LIMIT $2) AS told), ",
+                SELECT key FROM changes WHERE position > $3
+                AND NOT pg_visible_in_snapshot(xact, (SELECT $1::pg_snapshot)) LIMIT $2) AS told), ",
         under_way!(),
-        " FROM serving"
+        ", coalesce((SELECT max(position) FROM changes), 0) FROM serving"
     ),
 };
 
@@ -32,8 +38,8 @@ const NEWS: Sql = Sql {
 enum Heard {
     /// Of all changes up to this position.
     Position(i64),
-    /// Of all transactions that this snapshot sees.
-    Snapshot(String),
+    /// Of all transactions that this snapshot sees, and of all in a part of the log in which nothing can appear any more.
+    Snapshot(String, Complete),
 }
 
 /// The news of the log.
@@ -62,7 +68,7 @@ impl Database {
         let heard = if self.is_in_order() {
             Heard::Position(self.extent(0).await?.last)
         } else {
-            Heard::Snapshot(self.log.row(SNAPSHOT, &[]).await?.get(0)?)
+            Heard::Snapshot(self.log.row(SNAPSHOT, &[]).await?.get(0)?, Complete::default())
         };
         Ok(Watch { database: self.clone(), heard, ear: Ear::at(&self.log) })
     }
@@ -93,28 +99,31 @@ impl Watch {
 
     async fn told(&mut self) -> sqlx::Result<News> {
         let told_max = i64::from(TOLD_MAX + 1).into();
-        let heard = match &self.heard {
-            Heard::Position(position) => (*position).into(),
-            Heard::Snapshot(snapshot) => snapshot.as_str().into(),
+        let values: Vec<Value> = match &self.heard {
+            Heard::Position(position) => vec![(*position).into(), told_max],
+            Heard::Snapshot(snapshot, complete) => {
+                vec![snapshot.as_str().into(), told_max, complete.to().into()]
+            }
         };
         let row = match &mut self.ear {
-            Ear::Sqlite(_) => self.database.log.row(NEWS, &[heard, told_max]).await?,
-            Ear::Postgres(ear) => ear.look(NEWS, &[heard, told_max]).await?,
+            Ear::Sqlite(_) => self.database.log.row(NEWS, &values).await?,
+            Ear::Postgres(ear) => ear.look(NEWS, &values).await?,
         };
         let (list, is_pruned, keys): (_, bool, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let keys: Option<Vec<String>> = serde_json::from_str(&keys).ok();
         let mut keys = keys.filter(|keys| !is_pruned && keys.len() <= TOLD_MAX.into());
-        self.heard = match &mut self.ear {
-            Ear::Sqlite(_) => Heard::Position(row.get(0)?),
-            Ear::Postgres(ear) => {
+        match (&mut self.ear, &mut self.heard) {
+            (Ear::Postgres(ear), Heard::Snapshot(snapshot, complete)) => {
                 if ear.is_another() {
-                    keys = None;
+                    (keys, *complete) = (None, Complete::default());
                 }
-                let is_new = keys.as_ref().is_none_or(|keys| !keys.is_empty());
-                ear.found(is_new, UnderWay::read(&row, 4)?);
-                Heard::Snapshot(row.get(0)?)
+                let under_way = UnderWay::read(&row, 4)?;
+                ear.found(keys.as_ref().is_none_or(|keys| !keys.is_empty()), under_way);
+                complete.seen(row.get(6)?, under_way);
+                *snapshot = row.get(0)?;
             }
-        };
+            (_, heard) => *heard = Heard::Position(row.get(0)?),
+        }
         let sound = |keys: Vec<String>| keys.iter().filter_map(|key| Key::new(key).ok()).collect();
         Ok(News { keys: keys.map(sound), list })
     }

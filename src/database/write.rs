@@ -37,9 +37,13 @@ impl Database {
 
     /// Commits what was written, and with it what it appended to the log. To a file that is gone nothing is written, and
     /// what was while it went is not acknowledged.
-    pub(crate) async fn commit(&self, writing: Writing) -> Result<(), Unwritten> {
+    pub(crate) async fn commit(&self, mut writing: Writing) -> Result<(), Unwritten> {
         self.is_kept().await?;
+        if !self.last_commit.is_heard() {
+            writing.tell().await?;
+        }
         writing.commit().await?;
+        self.last_commit.is_now();
         self.is_kept().await
     }
 

@@ -96,6 +96,11 @@ impl Log {
         (0..).zip(&self.serving.servers).map(|(place, _)| place).collect()
     }
 
+    /// One place, and all that none of its servers is at: nobody else will ever say of those that they have forgotten.
+    pub(super) fn only(&self, place: u16) -> Places {
+        Places::ALL.without(self.places().without(Places::only(place)))
+    }
+
     /// Takes note that what was known of the log may not be so any more.
     pub(super) fn starts_over(&self) {
         self.is_another.store(true, Ordering::Relaxed);
@@ -203,8 +208,7 @@ impl Backlog for Log {
             );
         }
         // Where changes appear in another order, a sweep finds out how far it is.
-        if self.note(Note::Forgotten(Places::only(place), positions)) && self.database.is_in_order()
-        {
+        if self.note(Note::Forgotten(self.only(place), positions)) && self.database.is_in_order() {
             self.reached(place, up_to);
         }
     }

@@ -44,7 +44,6 @@ const FORGOTTEN_AT_ONCE: usize = 256;
 pub struct Delivery {
     log: Arc<Log>,
     forget: Forget,
-    all: Places,
     /// Aborted with the last clone.
     _tasks: Arc<JoinSet<()>>,
 }
@@ -58,7 +57,6 @@ impl Delivery {
         forget: Forget,
         servers: Option<Arc<dyn Servers>>,
     ) -> Self {
-        let all = log.places();
         let (mut tasks, delivered) = (JoinSet::new(), log.clone());
         tasks.spawn(async move {
             tokio::join!(
@@ -67,7 +65,7 @@ impl Delivery {
                 sweep::sweep(&delivered, servers.as_deref()),
             );
         });
-        Self { log, forget, all, _tasks: Arc::new(tasks) }
+        Self { log, forget, _tasks: Arc::new(tasks) }
     }
 
     /// Checks that the list of servers which this process uses is still that of the database.
@@ -84,7 +82,7 @@ impl Delivery {
             Ok(()) => Places::NONE,
             Err(left) => left,
         };
-        self.log.note(Note::Forgotten(self.all.without(left), vec![change.position]));
+        self.log.note(Note::Forgotten(Places::ALL.without(left), vec![change.position]));
         // The servers of another list are for those to tell who use them.
         left.is_empty() && list == self.log.list()
     }
@@ -144,6 +142,6 @@ impl Delivery {
     /// # Errors
     /// If the database can't be read.
     pub async fn missing(&self) -> sqlx::Result<u64> {
-        self.log.database.missing(self.all).await
+        self.log.database.missing(self.log.places()).await
     }
 }

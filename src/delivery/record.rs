@@ -1,14 +1,17 @@
 //! Brings the notes into the log: behind the answers, and many at once.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, iter, time::Duration};
 
 use tokio::{sync::mpsc::Receiver, time::sleep};
 
 use super::{Log, note::Note};
 use crate::{cache::Places, database::Unwritten};
 
-/// Notes that are recorded together.
+/// Notes that are taken at once, first and after those that come meanwhile.
 const TOGETHER_MAX: usize = 1_000;
+
+/// Time that a note waits for others to be recorded with: shorter than others leave a change to its writer.
+const GATHERED_FOR: Duration = Duration::from_millis(25);
 
 /// Pause after the database could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -20,6 +23,8 @@ const PRUNED_AFTER: usize = 1_000;
 pub(super) async fn record(log: &Log, mut notes: Receiver<Note>) {
     let (mut waiting, mut recorded) = (Vec::new(), PRUNED_AFTER);
     while notes.recv_many(&mut waiting, TOGETHER_MAX).await > 0 {
+        sleep(GATHERED_FOR).await;
+        waiting.extend(iter::from_fn(|| notes.try_recv().ok()).take(TOGETHER_MAX));
         while let Err(error) = record_together(log, &waiting).await {
             tracing::debug!(%error, "what was forgotten can't be recorded yet");
             sleep(RETRY_PAUSE).await;

@@ -1,6 +1,6 @@
 //! Sweeps: what a write could not have forgotten at a server, any process does that reaches it.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::{FORGOTTEN_AT_ONCE, Log, note::Note};
 use crate::{
     cache::{Change, Places, Servers},
-    database::{Extent, UnderWay},
+    database::{Complete, Extent},
 };
 
 /// Pause between two sweeps. A change that was in the log at the last sweep and is not forgotten is left over: its
@@ -25,24 +25,24 @@ const WRITER_GRACE: Duration = Duration::from_millis(60);
 /// nothing for it any more.
 const MISSED_MAX: u64 = 250_000;
 
+/// Changes that a server which is away has missed, besides twice as many as were left the last time, before those are
+/// superseded that were followed by another of the same key: so that all of this costs little beside the writes.
+const SUPERSEDED_MIN: u64 = 10_000;
+
 /// How far the log has been looked at.
 #[derive(Debug, Default)]
 struct Seen {
     /// Its end at the last sweep.
     last: i64,
-    /// Nothing can appear in it any more up to here,
-    complete_to: i64,
-    /// nor up to here once these transactions have ended.
-    then: (i64, UnderWay),
+    complete: Complete,
+    /// By place, what a server that is away had missed when changes of one key were last superseded there.
+    missed: HashMap<u16, u64>,
 }
 
 impl Seen {
     /// Up to where the log has ended before.
     fn next(&mut self, extent: &Extent) -> i64 {
-        if self.then.1.have_ended(extent.under_way) {
-            self.complete_to = self.then.0;
-            self.then = (extent.last, extent.under_way);
-        }
+        self.complete.seen(extent.last, extent.under_way);
         std::mem::replace(&mut self.last, extent.last)
     }
 }
@@ -65,7 +65,7 @@ pub(super) async fn sweep(log: &Log, servers: Option<&dyn Servers>) {
             seen = Seen::default();
         }
         // A database that can't be read has no writes either; `/readyz` tells of it.
-        let is_calm = sweep_once(log, servers, &mut seen, MISSED_MAX).await.unwrap_or(false);
+        let is_calm = sweep_once(log, servers, &mut seen).await.unwrap_or(false);
         pause = if is_calm { CALM_PAUSE } else { SWEEP_PAUSE };
     }
 }
@@ -77,23 +77,17 @@ async fn extent(log: &Log) -> sqlx::Result<Extent> {
 
 /// Delivers all up to the end of the log at the last sweep to each server in service. `true` if there was nothing to
 /// deliver, now or later.
-async fn sweep_once(
-    log: &Log,
-    servers: &dyn Servers,
-    seen: &mut Seen,
-    missed_max: u64,
-) -> sqlx::Result<bool> {
+async fn sweep_once(log: &Log, servers: &dyn Servers, seen: &mut Seen) -> sqlx::Result<bool> {
     let extent = extent(log).await?;
     let due = seen.next(&extent);
-    let is_calm = extent.list != log.list() || !extent.is_missed;
-    if is_calm {
-        log.places().numbers().for_each(|place| servers.left_over(place, 0));
-    }
-    if extent.list != log.list() {
-        return Ok(true);
-    }
-    if is_calm {
-        log.places().numbers().for_each(|place| log.reached(place, seen.complete_to));
+    let is_ours = extent.list == log.list();
+    if !is_ours || !extent.is_missed {
+        for place in log.places().numbers() {
+            servers.left_over(place, 0);
+            if is_ours {
+                log.reached(place, seen.complete.to());
+            }
+        }
         return Ok(true);
     }
     for place in servers.in_service().numbers() {
@@ -103,13 +97,13 @@ async fn sweep_once(
                 Err(error) => tracing::warn!(place, error, "it has missed too much"),
             }
         }
-        let left = deliver(log, servers, place, (due, seen.complete_to)).await?;
+        let left = deliver(log, servers, place, (due, seen.complete.to())).await?;
         servers.left_over(place, left);
     }
     for place in log.places().without(servers.in_service()).numbers() {
-        let missing = log.database.missing(Places::only(place)).await?;
+        let missing = supersede(log, place, seen).await?;
         servers.left_over(place, missing);
-        if missing > missed_max {
+        if missing > MISSED_MAX {
             give_up(log, place).await;
         }
     }
@@ -134,7 +128,7 @@ async fn deliver(
             let may_hold = servers.places_of(&key);
             let is_forgotten = !may_hold.has(place) || servers.forget_at(place, &key).await.is_ok();
             // Nobody else need ask the servers that can't hold it.
-            let done = log.places().without(may_hold).with(Places::only(place));
+            let done = Places::ALL.without(may_hold).with(Places::only(place));
             if is_forgotten {
                 log.noted(Note::Forgotten(done, vec![position])).await;
             }
@@ -154,8 +148,23 @@ async fn deliver(
     Ok(left)
 }
 
+/// Counts what a server that is away has missed; of each key only the last change, if that is due.
+async fn supersede(log: &Log, place: u16, seen: &mut Seen) -> sqlx::Result<u64> {
+    let missing = log.database.missing(Places::only(place)).await?;
+    let before = seen.missed.entry(place).or_default();
+    *before = missing.min(*before);
+    if missing < (2 * *before + SUPERSEDED_MIN).min(MISSED_MAX + 1) {
+        return Ok(missing);
+    }
+    if let Err(error) = log.database.supersede(log.list(), place).await {
+        tracing::debug!(place, %error, "the log of changes can't be shortened yet");
+    }
+    *before = log.database.missing(Places::only(place)).await?;
+    Ok(*before)
+}
+
 async fn give_up(log: &Log, place: u16) {
-    match log.database.give_up(log.list(), place).await {
+    match log.database.give_up(log.list(), place, log.only(place)).await {
         Ok(()) => tracing::warn!(place, "it is away and has missed too much: it will be emptied"),
         Err(error) => tracing::warn!(place, %error, "the log of changes grows too long"),
     }

@@ -61,7 +61,9 @@ impl Peer {
                     let positions = changes.iter().map(|change| change.position).collect();
                     let keys = changes.into_iter().map(|change| change.key);
                     let may_hold = |key: &Key| self.routing.places(key).has(self.place);
-                    let held: Vec<_> = keys.filter(may_hold).collect();
+                    let mut held: Vec<_> = keys.filter(may_hold).collect();
+                    held.sort_unstable();
+                    held.dedup();
                     server.forget(&held).await?;
                     backlog.forgotten(self.place, positions, up_to);
                     after = Some(up_to);

@@ -29,6 +29,20 @@ async fn is_away(aside: &Aside, server: usize) {
     .await;
 }
 
+#[tokio::test]
+async fn of_a_key_that_is_written_again_and_again_a_server_that_is_away_misses_one_change() {
+    let mut memcached = Memcached::start().await;
+    let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
+    memcached.kill();
+    is_away(&aside, 0).await;
+    // 10,000 of them, so that it is worth the while.
+    aside.place.execute(changes().replace("'user:' || id", "'user:7'")).await;
+    let one = async || (missing(&aside.place).await == 1).then_some(());
+    eventually("the last stands for all", one).await;
+    memcached.restart().await;
+    all_forgotten(&aside.place).await;
+}
+
 /// 10,000 changes that no server has been told of, as a bulk of writes leaves them whose writer dies.
 fn changes() -> String {
     format!(
@@ -91,15 +105,11 @@ async fn what_the_cache_can_t_hold_is_not_noted() {
     let aside = Aside::start(&["--memcached", &memcached.address().to_string()]).await;
     memcached.kill();
     is_away(&aside, 0).await;
-    for id in [1, 2, 2, 10_001, 10_002, i64::MAX] {
+    for id in [1, 2, 10_001, 10_002, i64::MAX] {
         let answer = aside.send(Method::DELETE, &format!("/cache/users/{id}"), &[]).await;
         assert_eq!(answer.status, 204);
     }
     assert_eq!(missing(&aside.place).await, 2, "one for each user that there is");
-    for _ in 0..3 {
-        aside.rename(1, "Ada").await;
-    }
-    assert_eq!(missing(&aside.place).await, 2, "one a key");
     memcached.restart().await;
     all_forgotten(&aside.place).await;
 }

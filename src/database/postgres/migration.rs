@@ -15,10 +15,11 @@ use crate::database::error::{OpenFailure, one_line};
 const MIGRATIONS_TABLE: &str = "aside_migrations";
 
 /// The version, the description and the statements of each migration. One that is here is never edited.
-pub(in crate::database) const MIGRATIONS: [(i64, &str, &str); 3] = [
+pub(in crate::database) const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "create tables", include_str!("../../../migrations/postgres/0001_create_tables.sql")),
     (2, "seed users", include_str!("../../../migrations/postgres/0002_seed_users.sql")),
     (3, "time changes", include_str!("../../../migrations/postgres/0003_time_changes.sql")),
+    (4, "lighten changes", include_str!("../../../migrations/postgres/0004_lighten_changes.sql")),
 ];
 
 /// The longest that a server may take to connect at the start: its network may be far, and it may be busy.

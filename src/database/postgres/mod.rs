@@ -52,8 +52,12 @@ const SETTINGS: [(&str, &str); 6] = [
 
 /// Asked of the server for the connections that write, and that read the log: each of their statements is planned once, and
 /// reads by an index, also with a plan that was made while the log was short.
-const PLANNED_ONCE: [(&str, &str); 3] =
-    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
+const PLANNED_ONCE: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("jit", "off"),
+];
 
 /// Ends queries for which nobody waits any more, where the server can (version 14).
 const CHECK_CLIENT: &str = "SELECT set_config('client_connection_check_interval', '1s', false)

@@ -15,7 +15,7 @@ const MIGRATIONS_TABLE: &str = "aside_migrations";
 
 /// The version, the description and the statements of each migration. sqlx notes the SHA-384 of the statements, and a
 /// file that a migration with another one has made is refused: one that is here is never edited.
-pub(in crate::database) const MIGRATIONS: [(i64, &str, &str); 5] = [
+pub(in crate::database) const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "create users", include_str!("../../../migrations/0001_create_users.sql")),
     (2, "seed users", include_str!("../../../migrations/0002_seed_users.sql")),
     (3, "create invalidations", include_str!("../../../migrations/0003_create_invalidations.sql")),
@@ -25,6 +25,7 @@ pub(in crate::database) const MIGRATIONS: [(i64, &str, &str); 5] = [
         "compare domains without case",
         include_str!("../../../migrations/0005_compare_domains_without_case.sql"),
     ),
+    (6, "lighten changes", include_str!("../../../migrations/0006_lighten_changes.sql")),
 ];
 
 /// Pause before a locked file is tried again.

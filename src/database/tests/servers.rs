@@ -108,7 +108,7 @@ async fn a_server_that_missed_too_much_is_told_nothing_until_it_was_emptied() {
     let database = place.open(Duration::ZERO, 1).await;
     serve(&database, "a:1,b:1", false).await.unwrap();
     change(&database, 1).await;
-    database.give_up(1, 1).await.unwrap();
+    database.give_up(1, 1, Places::only(1)).await.unwrap();
     assert_eq!(database.empty_to(1).await.unwrap(), Some(1));
     assert_eq!(
         (

@@ -1,0 +1,29 @@
+//! How long ago this process has committed what others hear of.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// Time after a commit of this process in which another tells nobody: all who have heard of that one look by themselves, for
+/// longer than this (`postgres::Ear`).
+const HEARD_FOR: Duration = Duration::from_secs(1);
+
+/// The last commit of this process that others hear of.
+#[derive(Debug, Default)]
+pub(super) struct LastCommit(Mutex<Option<Instant>>);
+
+impl LastCommit {
+    /// True if it was so lately that all who have heard of it still look by themselves.
+    pub(super) fn is_heard(&self) -> bool {
+        let at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < HEARD_FOR)
+    }
+
+    /// Takes note that there was one just now.
+    pub(super) fn is_now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
