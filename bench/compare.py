@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import report
-from load import Memcached, Service, Shape, warm
+from load import USERS, Memcached, Service, Shape, warm
 from processes import END_SECONDS_MAX, Failure, Processes, end, free_ports, measured, resident_kibibytes, wait_for_port
 
 STARTS = 5
@@ -22,6 +22,8 @@ parameters = { id = "integer" }
 query = "SELECT id, name, email, created_at, updated_at FROM users WHERE id = :id"
 """
 
+
+USERS_IN_ALL = 10_000
 
 # Servers of the other Aside under BESIDE=eight.
 EIGHT = 8
@@ -80,6 +82,9 @@ class Bench:
         """What Aside is measured beside."""
         if self.beside == "resource":
             return Service("resource", aside.url, aside.process, self.memcached, path="/people/")
+        if self.beside == "misses":
+            cold = iter(range(USERS + 1, USERS_IN_ALL + 1))
+            return Service("misses", aside.url, aside.process, self.memcached, cold=cold)
         url = f"http://127.0.0.1:{port}"
         if self.beside == "eight":
             memcached = self.start_memcached(EIGHT)

@@ -1,10 +1,13 @@
 """Asking the services: by curl for what they say, and by wrk for how fast."""
 
+import http.client
 import json
 import socket
 import subprocess
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from processes import Failure, cpu_seconds, with_children
 USERS = 1000
 THREADS = 2
 WARM_SECONDS_MAX = 60
+MISSES_PER_SECOND = 64
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Service:
     memcached: Memcached
     path: str = "/users/"
     served: int = 0  # Answers under load, in all runs, the one that does not count included.
+    cold: Iterator[int] | None = None  # Users to be loaded during the runs; `None` if there are to be hits only.
+    missed: int = 0  # Those of them that were.
 
     def all_users(self, folder: Path) -> tuple[bytes, str]:
         """The bodies of all users, one after the other, and the headers that came with them."""
@@ -74,13 +80,20 @@ class Service:
         """One run of wrk, with what it cost the service and memcached. A run with any error in it is a failure."""
         processes = with_children(self.process)
         statistics = self.memcached.statistics()
+        ended, missed = threading.Event(), self.missed
+        missing = threading.Thread(target=self.miss, args=(ended,))
+        missing.start()
         memcached, server = cpu_seconds(self.memcached.processes), cpu_seconds(processes)
         counts = self.wrk(seconds, shape)
         memcached, server = cpu_seconds(self.memcached.processes) - memcached, cpu_seconds(processes) - server
+        ended.set()
+        missing.join()
         moved = Counter(self.memcached.statistics())
         moved.subtract(statistics)
         # A new connection of Aside's asks for a key that is never there; so may be that of the statistics.
         requests, misses = counts["requests"], max(0, moved["get_misses"] - moved["total_connections"])
+        if self.cold and self.missed - missed < seconds * MISSES_PER_SECOND * 0.8:
+            raise Failure(f"only {self.missed - missed} misses in {seconds} s")
         if counts["not_2xx"] or counts["socket_errors"] or misses or not requests:
             raise Failure(f"{self.name}: a run with errors does not count: {counts}, {misses} misses in memcached")
         self.served += requests
@@ -93,6 +106,17 @@ class Service:
             "memcached_us": memcached / requests * 1e6,
             "lookups": moved["cmd_get"],
         }
+
+    def miss(self, ended: threading.Event) -> None:
+        """Asks for the cold users, so many a second."""
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"))
+        due = time.monotonic()
+        while self.cold and not ended.wait(max(0, due - time.monotonic())):
+            connection.request("GET", f"{self.path}{next(self.cold)}")
+            answer = connection.getresponse()
+            answer.read()
+            self.missed += answer.getheader("x-cache") == "MISS"
+            due += 1 / MISSES_PER_SECOND
 
     def wrk(self, seconds: int, shape: Shape) -> dict:
         """What users.lua says at the end of the run."""

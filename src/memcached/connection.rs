@@ -132,8 +132,9 @@ async fn work<W: Wire>(
                     continue;
                 }
             }
-            if taken.len() > 1 {
-                // Where there are two there may be more: whoever can run now asks in the same round trip.
+            // Where there are two there may be more, and where there are several servers, others have just answered callers
+            // who will ask this one: a caller that can run now asks in the same round trip.
+            for _ in 0..usize::from(taken.len() > 1) + usize::from(peer.routing.has_many()) {
                 yield_now().await;
             }
         }

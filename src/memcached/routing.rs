@@ -21,11 +21,16 @@ impl Routing {
         Self { names: names.map(|name| name.trim_start_matches("unix://").to_owned()).collect() }
     }
 
+    /// True if there is more than one server.
+    pub(crate) fn has_many(&self) -> bool {
+        self.names.len() > 1
+    }
+
     /// The places that `key` may live at, the first choice first: where it lives, and where it lives while that is away.
     /// The second is missing if there is only one server, both if there is none.
     pub(crate) fn choices(&self, key: &Key) -> [Option<u16>; 2] {
         // One server has every key, whatever its score.
-        if self.names.len() < 2 {
+        if !self.has_many() {
             return [(!self.names.is_empty()).then_some(0), None];
         }
         let best = self.scores(key).map(Some).fold([None, None], |[first, second], score| {
