@@ -30,7 +30,7 @@ pub struct Settings {
     #[command(flatten)]
     pub stacks: StackSettings,
 
-    /// How long a session lives from its last use, in whole seconds
+    /// Life of a session from its last use, in whole seconds
     #[arg(long, env = "ASIDE_SESSION_TTL", default_value = "30m", value_parser = ttl, value_name = "DURATION")]
     pub session_ttl: Duration,
 
@@ -50,23 +50,23 @@ pub struct Settings {
     #[command(flatten)]
     pub queue: QueueSettings,
 
-    /// Whether this service works the queue of jobs itself
+    /// Work the queue of jobs in this service, too
     #[arg(long, env = "ASIDE_WORK_JOBS", default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
     pub work_jobs: bool,
 
-    /// How long it rests after each job
+    /// Rest after each job
     #[arg(long, env = "ASIDE_JOB_DELAY", default_value = "1s", value_parser = pause, value_name = "DURATION")]
     pub job_delay: Duration,
 
-    /// How long it goes on serving after SIGTERM or Ctrl-C with /readyz saying no, until load balancers have noticed
+    /// Time to go on serving after SIGTERM or Ctrl-C with /readyz saying no, until load balancers have noticed
     #[arg(long, env = "ASIDE_SHUTDOWN_DELAY", default_value = "0s", value_parser = pause, value_name = "DURATION")]
     pub shutdown_delay: Duration,
 
-    /// How long requests under way may take to end after that
+    /// Time that requests under way have to end after that
     #[arg(long, env = "ASIDE_SHUTDOWN_GRACE", default_value = "20s", value_parser = pause, value_name = "DURATION")]
     pub shutdown_grace: Duration,
 
-    /// How the log is written, to standard error; levels by RUST_LOG
+    /// Form of the log on standard error; levels by RUST_LOG
     #[arg(long, env = "ASIDE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
 }
@@ -97,23 +97,23 @@ pub struct StackSettings {
     #[arg(long)]
     pub adopt_servers: bool,
 
-    /// How long an entry is fresh, in whole seconds; shortened at random by up to 10 %
+    /// Fresh life of an entry, in whole seconds; shortened at random by up to 10 %
     #[arg(long, env = "ASIDE_TTL", default_value = "60s", value_parser = ttl, value_name = "DURATION")]
     pub ttl: Duration,
 
-    /// How long after that it is served at once while one caller refreshes it, in whole seconds
+    /// Time after that in which it is served at once while one caller refreshes it, in whole seconds
     #[arg(long, env = "ASIDE_STALE_WHILE_REVALIDATE", default_value = "10s", value_parser = life, value_name = "DURATION")]
     pub stale_while_revalidate: Duration,
 
-    /// How long it is kept for the day the database fails, in whole seconds; 0s turns that off
+    /// Time for which it is kept for the day the database fails, in whole seconds; 0s turns that off
     #[arg(long, env = "ASIDE_STALE_IF_ERROR", default_value = "5m", value_parser = life, value_name = "DURATION")]
     pub stale_if_error: Duration,
 
-    /// How long "no such user" is remembered, in whole seconds; 0s does not remember it
+    /// Life of "no such user", in whole seconds; 0s does not remember it
     #[arg(long, env = "ASIDE_NEGATIVE_TTL", default_value = "5s", value_parser = life, value_name = "DURATION")]
     pub negative_ttl: Duration,
 
-    /// How slow the query is made
+    /// Time that the query is made to take
     #[arg(long, env = "ASIDE_SLOW_QUERY", default_value = "500ms", value_parser = pause, value_name = "DURATION")]
     pub slow_query: Duration,
 
@@ -165,7 +165,7 @@ pub struct QueueSettings {
     #[command(flatten)]
     pub address: QueueAddress,
 
-    /// How long a worker may be silent until its job is given to another, in whole seconds
+    /// Silence of a worker after which its job is given to another, in whole seconds
     #[arg(long, env = "ASIDE_JOB_LEASE", default_value = "30s", value_parser = lease, value_name = "DURATION")]
     pub job_lease: Duration,
 

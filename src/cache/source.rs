@@ -40,7 +40,7 @@ pub struct Found {
     pub keep: Keep,
 }
 
-/// How long a source lets what it gives be kept.
+/// The time for which a source lets what it gives be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// As long as the policy says.

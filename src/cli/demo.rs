@@ -27,7 +27,7 @@ const SIGNALLED: u8 = 128;
 pub(super) enum DemoCommand {
     /// Set a value with a TTL, and count down until memcached has dropped it
     Ttl {
-        /// How long the value is kept, in whole seconds from 2s to 1m
+        /// Life of the value, in whole seconds from 2s to 1m
         #[arg(long, default_value = "5s", value_parser = ttl_s, value_name = "DURATION")]
         ttl: u32,
         #[command(flatten)]
@@ -35,7 +35,7 @@ pub(super) enum DemoCommand {
     },
     /// Create, read, update, delete and expire a value
     Lifecycle {
-        /// How long the last value is kept, in whole seconds from 2s to 1m
+        /// Life of the last value, in whole seconds from 2s to 1m
         #[arg(long, default_value = "5s", value_parser = ttl_s, value_name = "DURATION")]
         ttl: u32,
         #[command(flatten)]
@@ -49,7 +49,7 @@ pub(super) enum DemoCommand {
         /// Which of the 10,000 users is looked up
         #[arg(long, default_value_t = 42, value_parser = clap::value_parser!(i64).range(1..=10_000), value_name = "ID")]
         user: i64,
-        /// How slow the SQLite query is made
+        /// Time that the SQLite query takes
         #[arg(long, env = "ASIDE_SLOW_QUERY", default_value = "500ms", value_parser = config::pause, value_name = "DURATION")]
         slow_query: Duration,
         #[command(flatten)]

@@ -1,4 +1,4 @@
-//! How long ago this process has committed what others hear of.
+//! The age of this process's last commit that others hear of.
 
 use std::{
     sync::{Mutex, PoisonError},

@@ -13,7 +13,7 @@ const TOLD_MAX: u16 = 1_000;
 
 const SNAPSHOT: Sql = Sql::both("SELECT pg_current_snapshot()::text");
 
-/// How far the log goes now; the list in force; true if changes that were not heard of may be gone; and the keys of those
+/// The end of the log now; the list in force; true if changes that were not heard of may be gone; and the keys of those
 /// that were not. SQLite is asked for what comes after a position, PostgreSQL for the changes of transactions that a
 /// snapshot did not see: one is seen once it has committed, whatever positions its changes were given before. They are
 /// looked for where something can still have appeared.
@@ -33,7 +33,7 @@ const NEWS: Sql = Sql {
     ),
 };
 
-/// How far a process has heard of the log.
+/// The part of the log that a process has heard of.
 #[derive(Clone, Debug)]
 enum Heard {
     /// Of all changes up to this position.

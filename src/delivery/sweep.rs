@@ -29,7 +29,7 @@ const MISSED_MAX: u64 = 250_000;
 /// superseded that were followed by another of the same key: so that all of this costs little beside the writes.
 const SUPERSEDED_MIN: u64 = 10_000;
 
-/// How far the log has been looked at.
+/// The part of the log that was looked at.
 #[derive(Debug, Default)]
 struct Seen {
     /// Its end at the last sweep.

@@ -13,7 +13,7 @@ use crate::{
     database::{Database, Outdated},
 };
 
-/// How long anything may take on a busy machine.
+/// The longest that anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process that keeps entries for as long as nobody makes it forget them.

@@ -17,7 +17,7 @@ pub struct Parameter {
     pub name: Arc<str>,
     /// The values that it takes.
     pub kind: Kind,
-    /// Where a request has it.
+    /// The part of a request that has it.
     pub place: Place,
     /// The sentence that is said of anything else.
     pub takes: Arc<str>,

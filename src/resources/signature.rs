@@ -1,4 +1,4 @@
-//! How a request names one thing of a resource: a path, and parameters in it and in the query string.
+//! The way in which a request names one thing of a resource: a path, and parameters in it and in the query string.
 
 use std::sync::Arc;
 

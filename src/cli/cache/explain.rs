@@ -29,7 +29,7 @@ pub(super) async fn print(servers: &ServerSettings, key: &Key, policy: Policy) -
     command::print(text)
 }
 
-/// How long the entries of the key's resource are kept after their fresh life; those of none as `policy` has it.
+/// The time for which entries of the key's resource are kept after their fresh life; those of none as `policy` has it.
 fn kept_stale_s(key: &Key, policy: Policy) -> u32 {
     let mut definitions = app::definitions(policy.clone());
     let declared = app::declared(None, &policy).into_iter().flat_map(|it| it.resources);

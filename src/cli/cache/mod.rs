@@ -30,7 +30,7 @@ pub(super) enum CacheCommand {
         /// 1 to 1,000,000 bytes; `-` reads them from standard input, as they are
         #[arg(allow_hyphen_values = true)]
         value: String,
-        /// How long it is kept, in whole seconds
+        /// Time for which it is kept, in whole seconds
         #[arg(long, default_value = "60s", value_parser = config::ttl, value_name = "DURATION")]
         ttl: Duration,
         #[command(flatten)]

@@ -25,7 +25,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// The queue to work, and the pace.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Consume {
-    /// How long to rest after each job
+    /// Rest after each job
     #[arg(long, visible_alias = "job-delay", env = "ASIDE_JOB_DELAY", default_value = "1s", value_parser = pause, value_name = "DURATION")]
     delay: Duration,
 
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Consume {
     #[command(flatten)]
     stacks: StackSettings,
 
-    /// How the log is written, to standard error; levels by RUST_LOG
+    /// Form of the log on standard error; levels by RUST_LOG
     #[arg(long, env = "ASIDE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
 }

@@ -25,7 +25,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// The same while nobody makes any and the server will tell of the first.
 const POLL_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long it stays awake without news: longer than a commit spares the next its notification, one second, by what may pass
+/// Time for which it stays awake without news: longer than a commit spares the next its notification, one second, by what may pass
 /// between that decision and the moment in which the server has given the transaction its number.
 pub(in crate::database) const AWAKE_MIN: Duration = Duration::from_secs(2);
 

@@ -1,4 +1,4 @@
-//! Where the values of a resource come from, as a file says it: a query or an origin.
+//! The backend that the values of a resource come from, as a file says it: a query or an origin.
 
 use toml::Spanned;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::resources::{signature::Signature, signature::is_name};
 
-/// Where the values of a resource come from.
+/// The backend that the values of a resource come from.
 #[derive(Debug)]
 pub enum Backend {
     /// A statement that a database runs.
@@ -31,7 +31,7 @@ pub struct QueryDeclared {
     pub has_all_rows: bool,
     /// The tables whose changes outdate entries.
     pub changed_by: Vec<ChangedBy>,
-    /// Where it stands.
+    /// Its place in the file.
     pub at: At,
 }
 
@@ -42,7 +42,7 @@ pub struct ChangedBy {
     pub table: String,
     /// The columns that hold the values of the parameters, in their order.
     pub columns: Vec<String>,
-    /// Where it stands.
+    /// Its place in the file.
     pub at: At,
 }
 
@@ -55,7 +55,7 @@ pub struct OriginDeclared {
     pub headers: Vec<(String, Setting, At)>,
     /// The media type that its answers must have, if that is not JSON.
     pub media: Option<String>,
-    /// Where it stands.
+    /// Its place in the file.
     pub at: At,
 }
 

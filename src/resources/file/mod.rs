@@ -73,9 +73,9 @@ pub struct Declared {
 pub struct DeclaredResource {
     /// All that can be said of it without its source.
     pub definition: Definition,
-    /// Where its values come from.
+    /// The backend that its values come from.
     pub backend: Backend,
-    /// Where it stands.
+    /// Its place in the file.
     pub at: At,
 }
 

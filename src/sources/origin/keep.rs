@@ -1,4 +1,4 @@
-//! How long an origin lets its answer be kept: `Cache-Control` of an answer (RFC 9111 §5.2.2) for a shared cache.
+//! The time for which an origin lets its answer be kept: `Cache-Control` of an answer (RFC 9111 §5.2.2) for a shared cache.
 
 use std::time::Duration;
 
