@@ -20,7 +20,7 @@ impl Places {
     }
 
     /// The set with bit *n* for place *n*.
-    pub fn from_bits(bits: i64) -> Self {
+    pub const fn from_bits(bits: i64) -> Self {
         Self(bits)
     }
 

@@ -25,12 +25,12 @@ const CHANGES_PER_TRANSACTION: usize = 5_000;
 
 const EXTENT: Sql = Sql {
     sqlite: "SELECT coalesce((SELECT max(position) FROM changes), 0), list,
-            EXISTS (SELECT 1 FROM changes WHERE missing <> 0 AND position > $1)
+            EXISTS (SELECT 1 FROM changes WHERE missing & $2 <> 0 AND position > $1)
             OR EXISTS (SELECT 1 FROM servers WHERE empty_to IS NOT NULL), 0, 0
         FROM serving",
     postgres: concat!(
         "SELECT coalesce((SELECT max(position) FROM changes), 0), list,
-            EXISTS (SELECT FROM changes WHERE missing <> 0 AND position > $1)
+            EXISTS (SELECT FROM changes WHERE missing & $2 <> 0 AND position > $1)
             OR EXISTS (SELECT FROM servers WHERE empty_to IS NOT NULL), ",
         under_way!(),
         " FROM serving"
@@ -65,8 +65,8 @@ const SUPERSEDE: Sql = Sql::both(
 pub(super) const LAST: Sql = Sql::both("SELECT coalesce(max(position), 0) FROM changes");
 
 const PRUNE: Sql = Sql {
-    sqlite: "DELETE FROM changes WHERE missing = 0 AND position <= $1 RETURNING position",
-    postgres: "DELETE FROM changes WHERE missing = 0 AND position <= $1 RETURNING xact::text::bigint",
+    sqlite: "DELETE FROM changes WHERE missing & $2 = 0 AND position <= $1 RETURNING position",
+    postgres: "DELETE FROM changes WHERE missing & $2 = 0 AND position <= $1 RETURNING xact::text::bigint",
 };
 
 const PRUNED: Sql = Sql {
@@ -97,12 +97,13 @@ pub struct Extent {
 }
 
 impl Database {
-    /// The extent of the log now, and whether all servers have forgotten what is in it after `after`.
+    /// The extent of the log now, and whether the servers at `places` have forgotten what is in it after `after`. A bit where
+    /// no server is means nothing.
     ///
     /// # Errors
     /// If the database can't be read.
-    pub async fn extent(&self, after: i64) -> sqlx::Result<Extent> {
-        let row = self.log.row(EXTENT, &[after.into()]).await?;
+    pub async fn extent(&self, after: i64, places: Places) -> sqlx::Result<Extent> {
+        let row = self.log.row(EXTENT, &[after.into(), places.bits().into()]).await?;
         let (last, list, is_missed) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(Extent { last, list, is_missed, under_way: UnderWay::read(&row, 3)? })
     }
@@ -154,19 +155,18 @@ impl Database {
     /// If the database can't be written.
     pub async fn supersede(&self, list: i64, place: u16) -> Result<(), Unwritten> {
         let mut writing = self.begin().await?;
-        let missing = Places::only(place).bits();
-        writing.rows(SUPERSEDE, &[missing.into(), list.into()]).await?;
+        writing.rows(SUPERSEDE, &[Places::only(place).bits().into(), list.into()]).await?;
         Ok(writing.commit().await?)
     }
 
-    /// Removes what every server has forgotten and nobody is expected to follow any more.
+    /// Removes what every server at `places` has forgotten and nobody is expected to follow any more.
     ///
     /// # Errors
     /// If the database can't be written; the log is longer then.
-    pub async fn prune(&self) -> Result<(), Unwritten> {
+    pub async fn prune(&self, places: Places) -> Result<(), Unwritten> {
         let mut writing = self.begin().await?;
         let last: i64 = writing.row(LAST, &[]).await?.get(0)?;
-        let gone = writing.rows(PRUNE, &[(last - KEPT_MAX).into()]).await?;
+        let gone = writing.rows(PRUNE, &[(last - KEPT_MAX).into(), places.bits().into()]).await?;
         let gone: Vec<i64> = gone.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
         if let Some(up_to) = gone.into_iter().max() {
             writing.rows(PRUNED, &[up_to.into()]).await?;

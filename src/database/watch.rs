@@ -6,7 +6,7 @@ use super::{
     statement::{Sql, Value},
     under_way::under_way,
 };
-use crate::cache::Key;
+use crate::cache::{Key, Places};
 
 /// Changes that are told of one by one. More of them are too much.
 const TOLD_MAX: u16 = 1_000;
@@ -66,7 +66,7 @@ impl Database {
     /// If the database can't be read.
     pub async fn watch(&self) -> sqlx::Result<Watch> {
         let heard = if self.is_in_order() {
-            Heard::Position(self.extent(0).await?.last)
+            Heard::Position(self.extent(0, Places::NONE).await?.last)
         } else {
             Heard::Snapshot(self.log.row(SNAPSHOT, &[]).await?.get(0)?, Complete::default())
         };

@@ -191,7 +191,11 @@ impl Log {
 impl Backlog for Log {
     fn missed(&self, place: u16, after: Option<i64>) -> BoxFuture<'_, Result<Missed, String>> {
         Box::pin(async move {
-            let extent = self.database.extent(i64::MAX).await.map_err(|error| error.to_string())?;
+            let extent = self
+                .database
+                .extent(i64::MAX, Places::NONE)
+                .await
+                .map_err(|error| error.to_string())?;
             if extent.list != self.list() {
                 return Err("the database has another list of servers".to_owned());
             }

@@ -31,7 +31,7 @@ pub(super) async fn record(log: &Log, mut notes: Receiver<Note>) {
         }
         recorded += waiting.len();
         waiting.drain(..).for_each(|note| log.recorded(&note));
-        if recorded >= PRUNED_AFTER && log.database.prune().await.is_ok() {
+        if recorded >= PRUNED_AFTER && log.database.prune(log.places()).await.is_ok() {
             recorded = 0;
         }
     }

@@ -72,7 +72,7 @@ pub(super) async fn sweep(log: &Log, servers: Option<&dyn Servers>) {
 
 async fn extent(log: &Log) -> sqlx::Result<Extent> {
     let forgotten_to = log.places().numbers().map(|place| log.forgotten_to(place)).min();
-    log.database.extent(forgotten_to.unwrap_or_default()).await
+    log.database.extent(forgotten_to.unwrap_or_default(), log.places()).await
 }
 
 /// Delivers all up to the end of the log at the last sweep to each server in service. `true` if there was nothing to

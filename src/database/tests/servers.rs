@@ -59,7 +59,7 @@ async fn a_server_that_may_hold_what_it_was_not_told_of_is_emptied_first() {
         let servers = serve(&database, list, true).await.unwrap();
         assert_eq!(emptied(&database, &servers).await, after, "{list}");
     }
-    let list = database.extent(0).await.unwrap().list;
+    let list = database.extent(0, Places::NONE).await.unwrap().list;
     database.emptied(list, 0, -1).await.unwrap();
     assert!(database.empty_to(0).await.unwrap().is_some(), "it was before the list");
     database.emptied(list - 1, 0, i64::MAX).await.unwrap();
