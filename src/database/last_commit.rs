@@ -1,9 +1,6 @@
 //! The age of this process's last commit that others hear of.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use tokio::time::Instant;
 
@@ -18,12 +15,14 @@ pub(super) struct LastCommit(Mutex<Option<Instant>>);
 impl LastCommit {
     /// True if it was so lately that all who have heard of it still look by themselves.
     pub(super) fn is_heard(&self) -> bool {
-        let at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        at.is_some_and(|at| at.elapsed() < HEARD_FOR)
+        self.0.lock().is_ok_and(|at| at.is_some_and(|at| at.elapsed() < HEARD_FOR))
     }
 
-    /// Takes note that there was one just now.
-    pub(super) fn is_now(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// Takes note of one that was asked for at this moment: the answer may have come late, and others have heard of it before.
+    pub(super) fn began(&self, at: Instant) {
+        // Nothing panics while it holds the lock.
+        if let Ok(mut last) = self.0.lock() {
+            *last = Some(at);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Transactions that write.
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Database, Unwritten, postgres, sqlite,
@@ -42,8 +42,9 @@ impl Database {
         if !self.last_commit.is_heard() {
             writing.tell().await?;
         }
+        let begun_at = Instant::now();
         writing.commit().await?;
-        self.last_commit.is_now();
+        self.last_commit.began(begun_at);
         self.is_kept().await
     }
 

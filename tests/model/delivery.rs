@@ -67,8 +67,8 @@ impl State {
         }
     }
 
-    /// These servers have confirmed that they have forgotten the key since `version` was committed. An older row of
-    /// the log was superseded with the commit of a later one.
+    /// These servers have confirmed that they have forgotten the key since `version` was committed. Bits are taken off by
+    /// row: what is confirmed of an older row of the log says nothing of a later one, which alone is modelled.
     pub(crate) fn clear(&mut self, guards: Guards, version: Version, confirmed: Servers) {
         if guards.confirm_only_the_row_that_was_read && version != self.row {
             return;

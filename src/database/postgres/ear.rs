@@ -1,9 +1,9 @@
 //! Being told by PostgreSQL that the log of changes has something new.
 //!
 //! A transaction that appends to the log sends a notification with its commit, unless the last commit of its process is less
-//! than a second old (`last_commit`): commits that notify wait for each other, which a busy writer would pay for. So a process that
-//! has heard of a change stays awake and looks by itself, until nobody can be left who relies on that: nothing was new for
-//! longer than that, and each transaction that was under way then has ended.
+//! than a second old (`last_commit`): commits that notify wait for each other, which a busy writer would pay for. So a process
+//! that has heard of a change stays awake and looks by itself, until nobody can be left who relies on that: nothing was new
+//! for longer than that, and each transaction that was under way then has ended.
 //! `tests/hearing_model.rs` walks through it.
 //!
 //! A notification is a hint. One that is lost with its connection is made up for by the look that comes next anyway.
@@ -25,8 +25,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// The same while nobody makes any and the server will tell of the first.
 const POLL_PAUSE: Duration = Duration::from_secs(1);
 
-/// Time for which it stays awake without news: longer than a commit spares the next its notification, one second, by what may pass
-/// between that decision and the moment in which the server has given the transaction its number.
+/// Time for which it stays awake without news: longer than a commit spares the next its notification, one second. That is
+/// decided when the next has a number already, so that it is under way for those who look then.
 pub(in crate::database) const AWAKE_MIN: Duration = Duration::from_secs(2);
 
 /// The channel of the notifications.
