@@ -143,19 +143,24 @@ impl Database {
         Ok(Serving { servers, list: list + 1, _alone })
     }
 
-    /// Makes sure that no other process keeps entries in its memory alone: by a lock that goes with the process however
-    /// that ends, on a file beside the database, or on the server's side of a connection.
+    /// Makes sure that no other process keeps entries in its memory alone. One that was told to end, or whose end the
+    /// server has not noticed yet, is waited for.
     async fn alone(&self) -> Result<Alone, ServingError> {
-        let Some(home) = &self.home else {
-            // The server may not have noticed yet that the one before is dead.
-            let give_up = Instant::now() + WRITE_WAIT;
-            loop {
-                match hold(&self.writer, ALONE).await? {
-                    Some(held) => return Ok(Alone::Connection(held)),
-                    None if Instant::now() > give_up => return Err(ServingError::NotAlone),
-                    None => sleep(LOCK_PAUSE).await,
-                }
+        let give_up = Instant::now() + WRITE_WAIT;
+        loop {
+            match self.lock_alone().await? {
+                Some(alone) => return Ok(alone),
+                None if Instant::now() > give_up => return Err(ServingError::NotAlone),
+                None => sleep(LOCK_PAUSE).await,
             }
+        }
+    }
+
+    /// Takes the lock that goes with the process however that ends: on a file beside the database, or on the server's side
+    /// of a connection. `None` if another has it.
+    async fn lock_alone(&self) -> Result<Option<Alone>, Unwritten> {
+        let Some(home) = &self.home else {
+            return Ok(hold(&self.writer, ALONE).await?.map(Alone::Connection));
         };
         let mut path = OsString::from(&*home.path);
         path.push("-alone");
@@ -163,9 +168,9 @@ impl Database {
         let file = File::options().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(unavailable)?;
         match file.try_lock() {
-            Ok(()) => Ok(Alone::File(file)),
-            Err(TryLockError::WouldBlock) => Err(ServingError::NotAlone),
-            Err(TryLockError::Error(error)) => Err(unavailable(error).into()),
+            Ok(()) => Ok(Some(Alone::File(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
     }
 

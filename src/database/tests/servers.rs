@@ -1,7 +1,8 @@
 //! The list of servers, one for all processes on a database.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use futures_util::poll;
 use support::eventually;
 
 use super::{Place, change};
@@ -41,6 +42,18 @@ async fn the_first_process_gives_the_list_and_others_must_have_the_same() {
         assert!(!refused.contains(char::is_control), "{refused}");
     }
     assert_eq!(serve(&database, "a:1,b:1", false).await.unwrap(), ["a:1", "b:1"]);
+}
+
+#[tokio::test]
+async fn a_process_alone_waits_for_the_end_of_the_one_before() {
+    let place = Place::either().await;
+    let [first, second] =
+        [place.open(Duration::ZERO, 1).await, place.open(Duration::ZERO, 1).await];
+    let alone = first.serve(&[], false).await.unwrap();
+    let mut waiting = pin!(second.serve(&[], false));
+    assert!(poll!(&mut waiting).is_pending());
+    drop(alone);
+    waiting.await.unwrap();
 }
 
 /// Keys that one list gives to a server and another does not: what is written meanwhile, that one is not told.
