@@ -1,8 +1,9 @@
 //! The name of an entry, checked once.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use sha2::{Digest, Sha256};
+use smol_str::{SmolStr, SmolStrBuilder};
 
 /// Longest key, in bytes, that memcached takes (`KEY_MAX_LENGTH` in its protocol.txt).
 pub const KEY_BYTES_MAX: usize = 250;
@@ -14,9 +15,9 @@ const CUT: &str = "#";
 const HASH_DIGITS: usize = 64;
 
 /// A cache key: 1 to 250 bytes of printable ASCII without a space, so that it can neither end a
-/// command line nor begin another.
+/// command line nor begin another. Clones share it; one of up to 23 bytes takes no memory of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Arc<str>);
+pub struct Key(SmolStr);
 
 /// The text is no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +38,11 @@ impl Key {
     /// The key `space:number`, which is always sound: `space` is a word in the source code.
     pub fn numbered(space: &'static str, number: i64) -> Self {
         debug_assert!(space.len() < 200 && space.bytes().all(|byte| byte.is_ascii_graphic()));
-        let mut digits = itoa::Buffer::new();
-        Self([space, ":", digits.format(number)].concat().into())
+        let mut key = SmolStrBuilder::new();
+        key.push_str(space);
+        key.push(':');
+        key.push_str(itoa::Buffer::new().format(number));
+        Self(key.finish())
     }
 
     /// The key `space:hash` with the hash in hexadecimal, which is always sound, as that of a number is.

@@ -1,5 +1,7 @@
 //! The answer of a stack as an HTTP response: the same for every source.
 
+use std::mem;
+
 use axum::{
     body::Body,
     extract::Request,
@@ -24,7 +26,11 @@ use crate::{
 const HEADERS: usize = 12;
 
 /// Answers `request`, a `GET` or a `HEAD`, from the cache of `resource`. What is found is of the type `media`.
-pub(super) async fn answer(resource: &Resource, media: &HeaderValue, request: Request) -> Result {
+pub(super) async fn answer(
+    resource: &Resource,
+    media: &HeaderValue,
+    mut request: Request,
+) -> Result {
     let begun_at = Instant::now();
     let uri = request.uri();
     let read = resource.definition.signature.read(uri.path(), uri.query());
@@ -39,10 +45,13 @@ pub(super) async fn answer(resource: &Resource, media: &HeaderValue, request: Re
             } else if is_unchanged(request.headers(), &etag) {
                 StatusCode::NOT_MODIFIED.into_response()
             } else {
-                let mut response = Response::new(Body::from(body));
-                let headers = response.headers_mut();
+                // hyper reads the next request of the connection into the map of this answer, so that one map goes round.
+                let mut headers = mem::take(request.headers_mut());
+                headers.clear();
                 headers.reserve(HEADERS);
                 headers.insert(header::CONTENT_TYPE, media.clone());
+                let mut response = Response::new(Body::from(body));
+                *response.headers_mut() = headers;
                 response
             };
             let headers = response.headers_mut();

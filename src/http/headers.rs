@@ -13,6 +13,9 @@ pub(super) const X_RESPONSE_TIME: HeaderName = HeaderName::from_static("x-respon
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// The name of this cache in `Cache-Status`.
+const ASIDE: &TokenRef = token_ref("aside");
+
 /// Room for the longest of the headers with an ordinary key.
 const TEXT_BYTES: usize = 128;
 
@@ -46,7 +49,7 @@ pub(super) fn account(headers: &mut HeaderMap, account: &Account, total: Duratio
 pub(super) fn of_write(headers: &mut HeaderMap, key: &Key, forgotten: bool, total: Duration) {
     let mut text = String::with_capacity(TEXT_BYTES);
     let mut list = ListSerializer::with_buffer(&mut text);
-    let member = list.bare_item(token_ref("aside"));
+    let member = list.bare_item(ASIDE);
     let member = member.parameter(key_ref("fwd"), token_ref("method"));
     let detail = if forgotten { token_ref("forgotten") } else { token_ref("pending") };
     finish(member, key, Some(detail));
@@ -76,7 +79,7 @@ pub(super) fn directives(headers: &HeaderMap) -> Directives {
 /// Writes `Cache-Status` (RFC 9211) with one member, this cache.
 fn cache_status(text: &mut String, account: &Account) {
     let mut list = ListSerializer::with_buffer(text);
-    let mut member = list.bare_item(token_ref("aside"));
+    let mut member = list.bare_item(ASIDE);
     match account.served {
         Served::Hit { ttl_s, .. } => {
             member = member.parameter(key_ref("hit"), true);
@@ -150,9 +153,11 @@ fn milliseconds(text: &mut String, duration: Duration) {
     let mut digits = itoa::Buffer::new();
     text.push_str(digits.format(us / 1000));
     text.push('.');
-    text.push_str(digits.format(us % 1000 / 100));
     if us < 10_000 {
-        text.push_str(digits.format(us % 100 / 10));
+        // Two digits: a hundred more than they say, without the hundred.
+        text.push_str(&digits.format(100 + us % 1000 / 10)[1..]);
+    } else {
+        text.push_str(digits.format(us % 1000 / 100));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The resources as they are read: by routes of the router, and past it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -21,7 +21,7 @@ pub(super) struct Read(Arc<(Resource, HeaderValue)>);
 /// The resources that can be told by the first word of a path: a `GET` of one needs no router, which costs a hit a fifth
 /// of its instructions. Everything else about them does, as another method.
 #[derive(Default)]
-pub(super) struct Reads(HashMap<String, Read>);
+pub(super) struct Reads(BTreeMap<String, Read>);
 
 impl Read {
     fn new(resource: &Resource) -> Self {
@@ -29,7 +29,7 @@ impl Read {
         Self(Arc::new((resource.clone(), media)))
     }
 
-    pub(super) async fn answer(self, request: Request) -> Response {
+    pub(super) async fn answer(&self, request: Request) -> Response {
         cached::answer(&self.0.0, &self.0.1, request).await.into_response()
     }
 }
@@ -47,13 +47,13 @@ impl Reads {
     }
 
     /// The resource that `request` reads.
-    pub(super) fn of(&self, request: &Request) -> Option<Read> {
+    pub(super) fn of(&self, request: &Request) -> Option<&Read> {
         let path = request.uri().path();
         let rest = path.strip_prefix('/')?;
         let word = memchr(b'/', rest.as_bytes()).map_or(rest, |end| &rest[..end]);
         let read = self.0.get(word)?;
         let fits = request.method() == Method::GET && read.0.0.definition.signature.fits(path);
-        fits.then(|| read.clone())
+        fits.then_some(read)
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn routes(resources: &Resources, is_protected: bool) -> Routes {
     let served = resources.iter().filter(|it| it.definition.is_protected == is_protected);
     served.fold(Router::new(), |router, resource| {
         let read = Read::new(resource);
-        let show = async move |request| read.clone().answer(request).await;
+        let show = async move |request| read.answer(request).await;
         router.route(&resource.definition.signature.route(), get(show))
     })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use smallvec::{SmallVec, smallvec};
 
 use crate::cache::Key;
 
@@ -29,9 +30,9 @@ impl Argument {
     }
 }
 
-/// The values of all parameters, in their order. Clones share them.
+/// The values of all parameters, in their order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Arguments(Arc<[Argument]>);
+pub struct Arguments(SmallVec<[Argument; 1]>);
 
 impl Arguments {
     /// The values in their order.
@@ -67,7 +68,7 @@ impl FromIterator<Argument> for Arguments {
 
 impl From<i64> for Arguments {
     fn from(number: i64) -> Self {
-        Self([Argument::Integer(number)].into())
+        Self(smallvec![Argument::Integer(number)])
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an answer says of itself.
 
-use reqwest::Method;
+use reqwest::{Method, header::HeaderName};
 use support::{answer::Answer, aside::Aside, eventually, memcached::Memcached};
 
 const SLOW_MS: f64 = 60.0;
@@ -50,6 +50,14 @@ async fn a_miss_says_what_the_query_took_and_the_hit_after_it_has_the_same_body(
         assert_eq!(hit.header(name), miss.header(name));
     }
     assert_eq!(hit.body, miss.body);
+    // And nothing that was in the request.
+    let mut names: Vec<_> = hit.headers.keys().map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    let of_message = ["content-length", "content-type", "date"];
+    let of_cache = ["cache-control", "cache-status", "server-timing", "x-cache", "x-response-time"];
+    let mut expected = [&["age", "etag"][..], &of_message, &of_cache].concat();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
 }
 
 #[tokio::test]
