@@ -1,16 +1,17 @@
 //! `aside jobs produce` and `aside jobs consume`, as somebody at a shell meets them.
 
-use std::{env, fs, process::Stdio};
+use std::{fs, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{
     PATIENCE,
     aside::{Aside, Place, command},
     memcached::Memcached,
+    terminal::in_terminal,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    process::{Child, ChildStdout},
     task::JoinSet,
     time::{Duration, timeout},
 };
@@ -251,17 +252,8 @@ async fn on_a_terminal_there_is_a_bar() {
     let aside_itself = env!("CARGO_BIN_EXE_aside");
     let run =
         format!("stty cols 100; exec {aside_itself} jobs consume --delay 0s --memcached {NOWHERE}");
-    let mut terminal = Command::new("script")
-        .args(["--quiet", "--return", "--flush", "--command", &run, "terminal"])
-        .current_dir(aside.place.file(""))
-        .env_clear()
-        .env("PATH", env::var_os("PATH").unwrap())
+    let mut terminal = in_terminal(&aside.place.file(""), &run)
         .envs(plain.as_std().get_envs().filter_map(|(name, value)| Some((name, value?))))
-        .env("SHELL", "/bin/sh")
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
         .spawn()
         .unwrap();
     counted(&aside, "done", 3).await;
@@ -269,8 +261,7 @@ async fn on_a_terminal_there_is_a_bar() {
     let mut keyboard = terminal.stdin.take().unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut keyboard, b"\x03").await.unwrap();
     let ended = timeout(PATIENCE, terminal.wait()).await.unwrap().unwrap();
-    let shown =
-        String::from_utf8_lossy(&fs::read(aside.place.file("terminal")).unwrap()).into_owned();
+    let shown = String::from_utf8_lossy(&fs::read(aside.place.file("shown")).unwrap()).into_owned();
     assert!(ended.success(), "{shown}");
     assert!(shown.contains('█') && shown.contains("3/3"), "{shown}");
     assert!(shown.contains("worked 3 jobs, 0 given up"), "{shown}");

@@ -7,6 +7,7 @@ use fantoccini::{
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::{Method, Url};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use support::{eventually, memcached::free_port};
 use tokio::{
@@ -31,7 +32,15 @@ const ARGUMENTS: [&str; 10] = [
 /// A browser with one page.
 pub(crate) struct Browser {
     pub(crate) client: Client,
-    _driver: Child,
+    driver: Child,
+}
+
+impl Drop for Browser {
+    /// Chromium outlives its driver, and is in the same group.
+    fn drop(&mut self) {
+        let group = self.driver.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+    }
 }
 
 /// A command that is Chromium's own.
@@ -56,7 +65,7 @@ impl Browser {
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn();
         let Ok(driver) = driver else {
             // Not through the test runner, which would keep it to itself.
@@ -78,7 +87,7 @@ impl Browser {
             connected.ok()
         })
         .await;
-        Some(Self { client, _driver: driver })
+        Some(Self { client, driver })
     }
 
     pub(crate) async fn open(&self, url: &str) {
@@ -154,7 +163,7 @@ impl Browser {
     }
 
     pub(crate) async fn close(self) {
-        self.client.close().await.unwrap();
+        self.client.clone().close().await.unwrap();
     }
 }
 

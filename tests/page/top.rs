@@ -1,11 +1,12 @@
 //! `aside top`.
 
-use std::{env, fs, process::Stdio};
+use std::{fs, process::Stdio};
 
 use support::{
     PATIENCE,
     aside::{Aside, program},
     eventually,
+    terminal::in_terminal,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -44,19 +45,8 @@ async fn on_a_terminal_it_draws_and_q_ends_it() {
     let aside = Aside::start(&["--slow-query", "0s"]).await;
     aside.get("/users/77").await.user(77);
     let run = format!("stty rows 50 cols 120; exec '{}' top --listen {}", program(), aside.address);
-    let mut terminal = Command::new("script")
-        .args(["--quiet", "--return", "--flush", "--command", &run, "screen"])
-        .current_dir(aside.place.file(""))
-        .env_clear()
-        .env("PATH", env::var_os("PATH").unwrap())
-        .env("SHELL", "/bin/sh")
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let screen = aside.place.file("screen");
+    let mut terminal = in_terminal(&aside.place.file(""), &run).spawn().unwrap();
+    let screen = aside.place.file("shown");
     let shown = || String::from_utf8_lossy(&fs::read(&screen).unwrap_or_default()).into_owned();
     eventually("it is drawn", async || shown().contains("user:77").then_some(())).await;
     let mut keyboard = terminal.stdin.take().unwrap();

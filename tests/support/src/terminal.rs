@@ -1,13 +1,16 @@
 //! A terminal without a screen.
 
 use std::{
+    env,
     fs::{File, OpenOptions},
     io::Read,
     os::fd::OwnedFd,
+    path::Path,
+    process::Stdio,
 };
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{process::Command, task::spawn_blocking, time::timeout};
 
 use super::PATIENCE;
 
@@ -29,4 +32,20 @@ pub async fn shown_by(mut keeper: File) -> String {
         String::from_utf8(bytes).unwrap()
     });
     timeout(PATIENCE, reading).await.unwrap().unwrap()
+}
+
+/// A command that runs another in a terminal, and writes what that shows to the file `shown` in `folder`.
+pub fn in_terminal(folder: &Path, run: &str) -> Command {
+    let mut script = Command::new("script");
+    script
+        .args(["--quiet", "--return", "--flush", "--command", run, "shown"])
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap())
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true);
+    script
 }
