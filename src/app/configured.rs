@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The file that is read where none is named, if it is there.
-const FILE: &str = "aside.toml";
+pub const FILE: &str = "aside.toml";
 
 /// Most queries that may run at once in one database: each has a connection.
 const QUERIES_MAX: usize = 256;

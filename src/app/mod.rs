@@ -15,7 +15,7 @@ use tokio::{
 use tower::service_fn;
 
 pub use self::{
-    configured::{Configured, declared},
+    configured::{Configured, FILE, declared},
     queue::{queue, timing},
     stacks::{Stacks, definitions, policy, servers},
 };

@@ -26,7 +26,7 @@ pub fn queue(settings: &QueueAddress, database: &str) -> Result<Queue, StartErro
         // The file beside the users' database, so that neither waits for the other's writes.
         let place = database.strip_suffix("?mode=rwc").unwrap_or(database);
         let beside = Queue::new(&format!("{place}-jobs"), QueueLimits::default()).ok();
-        let takes = "it takes sqlite://PATH, a file, without parameters";
+        let takes = "it takes sqlite://PATH, a file, without parameters, or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
         return beside
             .filter(|_| options_of(database).is_ok())
             .ok_or_else(|| StartError::invalid("--database <URL>", takes));

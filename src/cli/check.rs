@@ -1,6 +1,6 @@
 //! `aside check`: reads the file of resources, prepares every query, and shows what would be served.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use humantime::format_duration;
@@ -8,7 +8,7 @@ use tokio::runtime::Builder;
 
 use super::command::{Failed, Result, block_on, print};
 use crate::{
-    app::{self, Configured},
+    app::{self, Configured, FILE},
     config::StackSettings,
     operator::aligned,
     resources::{Definition, file::DeclaredResource},
@@ -55,9 +55,10 @@ impl Check {
             let rows: Vec<_> =
                 configured.resources.iter().map(|(definition, _)| row(definition)).collect();
             if rows.is_empty() {
-                return Err(Failed::Failure(
-                    "no resources are declared: there is no aside.toml here".to_owned(),
-                ));
+                let file = path.unwrap_or(Path::new(FILE));
+                let why = if file.exists() { "declares none" } else { "is not here" };
+                let file = file.display();
+                return Err(Failed::Failure(format!("no resources are declared: {file} {why}")));
             }
             print(aligned(&rows))
         })

@@ -145,11 +145,11 @@ impl From<sqlx::Error> for OpenFailure {
             Some(code::NOT_A_DATABASE) => Self::NotADatabase,
             Some(code::CORRUPT) => Self::Corrupt,
             Some(code::PERMISSION | code::READ_ONLY | code::CANNOT_OPEN) => {
-                Self::Permission(one_line(&error))
+                Self::Permission(said(&error))
             }
             // "No such table" and the like: opening runs no statement that is wrong in itself.
-            Some(code::ERROR) => Self::OtherSchema(one_line(&error)),
-            _ => Self::Other(one_line(&error)),
+            Some(code::ERROR) => Self::OtherSchema(said(&error)),
+            _ => Self::Other(said(&error)),
         }
     }
 }
@@ -169,7 +169,7 @@ impl From<MigrateError> for OpenFailure {
 /// A failed load as its caller sees it. The text is for the log.
 impl From<sqlx::Error> for LoadError {
     fn from(error: sqlx::Error) -> Self {
-        let why = one_line(&error).into();
+        let why = said(&error).into();
         match sqlite_code(&error) {
             // Only the deadline's handler interrupts.
             Some(code::INTERRUPT) => Self::Timeout,
@@ -184,6 +184,12 @@ impl From<sqlx::Error> for LoadError {
 /// SQLite quotes names out of the file in its messages; none of them may end a line of the log.
 pub(super) fn one_line(error: &impl ToString) -> String {
     error.to_string().replace(char::is_control, " ")
+}
+
+/// An error in the database's own words, in one line. In sqlx's, one of PostgreSQL names the line of the server's source.
+pub(super) fn said(error: &sqlx::Error) -> String {
+    let said = error.as_database_error().map(|error| error.message().to_owned());
+    one_line(&said.unwrap_or_else(|| error.to_string()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::{code, may_pass, one_line, sqlite_code};
+use super::error::{code, may_pass, said, sqlite_code};
 
 /// Longest wait of a write for its turn and for another's lock on the file. Past it, it fails as unavailable.
 pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ impl From<sqlx::Error> for Unwritten {
             Some(code) => MAY_PASS.contains(&code),
             None => may_pass(&error),
         };
-        let why = one_line(&error);
+        let why = said(&error);
         if may_pass { Self::Unavailable(why) } else { Self::Failed(why) }
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn warm_up(
     let rest = |id: &Value| Some(signature.write_rest(&signature.of_json(id)?));
     let ids: Option<Vec<_>> = ids.iter().map(rest).collect();
     let ids = ids.ok_or_else(|| match signature.is_numbered() {
-        true => Problem::InvalidField("Each of ids is at least 1."),
+        true => Problem::InvalidField("Each of ids is a number from 1 on."),
         false => Problem::InvalidField(
             "Each of ids is the value of the parameter, or a list of those of all.",
         ),

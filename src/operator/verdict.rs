@@ -22,6 +22,8 @@ pub struct Evidence {
     /// Gets that the cache answered, fresh or stale.
     answered: u64,
     bypasses: u64,
+    /// Loads that gave an answer; of servers alone they are not known.
+    loads: u64,
     /// The sums over all servers that told of themselves; `None` if there was none.
     stored: Option<Stored>,
 }
@@ -38,7 +40,8 @@ impl Evidence {
     /// The counts of the service, and those of the servers behind it.
     pub fn of_service(ledger: &Ledger, servers: &[ServerRow]) -> Self {
         let (gets, answered) = (ledger.gets, ledger.hits + ledger.stale);
-        Self { gets, answered, bypasses: ledger.bypasses, stored: stored(servers) }
+        let (bypasses, loads) = (ledger.bypasses, ledger.loads - ledger.loads_failed);
+        Self { gets, answered, bypasses, loads, stored: stored(servers) }
     }
 
     /// The counts of servers alone, for everybody who uses them.
@@ -46,7 +49,7 @@ impl Evidence {
         let each = servers.iter().filter_map(|row| row.figures.gets());
         let sum = |(gets, answered), (more_gets, more)| (gets + more_gets, answered + more);
         let (gets, answered) = each.fold((0, 0), sum);
-        Self { gets, answered, bypasses: 0, stored: stored(servers) }
+        Self { gets, answered, bypasses: 0, loads: 0, stored: stored(servers) }
     }
 
     /// One sentence, with the figure that made it say so.
@@ -76,7 +79,14 @@ impl Evidence {
         let Some(Stored { sets, items, evictions, expired_unread }) = self.stored else {
             return format!("{misses} were misses, and no memcached tells why");
         };
-        if evictions > 0 && evictions.saturating_mul(MISSES_PER_EVICTION_MAX) >= misses {
+        if sets.saturating_mul(2) < self.loads {
+            // It counts from its start on, and this process from its own.
+            let loads = self.loads;
+            format!(
+                "of {loads} loads memcached has stored {sets} since it was started: it was away, or what is \
+                 loaded is not to be kept"
+            )
+        } else if evictions > 0 && evictions.saturating_mul(MISSES_PER_EVICTION_MAX) >= misses {
             format!("its memory is too small: {evictions} entries were evicted")
         } else if expired_unread.saturating_mul(2) >= sets.max(1) {
             format!(
@@ -114,7 +124,7 @@ mod tests {
     const QUIET: Stored = Stored { sets: 100, items: 51, evictions: 0, expired_unread: 49 };
 
     fn verdict(gets: u64, answered: u64, bypasses: u64, stored: Option<Stored>) -> String {
-        Evidence { gets, answered, bypasses, stored }.verdict()
+        Evidence { gets, answered, bypasses, loads: 0, stored }.verdict()
     }
 
     #[test]
@@ -149,6 +159,15 @@ mod tests {
         let small = Some(Stored { evictions: 500, ..QUIET });
         assert!(verdict(1000, 0, 501, small).contains("went past it (501 bypasses)"));
         assert!(verdict(1000, 0, 500, small).contains("too small"));
+    }
+
+    #[test]
+    fn of_what_memcached_does_not_know_any_more_it_is_no_witness() {
+        let of = |loads| {
+            Evidence { gets: 1000, loads, stored: Some(QUIET), ..Evidence::default() }.verdict()
+        };
+        assert!(of(200).contains("asked for twice"));
+        assert!(of(201).contains("of 201 loads memcached has stored 100 since it was started"));
     }
 
     #[test]

@@ -38,6 +38,12 @@ async fn without_a_terminal_it_prints_a_line_a_second() {
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.starts_with("error: the service at 127.0.0.1:1 does not answer"), "{told}");
+
+    let aside = Aside::start(&["--api-token", "t0ken"]).await;
+    let (listen, mut top) = (aside.address.to_string(), Command::new(program()));
+    let output = top.args(["top", "--listen", &listen, "--api-token", "another"]).output();
+    let told = String::from_utf8(output.await.unwrap().stderr).unwrap();
+    assert_eq!(told, format!("error: the service at {listen} takes another token\n"));
 }
 
 #[tokio::test]

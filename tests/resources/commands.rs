@@ -113,8 +113,12 @@ async fn check_shows_a_row_a_resource_and_triggers_come_and_go_as_often_as_one_l
         assert_eq!(shop.number(left).await, if shop.is_postgres() { 4 } else { 3 });
     }
     let empty = Shop::in_file("").await;
-    let (status, _, complaint) = empty.run(&["check"]).await;
-    assert!(status == Some(1) && complaint.contains("no resources are declared"), "{complaint}");
+    for why in ["is not here", "declares none"] {
+        let (status, _, complaint) = empty.run(&["check"]).await;
+        let expected = format!("error: no resources are declared: aside.toml {why}\n");
+        assert_eq!((status, complaint), (Some(1), expected));
+        empty.declare("");
+    }
 }
 
 #[tokio::test]
@@ -160,6 +164,10 @@ async fn a_role_that_only_reads_is_enough_for_all_but_what_triggers_note() {
     let checked = command_of(&shop, &["check"]).env("SHOP_DATABASE", &url).output().await.unwrap();
     let complaint = String::from_utf8(checked.stderr).unwrap();
     assert_eq!(complaint, "error: shop: this role lacks the right to DELETE aside_outdated\n");
+    shop.execute(&format!("REVOKE SELECT ON products FROM {role}")).await;
+    let checked = command_of(&shop, &["check"]).env("SHOP_DATABASE", &url).output().await.unwrap();
+    let complaint = String::from_utf8(checked.stderr).unwrap();
+    assert!(complaint.ends_with(": query: permission denied for table products\n"), "{complaint}");
     drop(aside);
     shop.execute(&format!("DROP OWNED BY {role}, {role}_app; DROP ROLE {role}, {role}_app")).await;
 }

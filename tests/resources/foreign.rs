@@ -1,6 +1,6 @@
 //! Writers who know nothing of a cache: what they commit is seen by all readers, soon, and never undone by a load under way.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use serde_json::json;
 use support::{aside::Aside, eventually, memcached::Memcached};
@@ -227,4 +227,26 @@ async fn triggers_may_come_later_and_go() {
         let health = aside.get("/readyz").await.json();
         assert_eq!(health["ready"], json!(true));
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_where_it_was_is_not_read_any_more() {
+    let shop = Shop::in_file(PRODUCTS).await;
+    let aside = served(&shop, &[]).await;
+    assert_eq!(price(&aside, "A-1").await, 450);
+    let (file, other) = (shop.place.file("shop.db"), shop.place.file("other.db"));
+    fs::rename(&file, &other).unwrap();
+    assert_eq!(aside.get("/products/B-1").await.status, 503, "it is gone");
+    fs::copy(&other, &file).unwrap();
+    shop.execute("UPDATE products SET price = 1 WHERE sku = 'B-1'").await;
+    assert_eq!(aside.get("/products/B-1").await.status, 503, "another has taken its name");
+    eventually("its notes are missed", async || {
+        aside.log().contains("what its triggers note can't be read").then_some(())
+    })
+    .await;
+    assert!(aside.log().contains("its file is gone, or another has taken its name"));
+    fs::rename(&other, &file).unwrap();
+    assert_eq!(price(&aside, "B-1").await, 700);
+    shop.execute("UPDATE products SET price = 2 WHERE sku = 'B-1'").await;
+    eventually("the new price", async || (price(&aside, "B-1").await == 2).then_some(())).await;
 }

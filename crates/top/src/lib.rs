@@ -42,8 +42,7 @@ impl Watch<'_> {
     pub async fn run(self) -> Result<(), String> {
         let listen = self.listen;
         let moments = Moments::of(listen, self.token).await;
-        let away = |why| format!("the service at {listen} does not answer: {why}");
-        let moments = moments.map_err(away)?;
+        let moments = moments.map_err(|why| format!("the service at {listen} {why}"))?;
         let shown = if stdout().is_terminal() {
             self.on_screen(moments).await
         } else {

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, StatusCode,
+    Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1::handshake,
     header::{AUTHORIZATION, HOST},
@@ -34,11 +34,24 @@ pub(crate) struct Moments {
 
 impl Moments {
     /// Asks the service at `address`.
-    pub(crate) async fn of(address: SocketAddr, token: Option<&str>) -> Result<Self, Error> {
-        timeout(SERVICE_TIMEOUT, Self::ask(address, token)).await?
+    ///
+    /// # Errors
+    /// What the service did instead of telling of them.
+    pub(crate) async fn of(address: SocketAddr, token: Option<&str>) -> Result<Self, String> {
+        let asked = timeout(SERVICE_TIMEOUT, Self::ask(address, token)).await;
+        let answer = asked.unwrap_or_else(|late| Err(late.into()));
+        let answer = answer.map_err(|why| format!("does not answer: {why}"))?;
+        match answer.status() {
+            StatusCode::OK => Ok(Self { body: answer.into_body(), read: Vec::new() }),
+            StatusCode::UNAUTHORIZED => Err("takes another token".to_owned()),
+            status => Err(format!("answers {status}")),
+        }
     }
 
-    async fn ask(mut address: SocketAddr, token: Option<&str>) -> Result<Self, Error> {
+    async fn ask(
+        mut address: SocketAddr,
+        token: Option<&str>,
+    ) -> Result<Response<Incoming>, Error> {
         // What listens on every address is asked on the loopback one.
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -50,11 +63,7 @@ impl Moments {
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
-        let answer = requests.send_request(request.body(Empty::<Bytes>::new())?).await?;
-        match answer.status() {
-            StatusCode::OK => Ok(Self { body: answer.into_body(), read: Vec::new() }),
-            status => Err(status.to_string().into()),
-        }
+        Ok(requests.send_request(request.body(Empty::<Bytes>::new())?).await?)
     }
 
     /// The next one; `None` at the end, or where it is none of Aside's.

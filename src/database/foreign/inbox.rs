@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Foreign, said};
+use super::Foreign;
+use crate::database::error::said;
 use crate::database::{
     ear::Ear,
     statement::{Sql, Value},
@@ -136,6 +137,7 @@ impl Inbox {
         let values = [Value::from(i64::from(SEEN_MAX + 1))];
         match &mut self.ear {
             Ear::Sqlite(ear) => {
+                self.foreign.kept().await?;
                 // What is left when somebody has died with it is no new commit.
                 ear.is_new().await?;
                 let found = self.foreign.read(LOOK.sqlite, &values).await?.pop();

@@ -5,7 +5,7 @@ mod inbox;
 mod tables;
 mod triggers;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Column as _, Executor, SqlSafeStr, Statement};
 use tokio::time::Instant;
@@ -16,11 +16,15 @@ pub use self::{
     triggers::{Noting, Triggers},
 };
 use super::{
-    error::{OpenError, one_line},
+    error::{OpenError, said},
     postgres, sqlite,
     statement::{Pool, Row, Sql, Value, in_time, only, rows},
 };
 use crate::cache::LoadError;
+
+/// The error of a file that is not where it was.
+const LOST: &str =
+    "its file is gone, or another has taken its name: put it back, or start the service again";
 
 /// Somebody else's database. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ struct Pools {
     /// For queries: nothing can be written by them.
     loads: Pool,
     writer: Pool,
+    /// The file, and the name under which it is to stay; `None` on PostgreSQL.
+    home: Option<sqlite::Home>,
 }
 
 /// A column of what a statement finds.
@@ -59,12 +65,14 @@ impl Foreign {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(url: &str, loads_max: usize) -> Result<Self, OpenError> {
-        let (loads, writer) = if postgres::is_url(url) {
-            postgres::open_foreign(url, loads_max).await?
+        let (loads, writer, home) = if postgres::is_url(url) {
+            let (loads, writer) = postgres::open_foreign(url, loads_max).await?;
+            (loads, writer, None)
         } else {
-            sqlite::open_foreign(url, loads_max).await?
+            let (loads, writer, home) = sqlite::open_foreign(url, loads_max).await?;
+            (loads, writer, Some(home))
         };
-        Ok(Self(Arc::new(Pools { loads, writer })))
+        Ok(Self(Arc::new(Pools { loads, writer, home })))
     }
 
     /// True if it is on PostgreSQL.
@@ -72,7 +80,7 @@ impl Foreign {
         matches!(self.0.loads, Pool::Postgres(_))
     }
 
-    /// Prepares a statement with parameters of these types, and tells what columns it finds.
+    /// Prepares a statement with parameters of these types, and tells what columns it finds. It may be run, too.
     ///
     /// # Errors
     /// In the database's words.
@@ -81,6 +89,7 @@ impl Foreign {
         text: &str,
         parameters: &[ParameterType],
     ) -> Result<Vec<Found>, String> {
+        let explain = format!("EXPLAIN {text}");
         let text = AssertSqlSafe(text.to_owned()).into_sql_str();
         match &self.0.loads {
             Pool::Sqlite(pool) => {
@@ -102,6 +111,9 @@ impl Foreign {
                     connection.prepare_with(text, &types).await
                 });
                 let statement = statement.await.map_err(|error| said(&error))?;
+                // If the role may read it is seen only by what would run it.
+                let nulls: Vec<_> = parameters.iter().map(|it| it.null()).collect();
+                self.read(&explain, &nulls).await.map_err(|error| said(&error))?;
                 let column = |column: &sqlx::postgres::PgColumn| Found {
                     name: column.name().to_owned(),
                     origin: None,
@@ -118,10 +130,19 @@ impl Foreign {
         values: &[Value],
         deadline: Instant,
     ) -> Result<Vec<Row>, LoadError> {
+        self.kept().await?;
         let text = AssertSqlSafe(text.clone());
         match &self.0.loads {
             Pool::Sqlite(pool) => sqlite::load(pool, text, values, deadline).await,
             Pool::Postgres(pool) => postgres::load(pool, text, values, deadline).await,
+        }
+    }
+
+    /// Makes sure that what is read is what others write: a file that has lost its name stays as it was.
+    async fn kept(&self) -> sqlx::Result<()> {
+        match &self.0.home {
+            Some(home) if !home.is_kept().await => Err(io::Error::other(LOST).into()),
+            _ => Ok(()),
         }
     }
 
@@ -155,12 +176,13 @@ impl ParameterType {
             Self::Text => <String as sqlx::Type<sqlx::Postgres>>::type_info(),
         }
     }
-}
 
-/// An error in the database's own words, in one line.
-pub(super) fn said(error: &sqlx::Error) -> String {
-    let said = error.as_database_error().map(|error| error.message().to_owned());
-    one_line(&said.unwrap_or_else(|| error.to_string()))
+    fn null(self) -> Value {
+        match self {
+            Self::Integer => Value::Number(None),
+            Self::Text => Value::Text(None),
+        }
+    }
 }
 
 /// A name as a statement has it.

@@ -67,18 +67,17 @@ pub(in crate::database) async fn open(
 pub(in crate::database) async fn open_foreign(
     url: &str,
     loads_max: usize,
-) -> Result<(Pool, Pool), OpenError> {
+) -> Result<(Pool, Pool, Home), OpenError> {
     let options = options_of(url)?;
     let path: Arc<Path> = options.get_filename().into();
     let failed = |reason| OpenError::new(&path, reason);
-    if !path.exists() {
-        return Err(failed(OpenFailure::Other("there is no such file".to_owned())));
-    }
+    let home = Home::of(path.clone()).await;
+    let home = home.map_err(|_| failed(OpenFailure::Other("there is no such file".to_owned())))?;
     let reading = options.clone().pragma("query_only", "ON").busy_timeout(READ_WAIT);
     let loads = connect(loads_max, &reading).await.map_err(|error| failed(error.into()))?;
     // One writes, and by one it is heard that others have.
     let writer = writer_pool(2, WRITE_WAIT).connect_lazy_with(options.busy_timeout(WRITE_WAIT));
-    Ok((Pool::Sqlite(loads), Pool::Sqlite(writer)))
+    Ok((Pool::Sqlite(loads), Pool::Sqlite(writer), home))
 }
 
 /// The rows that a query of a load finds. It is interrupted at `deadline`, and this returns only when SQLite has let go of

@@ -70,7 +70,10 @@ pub(super) struct ParameterForm {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table, as in { table = \"products\", columns = { sku = \"sku\" } }"
+)]
 pub(super) struct ChangedByForm {
     pub(super) table: String,
     #[serde(default)]
