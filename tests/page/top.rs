@@ -48,17 +48,21 @@ async fn without_a_terminal_it_prints_a_line_a_second() {
 
 #[tokio::test]
 async fn on_a_terminal_it_draws_and_q_ends_it() {
-    let aside = Aside::start(&["--slow-query", "0s"]).await;
-    aside.get("/users/77").await.user(77);
-    let run = format!("stty rows 50 cols 120; exec '{}' top --listen {}", program(), aside.address);
-    let mut terminal = in_terminal(&aside.place.file(""), &run).spawn().unwrap();
-    let screen = aside.place.file("shown");
-    let shown = || String::from_utf8_lossy(&fs::read(&screen).unwrap_or_default()).into_owned();
-    eventually("it is drawn", async || shown().contains("user:77").then_some(())).await;
-    let mut keyboard = terminal.stdin.take().unwrap();
-    keyboard.write_all(b"q").await.unwrap();
-    let ended = timeout(PATIENCE, terminal.wait()).await.unwrap().unwrap();
-    assert!(ended.success(), "{}", shown());
-    // The terminal is as it was: on its own screen, with its cursor.
-    assert!(shown().contains("\u{1b}[?1049l"), "{}", shown());
+    // Who has no token is told what is missing.
+    for (token, drawn) in [(&[][..], "user:77"), (&["--api-token", "t0ken"], "the API token")] {
+        let aside = Aside::start(&[&["--slow-query", "0s"], token].concat()).await;
+        aside.get("/users/77").await.user(77);
+        let listen = aside.address;
+        let run = format!("stty rows 50 cols 120; exec '{}' top --listen {listen}", program());
+        let mut terminal = in_terminal(&aside.place.file(""), &run).spawn().unwrap();
+        let screen = aside.place.file("shown");
+        let shown = || String::from_utf8_lossy(&fs::read(&screen).unwrap_or_default()).into_owned();
+        eventually("it is drawn", async || shown().contains(drawn).then_some(())).await;
+        let mut keyboard = terminal.stdin.take().unwrap();
+        keyboard.write_all(b"q").await.unwrap();
+        let ended = timeout(PATIENCE, terminal.wait()).await.unwrap().unwrap();
+        assert!(ended.success(), "{}", shown());
+        // The terminal is as it was: on its own screen, with its cursor.
+        assert!(shown().contains("\u{1b}[?1049l"), "{}", shown());
+    }
 }

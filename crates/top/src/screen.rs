@@ -68,11 +68,13 @@ fn whole(frame: &mut Frame<'_>, pace: &Pace, moment: &Moment, listen: SocketAddr
     frame.render_widget(spark.style(Style::new().fg(Color::Green)), plot);
     frame.render_widget(of_resources(moment), resources);
     frame.render_widget(of_servers(moment), servers);
-    if let Some(of) = &moment.keys {
-        let [missed, asked] = Layout::horizontal([Constraint::Fill(1); 2]).areas(keys);
-        of_keys(frame, missed, "most missed in the last minute", &of.missed);
-        of_keys(frame, asked, "hottest in the last minute", &of.asked);
-    }
+    let Some(of) = &moment.keys else {
+        let told = Line::from("keys are told to those who have the API token: --api-token").dim();
+        return frame.render_widget(told, keys);
+    };
+    let [missed, asked] = Layout::horizontal([Constraint::Fill(1); 2]).areas(keys);
+    of_keys(frame, missed, "most missed in the last minute", &of.missed);
+    of_keys(frame, asked, "hottest in the last minute", &of.asked);
 }
 
 fn table<const N: usize>(title: &str, heads: [&str; N], rows: Vec<[String; N]>) -> Table<'static> {
