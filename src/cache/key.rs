@@ -48,8 +48,7 @@ impl Key {
     /// The key `space:hash` with the hash in hexadecimal, which is always sound, as that of a number is.
     pub fn hashed(space: &'static str, hash: &[u8; 32]) -> Self {
         debug_assert!(space.len() < 180 && space.bytes().all(|byte| byte.is_ascii_graphic()));
-        let hash = hash.iter().map(|byte| format!("{byte:02x}"));
-        Self([space, ":", &hash.collect::<String>()].concat().into())
+        Self([space, ":", &hexadecimal(hash)].concat().into())
     }
 
     /// The key `text`, which must have printable ASCII characters only and no `#` among them. One that is longer than
@@ -60,9 +59,7 @@ impl Key {
             return Self(text.into());
         }
         let (begin, rest) = text.split_at(KEY_BYTES_MAX - HASH_DIGITS - CUT.len());
-        let hash =
-            Sha256::digest(rest).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Self([begin, CUT, &hash].concat().into())
+        Self([begin, CUT, &hexadecimal(&Sha256::digest(rest))].concat().into())
     }
 
     /// The key as text.
@@ -81,6 +78,10 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -57,8 +57,8 @@ impl Check {
             if rows.is_empty() {
                 let file = path.unwrap_or(Path::new(FILE));
                 let why = if file.exists() { "declares none" } else { "is not here" };
-                let file = file.display();
-                return Err(Failed::Failure(format!("no resources are declared: {file} {why}")));
+                let why = format!("no resources are declared: {} {why}", file.display());
+                return Err(Failed::Failure(why));
             }
             print(aligned(&rows))
         })

@@ -1,6 +1,9 @@
 //! The parts of a running service that a person may ask about, and the operator who answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use super::shared::SharedLook;
 use crate::{
@@ -52,6 +55,8 @@ pub struct Equipment {
 pub struct Operator {
     pub(super) parts: Arc<Equipment>,
     pub(super) ready: SharedLook<Result<(), NotReady>>,
+    /// True if the log was told last that the database is ready, or nothing yet.
+    pub(super) told: Arc<AtomicBool>,
     pub(super) figures: SharedLook<Figures>,
     pub(super) moment: SharedLook<Moment>,
 }
@@ -60,6 +65,7 @@ impl Operator {
     /// An operator of these parts.
     pub fn new(parts: Equipment) -> Self {
         let (ready, figures) = (SharedLook::new(READY_FOR), SharedLook::new(FIGURES_FOR));
-        Self { parts: Arc::new(parts), ready, figures, moment: SharedLook::new(MOMENT_FOR) }
+        let (moment, told) = (SharedLook::new(MOMENT_FOR), Arc::new(AtomicBool::new(true)));
+        Self { parts: Arc::new(parts), ready, told, figures, moment }
     }
 }

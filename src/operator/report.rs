@@ -1,7 +1,7 @@
 //! Reports of a running service: whether it is ready, and what it and its servers count. Anybody may ask for them
 //! without a token, so each look is shared by all who ask at the same time, and for a while after.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
 use serde::Serialize;
 
@@ -45,8 +45,18 @@ impl Operator {
     /// # Errors
     /// [`NotReady`].
     pub async fn ready(&self) -> Result<Ready, NotReady> {
-        let database = self.parts.database.clone();
-        let look = self.ready.look(async move { database.ready().await }).await;
+        let (database, told) = (self.parts.database.clone(), self.told.clone());
+        let look = self.ready.look(async move {
+            let ready = database.ready().await;
+            if told.swap(ready.is_ok(), Relaxed) != ready.is_ok() {
+                match ready {
+                    Ok(()) => tracing::info!("ready again"),
+                    Err(why) => tracing::warn!(%why, "not ready"),
+                }
+            }
+            ready
+        });
+        let look = look.await;
         look.unwrap_or(Err(NotReady::Failing))?;
         self.parts.delivery.in_force()?;
         let states = self.parts.servers.iter().flat_map(|(memcached, _)| memcached.states());

@@ -8,7 +8,8 @@ use support::{aside::Aside, eventually, memcached::Memcached};
 async fn without_its_file_it_is_not_ready_and_says_why() {
     let aside = Aside::start(&[]).await;
     aside.get("/users/1").await.user(1);
-    fs::remove_file(aside.place.database()).unwrap();
+    let (file, other) = (aside.place.database(), aside.place.file("other.db"));
+    fs::rename(&file, &other).unwrap();
     let gone = eventually("not ready", async || {
         let answer = aside.get("/readyz").await;
         (answer.status == 503).then(|| answer.problem(503))
@@ -16,6 +17,11 @@ async fn without_its_file_it_is_not_ready_and_says_why() {
     assert_eq!(gone.await, "The database file is gone.");
     assert_eq!(aside.get("/healthz").await.status, 200);
     assert_eq!(aside.get("/users/1").await.user(1).x_cache(), "HIT");
+    fs::rename(&other, &file).unwrap();
+    eventually("ready", async || (aside.get("/readyz").await.status == 200).then_some(())).await;
+    let log = aside.log();
+    assert_eq!(log.matches("not ready why=database file is gone").count(), 1, "{log}");
+    assert_eq!(log.matches("ready again").count(), 1, "{log}");
 }
 
 #[tokio::test]

@@ -65,14 +65,14 @@ impl Foreign {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(url: &str, loads_max: usize) -> Result<Self, OpenError> {
-        let (loads, writer, home) = if postgres::is_url(url) {
+        let pools = if postgres::is_url(url) {
             let (loads, writer) = postgres::open_foreign(url, loads_max).await?;
-            (loads, writer, None)
+            Pools { loads, writer, home: None }
         } else {
             let (loads, writer, home) = sqlite::open_foreign(url, loads_max).await?;
-            (loads, writer, Some(home))
+            Pools { loads, writer, home: Some(home) }
         };
-        Ok(Self(Arc::new(Pools { loads, writer, home })))
+        Ok(Self(Arc::new(pools)))
     }
 
     /// True if it is on PostgreSQL.

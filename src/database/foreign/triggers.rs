@@ -21,17 +21,15 @@ const RESOURCE_LETTERS: usize = 32;
 /// all: nobody else need be told. There,
 /// functions find what they name where it is now, and nobody can put a temporary table in its place.
 const TABLES: Sql = Sql {
-    sqlite: "CREATE TABLE IF NOT EXISTS aside_outdated (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, arguments TEXT NOT NULL, taken INTEGER,
-    forgotten INTEGER NOT NULL DEFAULT 0);\n",
-    postgres: "SELECT set_config('search_path', string_agg(quote_ident(name), ', ') || ', pg_temp', TRUE)
-    FROM unnest(current_schemas(FALSE)) AS name;
-CREATE TABLE IF NOT EXISTS aside_outdated (
-    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, resource TEXT NOT NULL, arguments TEXT NOT NULL,
-    taken TIMESTAMPTZ, forgotten INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS aside_listening (
-    only_row BIGINT PRIMARY KEY CHECK (only_row = 1), until TIMESTAMPTZ NOT NULL, alive TIMESTAMPTZ NOT NULL);
-INSERT INTO aside_listening VALUES (1, '-infinity', '-infinity') ON CONFLICT DO NOTHING;\n",
+    sqlite: include_str!("sql/tables.sqlite.sql"),
+    postgres: include_str!("sql/tables.postgres.sql"),
+};
+
+/// The triggers of one table, with names in braces where the table and the resource differ. `changed`, `new` and `old` are
+/// the values of the parameters in a row, and `is_…` says that all of them are there.
+const TRIGGERS: Sql = Sql {
+    sqlite: include_str!("sql/triggers.sqlite.sql"),
+    postgres: include_str!("sql/triggers.postgres.sql"),
 };
 
 /// The names of the triggers, and on PostgreSQL of the functions, that are installed.
@@ -42,10 +40,7 @@ const INSTALLED: Sql = Sql {
 };
 
 /// The rights that a role lacks by which it would take what triggers note.
-const LACKING: &str = "SELECT kind || ' ' || name FROM (VALUES
-        ('SELECT', 'aside_outdated'), ('UPDATE', 'aside_outdated'), ('DELETE', 'aside_outdated'),
-        ('SELECT', 'aside_listening'), ('UPDATE', 'aside_listening')) AS needed (kind, name)
-    WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), kind)";
+const LACKING: &str = include_str!("sql/lacking.postgres.sql");
 
 /// A table whose changes outdate entries of a resource.
 #[derive(Clone, Debug)]
@@ -78,11 +73,8 @@ impl Triggers {
 
     /// The statements that install them.
     pub fn statements(&self) -> String {
-        let is_postgres = self.foreign.is_postgres();
-        let each = self.named().map(|(name, noting)| {
-            if is_postgres { of_postgres(&name, noting) } else { of_sqlite(&name, noting) }
-        });
-        self.foreign.of(TABLES).to_owned() + &each.collect::<String>()
+        let of_one = |(name, noting): (String, &Noting)| self.of_one(&name, noting);
+        self.foreign.of(TABLES).to_owned() + &self.named().map(of_one).collect::<String>()
     }
 
     /// Each with its name, which says whether it is still the one that is wanted.
@@ -92,6 +84,22 @@ impl Triggers {
             let resource: String = noting.resource.chars().take(RESOURCE_LETTERS).collect();
             (format!("{PREFIX}{resource}_{hash:08x}"), noting)
         })
+    }
+
+    fn of_one(&self, name: &str, noting: &Noting) -> String {
+        let is_postgres = self.foreign.is_postgres();
+        // Every second part is a name in braces. What is put in its place is not looked at again.
+        let parts = self.foreign.of(TRIGGERS).split(['{', '}']).enumerate();
+        let filled = parts.map(|(number, part)| match part {
+            _ if number % 2 == 0 => part.to_owned(),
+            "function" => quoted(name),
+            "table" => quoted_table(&noting.table, is_postgres),
+            "resource" => literal(&noting.resource),
+            "new" | "old" | "changed" => arguments(part, noting, is_postgres),
+            "is_new" | "is_old" | "is_changed" => are_there(&part[3..], noting),
+            event => quoted(&format!("{name}_{event}")),
+        });
+        filled.collect()
     }
 
     /// Installs them, in place of all that were there: all or none.
@@ -181,82 +189,20 @@ impl Triggers {
     }
 }
 
-/// The values of the parameters in `row`, a JSON array, and a condition that all are there.
-fn arguments(row: &str, noting: &Noting, as_text: &str, array: &str) -> (String, String) {
-    let column = |name: &str| format!("{row}.{}", quoted(name));
+/// The values of the parameters in `row`, a JSON array.
+fn arguments(row: &str, noting: &Noting, is_postgres: bool) -> String {
+    let (array, text) =
+        if is_postgres { ("json_build_array", "text") } else { ("json_array", "TEXT") };
     let value = |(name, kind): &(String, ParameterType)| match kind {
-        ParameterType::Integer => column(name),
-        ParameterType::Text => format!("CAST({} AS {as_text})", column(name)),
+        ParameterType::Integer => format!("{row}.{}", quoted(name)),
+        ParameterType::Text => format!("CAST({row}.{} AS {text})", quoted(name)),
     };
     let values: Vec<_> = noting.columns.iter().map(value).collect();
-    let is_there =
-        noting.columns.iter().map(|(name, _)| format!(" AND {} IS NOT NULL", column(name)));
-    (format!("{array}({})", values.join(", ")), format!("TRUE{}", is_there.collect::<String>()))
+    format!("{array}({})", values.join(", "))
 }
 
-fn of_sqlite(name: &str, noting: &Noting) -> String {
-    let (table, resource) = (quoted(&noting.table), literal(&noting.resource));
-    let noted = |row| {
-        let (arguments, condition) = arguments(row, noting, "TEXT", "json_array");
-        format!("SELECT {resource}, {arguments} WHERE {condition}")
-    };
-    let (new, old) = (noted("NEW"), noted("OLD"));
-    let both = format!("{new}\n        UNION {old}");
-    [("insert", &new), ("update", &both), ("delete", &old)]
-        .map(|(event, noted)| {
-            format!(
-                "CREATE TRIGGER {} AFTER {} ON {table} BEGIN
-    INSERT INTO aside_outdated (resource, arguments)
-        {noted};
-END;\n",
-                quoted(&format!("{name}_{event}")),
-                event.to_uppercase()
-            )
-        })
-        .concat()
-}
-
-fn of_postgres(name: &str, noting: &Noting) -> String {
-    let (table, resource) = (quoted_table(&noting.table, true), literal(&noting.resource));
-    let noted = |rows: &str| {
-        let (arguments, condition) = arguments("changed", noting, "text", "json_build_array");
-        format!("SELECT {resource}, {arguments}::text FROM {rows} AS changed WHERE {condition}")
-    };
-    let (new, old) = (noted("aside_new"), noted("aside_old"));
-    let branch = |event: &str, noted: &str| {
-        format!(
-            "IF TG_OP = '{event}' THEN
-        INSERT INTO aside_outdated (resource, arguments)
-            {noted};
-    END IF;"
-        )
-    };
-    let branches = [
-        branch("INSERT", &new.replacen("SELECT", "SELECT DISTINCT", 1)),
-        branch("UPDATE", &format!("{new}\n            UNION {old}")),
-        branch("DELETE", &old.replacen("SELECT", "SELECT DISTINCT", 1)),
-        branch("TRUNCATE", &noted(&table).replacen("SELECT", "SELECT DISTINCT", 1)),
-    ];
-    let function = quoted(name);
-    let trigger = |event: &str, when: &str, referencing: &str| {
-        format!(
-            "CREATE TRIGGER {} {when} {} ON {table} {referencing}FOR EACH STATEMENT EXECUTE FUNCTION {function}();\n",
-            quoted(&format!("{name}_{event}")),
-            event.to_uppercase()
-        )
-    };
-    format!(
-        "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $aside$
-BEGIN
-    {}
-    PERFORM pg_notify('aside', '') FROM aside_listening
-        WHERE until < clock_timestamp() AND alive > clock_timestamp() - interval '1 min';
-    RETURN NULL;
-END $aside$;\n{}{}{}{}",
-        branches.join("\n    "),
-        trigger("insert", "AFTER", "REFERENCING NEW TABLE AS aside_new "),
-        trigger("update", "AFTER", "REFERENCING OLD TABLE AS aside_old NEW TABLE AS aside_new "),
-        trigger("delete", "AFTER", "REFERENCING OLD TABLE AS aside_old "),
-        trigger("truncate", "BEFORE", ""),
-    )
+/// The condition that all of them are there.
+fn are_there(row: &str, noting: &Noting) -> String {
+    let is_there = |(name, _): &(String, _)| format!(" AND {row}.{} IS NOT NULL", quoted(name));
+    "TRUE".to_owned() + &noting.columns.iter().map(is_there).collect::<String>()
 }
