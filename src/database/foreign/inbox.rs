@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Foreign;
-use crate::database::error::said;
 use crate::database::{
     ear::Ear,
+    error::said,
     statement::{Sql, Value},
     under_way::{UnderWay, under_way},
 };
@@ -74,13 +74,10 @@ const REMOVE: Sql = Sql {
 };
 
 /// Promises to look for longer than others stay awake for without news. Not more than once a second.
-const PROMISE: &str = "UPDATE aside_listening
-    SET alive = clock_timestamp(), until = clock_timestamp() + interval '2 s'
-    WHERE until < clock_timestamp() + interval '1 s'";
+const PROMISE: &str = include_str!("sql/promise.postgres.sql");
 
 /// Says that somebody listens, three times as often as triggers go by it.
-const ALIVE: &str = "UPDATE aside_listening SET alive = clock_timestamp()
-    WHERE alive < clock_timestamp() - interval '20 s'";
+const ALIVE: &str = include_str!("sql/alive.postgres.sql");
 
 /// Between two times.
 const ALIVE_PAUSE: Duration = Duration::from_secs(20);

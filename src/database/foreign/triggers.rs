@@ -34,9 +34,8 @@ const TRIGGERS: Sql = Sql {
 
 /// The names of the triggers, and on PostgreSQL of the functions, that are installed.
 const INSTALLED: Sql = Sql {
-    sqlite: "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'aside!_on!_%' ESCAPE '!'",
-    postgres: "SELECT proname::text FROM pg_proc JOIN pg_class ON relnamespace = pronamespace
-        WHERE pg_class.oid = to_regclass('aside_outdated') AND proname LIKE 'aside!_on!_%' ESCAPE '!'",
+    sqlite: include_str!("sql/installed.sqlite.sql"),
+    postgres: include_str!("sql/installed.postgres.sql"),
 };
 
 /// The rights that a role lacks by which it would take what triggers note.

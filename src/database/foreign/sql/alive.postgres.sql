@@ -1,0 +1,2 @@
+UPDATE aside_listening SET alive = clock_timestamp()
+    WHERE alive < clock_timestamp() - interval '20 s'
