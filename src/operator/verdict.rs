@@ -40,8 +40,8 @@ impl Evidence {
     /// The counts of the service, and those of the servers behind it.
     pub fn of_service(ledger: &Ledger, servers: &[ServerRow]) -> Self {
         let (gets, answered) = (ledger.gets, ledger.hits + ledger.stale);
-        let (bypasses, loads) = (ledger.bypasses, ledger.loads - ledger.loads_failed);
-        Self { gets, answered, bypasses, loads, stored: stored(servers) }
+        let loads = ledger.loads.saturating_sub(ledger.loads_failed);
+        Self { gets, answered, bypasses: ledger.bypasses, loads, stored: stored(servers) }
     }
 
     /// The counts of servers alone, for everybody who uses them.

@@ -8,7 +8,7 @@ mod triggers;
 use std::{io, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Column as _, Executor, SqlSafeStr, Statement};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 pub use self::{
     inbox::{Inbox, Noted, SEEN_MAX},
@@ -130,7 +130,7 @@ impl Foreign {
         values: &[Value],
         deadline: Instant,
     ) -> Result<Vec<Row>, LoadError> {
-        self.kept().await?;
+        timeout_at(deadline, self.kept()).await.map_err(|_| LoadError::Timeout)??;
         let text = AssertSqlSafe(text.clone());
         match &self.0.loads {
             Pool::Sqlite(pool) => sqlite::load(pool, text, values, deadline).await,
